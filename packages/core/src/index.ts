@@ -1,1 +1,2 @@
-export {};
+export type { Cancel, Clock } from './clock.js';
+export { systemClock } from './clock.js';
