@@ -1,1 +1,5 @@
-export {};
+export type { DigestRange } from './chunk-digests.js';
+export { digestChunks } from './chunk-digests.js';
+export { FileReader } from './file-reader.js';
+export { FileWriter } from './file-writer.js';
+export { IoPace, paceOfDevice } from './io-pace.js';

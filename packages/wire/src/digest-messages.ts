@@ -1,5 +1,5 @@
 import { type CommandText, type Field, requestText, responseText } from './command-text.js';
-import { optionalInteger, requiredDirName, requiredInteger } from './keys.js';
+import { requiredDirName, requiredInteger } from './keys.js';
 import { Command, Key } from './names.js';
 import { ResultCode } from './result-codes.js';
 

@@ -1,0 +1,98 @@
+import { writevSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { skipBytes, totalBytes } from './byte-parts.js';
+import type { IoPace } from './io-pace.js';
+
+/** Written bytes after which a sync is begun in the background, so that the last one, before "done", is short. */
+const SYNC_EVERY_BYTES = 64 << 20;
+
+/**
+ * Writes a file from a position on, in order. Does not own the handle.
+ *
+ * Not for concurrent use: while `write` has returned a promise, wait for it before the next call.
+ */
+export class FileWriter {
+  readonly #handle: FileHandle;
+  readonly #pace: IoPace;
+  #position: number;
+  #unsyncedBytes = 0;
+  #backgroundSync: Promise<void> | undefined;
+  /** What a background sync failed with. */
+  #failure: unknown;
+
+  /**
+   * @param position where the next byte goes
+   * @param pace of the file's device, {@link paceOfDevice}
+   */
+  constructor(handle: FileHandle, position: number, pace: IoPace) {
+    this.#handle = handle;
+    this.#position = position;
+    this.#pace = pace;
+  }
+
+  /** Where the next byte goes. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /**
+   * Writes all parts, one behind the other. The parts may be overwritten as soon as the call returns, whatever it returns.
+   *
+   * @returns nothing when the bytes are with the system; a promise when the thread pool has them
+   * @throws the system's error, or rejects with it. What was written before it counts in `position`
+   */
+  write(parts: readonly Uint8Array[]): void | Promise<void> {
+    if (!this.#pace.isDirect) return this.#writePooled(Buffer.concat(parts));
+    const startedMs = performance.now();
+    let bytes = totalBytes(parts);
+    let rest = parts;
+    while (bytes > 0) {
+      const written = writevSync(this.#handle.fd, rest as Uint8Array[], this.#position);
+      this.#advance(written);
+      bytes -= written;
+      if (bytes > 0) rest = skipBytes(rest, written);
+    }
+    this.#pace.record(performance.now() - startedMs);
+  }
+
+  async #writePooled(bytes: Uint8Array): Promise<void> {
+    let at = 0;
+    while (at < bytes.length) {
+      const startedMs = performance.now();
+      const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at, this.#position);
+      this.#pace.record(performance.now() - startedMs);
+      this.#advance(bytesWritten);
+      at += bytesWritten;
+    }
+  }
+
+  #advance(written: number): void {
+    this.#position += written;
+    this.#unsyncedBytes += written;
+    if (this.#unsyncedBytes >= SYNC_EVERY_BYTES && !this.#backgroundSync) {
+      this.#unsyncedBytes = 0;
+      // A failure is kept for `sync`: the system reports it only once.
+      this.#backgroundSync = this.#handle.datasync().then(
+        () => {
+          this.#backgroundSync = undefined;
+        },
+        (error: unknown) => {
+          this.#failure ??= error;
+          this.#backgroundSync = undefined;
+        },
+      );
+    }
+  }
+
+  /** Settles when all that was written is on the disk. Rejects with the system's error, also with one of an earlier sync. */
+  async sync(): Promise<void> {
+    await this.#backgroundSync;
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.#handle.datasync();
+  }
+
+  /** Settles when no call is going on: only then may the handle be closed. */
+  async settle(): Promise<void> {
+    await this.#backgroundSync;
+  }
+}
