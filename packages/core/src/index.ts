@@ -1,2 +1,15 @@
+export type { AdmissionResult } from './admission.js';
+export { Admission } from './admission.js';
 export type { Cancel, Clock } from './clock.js';
 export { systemClock } from './clock.js';
+export type { CloseReason, ConnectionHandler, ConnectionLimits } from './connection.js';
+export { Connection } from './connection.js';
+export type { ConnectionCounts } from './descriptor-limit.js';
+export { descriptorLimit, fitToDescriptors } from './descriptor-limit.js';
+export type { FrameHandler } from './framed-connection.js';
+export { FramedConnection } from './framed-connection.js';
+export type { ListenerCounters, ListenerOptions } from './listener.js';
+export { DEFAULT_CONNECTION_LIMITS, DEFAULT_LISTENER_OPTIONS, Listener } from './listener.js';
+export type { OutboundLimits, SendResult, WriteTarget } from './outbound-queue.js';
+export { DEFAULT_OUTBOUND_LIMITS, OutboundQueue } from './outbound-queue.js';
+export type { ReceiveMode } from './receive-buffer.js';

@@ -1,0 +1,56 @@
+/** What becomes of a newcomer. */
+export type AdmissionResult = 'admitted' | 'waiting' | 'refused';
+
+/**
+ * Who may come in: so many at once, so many more waiting, in order, and no others. A slot that is given back goes to the longest waiting
+ * at once.
+ */
+export class Admission<T> {
+  readonly #maxActive: number;
+  readonly #maxWaiting: number;
+  readonly #waiting = new Set<T>();
+  #active = 0;
+
+  constructor(maxActive: number, maxWaiting: number) {
+    this.#maxActive = maxActive;
+    this.#maxWaiting = maxWaiting;
+  }
+
+  /** Slots in use. */
+  get active(): number {
+    return this.#active;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** `admitted` takes a slot: give it back with `release`. */
+  offer(newcomer: T): AdmissionResult {
+    if (this.#active < this.#maxActive) {
+      this.#active += 1;
+      return 'admitted';
+    }
+    if (this.#waiting.size >= this.#maxWaiting) return 'refused';
+    this.#waiting.add(newcomer);
+    return 'waiting';
+  }
+
+  /** Gives a slot back. @returns who has it now, if anyone waited */
+  release(): T | undefined {
+    const next = this.#waiting.values().next();
+    if (next.done) {
+      this.#active -= 1;
+      return undefined;
+    }
+    this.#waiting.delete(next.value);
+    return next.value;
+  }
+
+  /** Ends all waiting. @returns who waited */
+  withdrawAll(): T[] {
+    const all = [...this.#waiting];
+    this.#waiting.clear();
+    return all;
+  }
+}

@@ -1,0 +1,164 @@
+import { type FrameSink, FramingError, LengthFieldDecoder, type LengthFieldLayout } from '@sluice/framing';
+import type { CloseReason, Connection, ConnectionHandler } from './connection.js';
+
+/**
+ * Handles the frames of one connection, in order, one at a time. A method that returns a promise holds the connection's other frames
+ * back, and its reading, until the promise settles. An error that is thrown or rejected closes the connection as `handler-failed`.
+ */
+export interface FrameHandler {
+  /** A whole frame at `source[start, end)`. The bytes stay valid until `onBatchEnd` has returned. */
+  onFrame(source: Uint8Array, start: number, end: number): void | Promise<void>;
+  /** Optional, with `onPiece`: whether a frame that has begun is to be taken in pieces. See `FrameSink.onBegun`. */
+  onBegun?(source: Uint8Array, start: number, end: number, frameLength: number): boolean;
+  /** Further bytes of a frame taken in pieces; valid as in `onFrame`. */
+  onPiece?(source: Uint8Array, start: number, end: number, isLast: boolean): void | Promise<void>;
+  /** All frames of a chunk have been handed over, as far as they could be. */
+  onBatchEnd?(): void | Promise<void>;
+  /** The connection's queue has drained. */
+  onDrained?(): void;
+  /** The peer's bytes are no frames, or a method failed. The connection closes after this; what is sent here still leaves. */
+  onFailed?(error: unknown): void;
+  onClosed?(reason: CloseReason, error: Error | undefined): void;
+  /** Whether something is going on that a shutdown should wait for. Call `FramedConnection.check` when it ends. */
+  readonly isBusy?: boolean;
+  /** Whether more will be sent although the peer may have sent its last byte. Call `FramedConnection.check` when it ends. */
+  readonly isSending?: boolean;
+}
+
+/** Cuts a connection's bytes into frames and gives them to a handler, no faster than it and the peer can take them. */
+export class FramedConnection implements ConnectionHandler, FrameSink {
+  readonly #connection: Connection;
+  readonly #handler: FrameHandler;
+  readonly #decoder: LengthFieldDecoder;
+  /** Promises of the handler that have not settled. */
+  #waiting = 0;
+  /** Frames are held back in the decoder. */
+  #isStopped = false;
+  #isShuttingDown = false;
+  #hasPeerEnded = false;
+  #frames = 0;
+  /** Only there when the handler has them: the decoder asks whether they are. */
+  readonly onBegun: FrameSink['onBegun'];
+
+  constructor(connection: Connection, layout: LengthFieldLayout, handler: FrameHandler) {
+    this.#connection = connection;
+    this.#handler = handler;
+    this.onBegun = handler.onBegun?.bind(handler);
+    this.#decoder = new LengthFieldDecoder(layout, this);
+  }
+
+  /** Whole frames received. */
+  get frames(): number {
+    return this.#frames;
+  }
+
+  get isWorking(): boolean {
+    return this.#waiting > 0;
+  }
+
+  onBytes(source: Uint8Array, start: number, end: number): void {
+    let wantsMore = false;
+    try {
+      wantsMore = this.#decoder.push(source, start, end);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#endBatch(wantsMore);
+  }
+
+  onFrame(source: Uint8Array, start: number, end: number): boolean {
+    this.#frames += 1;
+    this.#await(this.#handler.onFrame(source, start, end));
+    return this.#mayGoOn;
+  }
+
+  onPiece(source: Uint8Array, start: number, end: number, isLast: boolean): boolean {
+    if (isLast) this.#frames += 1;
+    this.#await(this.#handler.onPiece?.(source, start, end, isLast));
+    return this.#mayGoOn;
+  }
+
+  onPeerEnd(): void {
+    this.#hasPeerEnded = true;
+    this.check();
+  }
+
+  onDrained(): void {
+    this.#handler.onDrained?.();
+    this.#goOn();
+  }
+
+  onShutdown(): void {
+    this.#isShuttingDown = true;
+    this.check();
+  }
+
+  onClosed(reason: CloseReason, error: Error | undefined): void {
+    this.#decoder.reset();
+    this.#handler.onClosed?.(reason, error);
+  }
+
+  /** Closes the connection if it is to end and nothing is going on. For handlers whose `isBusy` or `isSending` has become false. */
+  check(): void {
+    if (this.#waiting > 0 || this.#isStopped || this.#handler.isSending) return;
+    if (this.#hasPeerEnded) this.#connection.close('peer-closed');
+    else if (this.#isShuttingDown && !this.#handler.isBusy && !this.#decoder.isMidFrame)
+      this.#connection.close('shutdown');
+  }
+
+  get #mayGoOn(): boolean {
+    return this.#waiting === 0 && !this.#connection.isAboveHighWaterMark && !this.#connection.isClosing;
+  }
+
+  #await(pending: void | Promise<void>): void {
+    if (!pending) return;
+    this.#waiting += 1;
+    pending.then(this.#onHandled, this.#onRejected);
+  }
+
+  readonly #onHandled = (): void => {
+    this.#waiting -= 1;
+    this.#goOn();
+  };
+
+  readonly #onRejected = (error: unknown): void => {
+    this.#waiting -= 1;
+    this.#fail(error);
+  };
+
+  /** After a wait: the frames that were held back, then the socket again. */
+  #goOn(): void {
+    if (!this.#mayGoOn) return;
+    let wantsMore = true;
+    if (this.#isStopped) {
+      try {
+        wantsMore = this.#decoder.resume();
+      } catch (error) {
+        this.#fail(error);
+        return;
+      }
+    }
+    this.#endBatch(wantsMore);
+  }
+
+  #endBatch(wantsMore: boolean): void {
+    this.#isStopped = !wantsMore;
+    try {
+      this.#await(this.#handler.onBatchEnd?.());
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#connection.flush();
+    if (wantsMore && this.#mayGoOn) this.#connection.resumeReading();
+    else this.#connection.pauseReading(); // until a promise settles or the queue drains: each calls #goOn
+    this.check();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#connection.isClosing) return;
+    this.#handler.onFailed?.(error);
+    this.#connection.close(error instanceof FramingError ? 'framing-error' : 'handler-failed');
+  }
+}

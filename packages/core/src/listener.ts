@@ -1,0 +1,259 @@
+import net from 'node:net';
+import { Admission } from './admission.js';
+import { type Clock, systemClock } from './clock.js';
+import { type CloseReason, Connection, type ConnectionHandler, type ConnectionLimits } from './connection.js';
+import { descriptorLimit, fitToDescriptors } from './descriptor-limit.js';
+import { DEFAULT_OUTBOUND_LIMITS } from './outbound-queue.js';
+import type { ReceiveMode } from './receive-buffer.js';
+
+export interface ListenerOptions {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** Called for each admitted connection, before any of its bytes. An error it throws ends that connection only. */
+  readonly onConnection: (connection: Connection) => ConnectionHandler;
+  /** A condition the operator should know of. */
+  readonly onWarning?: (message: string) => void;
+  /** Connections the system may complete before we accept them; the system lowers it to its own limit. @default 4096 */
+  readonly backlog?: number;
+  /** Connections served at once. Lowered, with a warning, to what the process's descriptor limit allows. @default 10_000 */
+  readonly maxConnections?: number;
+  /** Connections that are accepted and wait, unread, for a place; more are closed. @default 1024 */
+  readonly maxWaiting?: number;
+  /** Time from admission to the first byte, in milliseconds; 0 for no limit. Up to 1 s late. @default 6000 */
+  readonly firstByteTimeoutMs?: number;
+  /** Silence in both directions after which a connection is closed, in milliseconds; 0 for never. Up to 1 s late. @default 300_000 */
+  readonly idleTimeoutMs?: number;
+  readonly limits?: Partial<ConnectionLimits>;
+  /** @default the machine's */
+  readonly clock?: Clock;
+  /** @default 'reused', where Node allows it */
+  readonly receiveMode?: ReceiveMode;
+}
+
+export const DEFAULT_LISTENER_OPTIONS = {
+  backlog: 4096,
+  maxConnections: 10_000,
+  maxWaiting: 1024,
+  firstByteTimeoutMs: 6000,
+  idleTimeoutMs: 300_000,
+} as const;
+
+export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = { closeTimeoutMs: 3000, outbound: DEFAULT_OUTBOUND_LIMITS };
+
+/** Deadlines are looked at this often, at most. One pass over all connections: 10,000 take about 0.2 ms. */
+const SCAN_PERIOD_MS = 1000;
+
+/** What a listener has seen since it was opened. */
+export interface ListenerCounters {
+  /** Connections the system handed over. */
+  accepted: number;
+  /** Of these, those that were closed at once because no place to wait was left. */
+  refused: number;
+  /** Connections that have ended, by reason. */
+  readonly closed: Map<CloseReason, number>;
+  /** Bytes of connections that have ended. */
+  receivedBytes: number;
+  sentBytes: number;
+}
+
+/** Accepts connections, admits as many as may be served at once, watches their deadlines, and ends them in order. */
+export class Listener {
+  readonly counters: ListenerCounters = { accepted: 0, refused: 0, closed: new Map(), receivedBytes: 0, sentBytes: 0 };
+  /** The largest number of connections served at once, after the descriptor limit was taken into account. */
+  readonly maxConnections: number;
+  readonly #options: ListenerOptions;
+  readonly #clock: Clock;
+  readonly #limits: ConnectionLimits;
+  readonly #firstByteTimeoutMs: number;
+  readonly #idleTimeoutMs: number;
+  readonly #server: net.Server;
+  readonly #admission: Admission<net.Socket>;
+  readonly #connections = new Set<Connection>();
+  #stopScan: (() => void) | undefined;
+  #nextId = 1;
+  #isStopping = false;
+  #onEmpty: (() => void) | undefined;
+  #refusedSinceWarning = 0;
+
+  /** Opens a listener. @throws the system's error when the address cannot be used */
+  static async listen(options: ListenerOptions): Promise<Listener> {
+    const listener = new Listener(options);
+    await listener.#open();
+    return listener;
+  }
+
+  private constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#limits = { ...DEFAULT_CONNECTION_LIMITS, ...options.limits };
+    this.#firstByteTimeoutMs = options.firstByteTimeoutMs ?? DEFAULT_LISTENER_OPTIONS.firstByteTimeoutMs;
+    this.#idleTimeoutMs = options.idleTimeoutMs ?? DEFAULT_LISTENER_OPTIONS.idleTimeoutMs;
+    const wanted = {
+      maxConnections: options.maxConnections ?? DEFAULT_LISTENER_OPTIONS.maxConnections,
+      maxWaiting: options.maxWaiting ?? DEFAULT_LISTENER_OPTIONS.maxWaiting,
+    };
+    const limit = descriptorLimit();
+    const fitted = fitToDescriptors(wanted, limit);
+    if (fitted.maxConnections < wanted.maxConnections) {
+      options.onWarning?.(
+        `serving ${fitted.maxConnections} connections at once, not ${wanted.maxConnections}: the process may hold ${limit} descriptors (ulimit -n)`,
+      );
+    }
+    this.maxConnections = fitted.maxConnections;
+    this.#admission = new Admission(fitted.maxConnections, fitted.maxWaiting);
+    this.#server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true });
+    this.#server.on('connection', (socket) => this.#accept(socket));
+  }
+
+  /** Where the listener listens. */
+  get address(): { readonly host: string; readonly port: number } {
+    const { address, port } = this.#server.address() as net.AddressInfo;
+    return { host: address, port };
+  }
+
+  /** All connections that are served, in the order of their admission. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections;
+  }
+
+  /** Connections that wait for a place. */
+  get waiting(): number {
+    return this.#admission.waiting;
+  }
+
+  /**
+   * Stops accepting, lets handlers end what is begun, and resolves when all connections are gone. Those that still stand after `graceMs`
+   * milliseconds are cut.
+   *
+   * @returns how many were cut
+   */
+  async drain(graceMs: number): Promise<number> {
+    const isEmpty = this.#stop();
+    for (const connection of [...this.#connections]) connection.shutDown();
+    let cut = 0;
+    const cancel = this.#clock.after(graceMs, () => {
+      cut = this.#connections.size;
+      for (const connection of [...this.#connections]) connection.destroy('shutdown');
+    });
+    await isEmpty;
+    cancel();
+    return cut;
+  }
+
+  /** Ends everything at once. */
+  async close(): Promise<void> {
+    const isEmpty = this.#stop();
+    for (const connection of [...this.#connections]) connection.destroy('shutdown');
+    await isEmpty;
+  }
+
+  async #open(): Promise<void> {
+    const { host, port, backlog = DEFAULT_LISTENER_OPTIONS.backlog } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, backlog }, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+    // Accepting goes on after an error: the next connection is another matter.
+    this.#server.on('error', (error) => this.#options.onWarning?.(`accepting failed: ${error.message}`));
+    const timeouts = [this.#firstByteTimeoutMs, this.#idleTimeoutMs, this.#limits.closeTimeoutMs].filter(
+      (ms) => ms > 0,
+    );
+    const periodMs = Math.max(10, Math.min(SCAN_PERIOD_MS, ...timeouts.map((ms) => ms / 2)));
+    this.#stopScan = this.#clock.every(periodMs, () => this.#scan());
+  }
+
+  #accept(socket: net.Socket): void {
+    this.counters.accepted += 1;
+    if (this.#isStopping) {
+      socket.destroy();
+      return;
+    }
+    switch (this.#admission.offer(socket)) {
+      case 'admitted':
+        this.#admit(socket);
+        break;
+      case 'waiting':
+        socket.on('error', () => {}); // its reset shows when it is admitted and read
+        break;
+      case 'refused':
+        this.counters.refused += 1;
+        this.#refusedSinceWarning += 1;
+        socket.destroy();
+    }
+  }
+
+  #admit(socket: net.Socket): void {
+    let connection: Connection;
+    try {
+      connection = new Connection({
+        id: this.#nextId++,
+        socket,
+        clock: this.#clock,
+        limits: this.#limits,
+        receiveMode: this.#options.receiveMode,
+        onGone: this.#onGone,
+      });
+    } catch (error) {
+      socket.destroy();
+      this.#options.onWarning?.(`setting a connection up failed: ${String(error)}`);
+      this.#releaseSlot();
+      return;
+    }
+    this.#connections.add(connection);
+    try {
+      connection.handler = this.#options.onConnection(connection);
+    } catch (error) {
+      connection.destroy('handler-failed', error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** Removes the connection first and gives its slot back last. (D4) */
+  readonly #onGone = (connection: Connection): void => {
+    this.#connections.delete(connection);
+    this.counters.receivedBytes += connection.receivedBytes;
+    this.counters.sentBytes += connection.sentBytes;
+    const reason = connection.closeReason ?? 'peer-closed';
+    this.counters.closed.set(reason, (this.counters.closed.get(reason) ?? 0) + 1);
+    this.#releaseSlot();
+  };
+
+  #releaseSlot(): void {
+    const next = this.#admission.release();
+    if (next) this.#admit(next);
+    else if (this.#admission.active === 0) this.#onEmpty?.();
+  }
+
+  #scan(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const connection of this.#connections) {
+      connection.checkDeadlines(nowMs, this.#firstByteTimeoutMs, this.#idleTimeoutMs);
+    }
+    if (this.#refusedSinceWarning > 0) {
+      this.#options.onWarning?.(
+        `${this.#refusedSinceWarning} connections were refused: ${this.maxConnections} are served and no place to wait is left`,
+      );
+      this.#refusedSinceWarning = 0;
+    }
+  }
+
+  /** Stops accepting and waiting. @returns when no connection is left */
+  #stop(): Promise<void> {
+    const isEmpty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      if (this.#admission.active === 0) resolve();
+    });
+    if (!this.#isStopping) {
+      this.#isStopping = true;
+      this.#server.close();
+      for (const socket of this.#admission.withdrawAll()) socket.destroy();
+    }
+    return isEmpty.then(() => {
+      this.#stopScan?.();
+      this.#stopScan = undefined;
+    });
+  }
+}

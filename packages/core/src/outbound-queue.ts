@@ -1,0 +1,210 @@
+import { BufferPool } from '@sluice/framing';
+
+/**
+ * - `sent`: go on
+ * - `queued`: it will be sent, but the queue is above its high-water mark: wait until it has drained
+ * - `refused`: above the hard limit, or the connection is closing: nothing was kept
+ */
+export type SendResult = 'sent' | 'queued' | 'refused';
+
+/** The part of a socket that the queue needs. */
+export interface WriteTarget {
+  write(bytes: Uint8Array, written: (error?: Error | null) => void): unknown;
+  /** Bytes given to `write` that the system has not taken. */
+  readonly writableLength: number;
+}
+
+/** @see docs/operations.md#limits */
+export interface OutboundLimits {
+  /** Above so many queued bytes, `send` says `queued`. @default 256 KiB */
+  readonly highWaterMarkBytes: number;
+  /** At or below so many queued bytes, the queue has drained. @default 64 KiB */
+  readonly lowWaterMarkBytes: number;
+  /** Above so many queued bytes, `send` says `refused`. @default 24 MiB, two of the largest packets and some */
+  readonly hardLimitBytes: number;
+}
+
+export const DEFAULT_OUTBOUND_LIMITS: OutboundLimits = {
+  highWaterMarkBytes: 256 << 10,
+  lowWaterMarkBytes: 64 << 10,
+  hardLimitBytes: 24 << 20,
+};
+
+/** Messages are collected in buffers of this size; larger ones get a buffer of their own. */
+const BATCH_BYTES = 64 << 10;
+
+const pool = new BufferPool(8 << 20);
+
+/** A write the system has not taken completely. */
+interface PendingWrite {
+  readonly bytes: number;
+  readonly release: (() => void) | undefined;
+}
+
+/**
+ * What a connection has to say, in order. Messages of one tick are collected and leave in one write; the buffer they are collected in is
+ * free again at once when the system takes all of it, which it does unless the peer reads slowly.
+ *
+ * ```text
+ *  send ──► batch ──flush──► socket's queue ──► system
+ *           #batchBytes      #pendingBytes           #sentBytes
+ * ```
+ */
+export class OutboundQueue {
+  readonly #target: WriteTarget;
+  readonly #limits: OutboundLimits;
+  readonly #onProgress: (hasDrained: boolean) => void;
+  #batch: Uint8Array | undefined;
+  #batchBytes = 0;
+  #isHeld = false;
+  #isFlushScheduled = false;
+  #isClosed = false;
+  #isAboveHighWaterMark = false;
+  /** Oldest first. */
+  readonly #pending: PendingWrite[] = [];
+  #pendingBytes = 0;
+  /** Callbacks that will come for writes the system took at once. They are the oldest: a write behind a pending one waits too. */
+  #callbacksToSkip = 0;
+  /** The queue drained within `send` or `flush`: said at the next callback, never from within them. */
+  #owesDrained = false;
+  #sentBytes = 0;
+
+  /** @param onProgress called when the system has taken a write that had to wait, and with `hasDrained` after each `queued`, once */
+  constructor(target: WriteTarget, limits: OutboundLimits, onProgress: (hasDrained: boolean) => void) {
+    this.#target = target;
+    this.#limits = limits;
+    this.#onProgress = onProgress;
+  }
+
+  /** Bytes that the system has not taken. */
+  get queuedBytes(): number {
+    return this.#batchBytes + this.#pendingBytes;
+  }
+
+  /** Bytes that the system has taken. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** Whether the sender should wait; falls only when the queue has drained to its low-water mark. */
+  get isAboveHighWaterMark(): boolean {
+    return this.#isAboveHighWaterMark;
+  }
+
+  /** Queues a copy of `bytes`. */
+  send(bytes: Uint8Array): SendResult {
+    if (this.#isRefused(bytes.length)) return 'refused';
+    if (bytes.length > BATCH_BYTES) {
+      this.flush();
+      this.#write(Uint8Array.prototype.slice.call(bytes), undefined);
+      return this.#result();
+    }
+    if (this.#batchBytes + bytes.length > BATCH_BYTES) this.flush();
+    this.#batch ??= pool.take(BATCH_BYTES);
+    this.#batch.set(bytes, this.#batchBytes);
+    this.#batchBytes += bytes.length;
+    this.#scheduleFlush();
+    return this.#result();
+  }
+
+  /**
+   * Queues `bytes` themselves, behind all that was sent before; the caller leaves them alone until `release` is called. That may be
+   * before this returns. After `refused` it is not called.
+   */
+  sendOwned(bytes: Uint8Array, release: () => void): SendResult {
+    if (this.#isRefused(bytes.length)) return 'refused';
+    this.flush();
+    this.#write(bytes, release);
+    return this.#result();
+  }
+
+  /** Until `flush`, nothing is written unless a batch is full: for the time in which a chunk is handled. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Writes what was collected. */
+  flush(): void {
+    this.#isHeld = false;
+    const batch = this.#batch;
+    if (!batch || this.#isClosed) return;
+    const bytes = this.#batchBytes;
+    this.#batchBytes = 0;
+    if (this.#pendingBytes > 0) {
+      // The peer reads slowly: keep only what is said, not a whole batch buffer for it.
+      this.#write(batch.slice(0, bytes), undefined);
+      return;
+    }
+    this.#batch = undefined;
+    this.#write(batch.subarray(0, bytes), () => pool.give(batch));
+  }
+
+  /** Drops what is queued and releases what others own. No call back from the target matters any more. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#batch) pool.give(this.#batch);
+    this.#batch = undefined;
+    this.#batchBytes = 0;
+    for (const write of this.#pending.splice(0)) write.release?.();
+    this.#pendingBytes = 0;
+  }
+
+  #isRefused(bytes: number): boolean {
+    return this.#isClosed || this.queuedBytes + bytes > this.#limits.hardLimitBytes;
+  }
+
+  #result(): SendResult {
+    if (this.queuedBytes > this.#limits.highWaterMarkBytes) this.#isAboveHighWaterMark = true;
+    return this.#isAboveHighWaterMark ? 'queued' : 'sent';
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isHeld || this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    process.nextTick(this.#onScheduledFlush);
+  }
+
+  readonly #onScheduledFlush = (): void => {
+    this.#isFlushScheduled = false;
+    this.flush();
+  };
+
+  #write(bytes: Uint8Array, release: (() => void) | undefined): void {
+    this.#target.write(bytes, this.#onWritten);
+    if (this.#target.writableLength === 0) {
+      this.#callbacksToSkip += 1;
+      this.#sentBytes += bytes.length;
+      if (this.#drains()) this.#owesDrained = true;
+      release?.();
+    } else {
+      this.#pending.push({ bytes: bytes.length, release });
+      this.#pendingBytes += bytes.length;
+    }
+  }
+
+  readonly #onWritten = (error?: Error | null): void => {
+    if (this.#isClosed || error) return; // the connection hears of the error from its socket
+    if (this.#callbacksToSkip > 0) {
+      this.#callbacksToSkip -= 1;
+      if (this.#owesDrained) {
+        this.#owesDrained = false;
+        this.#onProgress(true);
+      }
+      return;
+    }
+    const write = this.#pending.shift();
+    if (!write) return;
+    this.#pendingBytes -= write.bytes;
+    this.#sentBytes += write.bytes;
+    const hasDrained = this.#drains();
+    write.release?.();
+    this.#onProgress(hasDrained);
+  };
+
+  #drains(): boolean {
+    if (!this.#isAboveHighWaterMark || this.queuedBytes > this.#limits.lowWaterMarkBytes) return false;
+    this.#isAboveHighWaterMark = false;
+    return true;
+  }
+}
