@@ -1,0 +1,68 @@
+import { canonicalResultCode, resultText } from '@sluice/wire';
+
+/**
+ * - `ERR_URL`: the address, or a path on the server, cannot be used as it is
+ * - `ERR_CONNECT`: no connection could be made
+ * - `ERR_CONNECTION_LOST`: the connection ended in the middle
+ * - `ERR_TIMEOUT`: the server did not answer, or did not take what was sent, for `responseTimeoutMs`
+ * - `ERR_LOGIN_REFUSED`: wrong user name or password
+ * - `ERR_REMOTE`: the server says no; `resultCode` says why
+ * - `ERR_REMOTE_LONGER`: the file on the server is longer than the local one
+ * - `ERR_LOCAL_FILE`: a local file or directory cannot be read or written
+ * - `ERR_SOURCE_CHANGED`: the file changed while it was being transferred; nothing was acknowledged
+ * - `ERR_PROTOCOL`: the server sent what no server of this protocol sends
+ * - `ERR_CLOSED`: the client is closed
+ */
+export type ClientErrorCode =
+  | 'ERR_URL'
+  | 'ERR_CONNECT'
+  | 'ERR_CONNECTION_LOST'
+  | 'ERR_TIMEOUT'
+  | 'ERR_LOGIN_REFUSED'
+  | 'ERR_REMOTE'
+  | 'ERR_REMOTE_LONGER'
+  | 'ERR_LOCAL_FILE'
+  | 'ERR_SOURCE_CHANGED'
+  | 'ERR_PROTOCOL'
+  | 'ERR_CLOSED';
+
+/** What {@link ClientError} is made with beside code and message. */
+export interface ClientErrorOptions extends ErrorOptions {
+  /** @default false */
+  readonly retryable?: boolean;
+  readonly resultCode?: number;
+}
+
+/** Every failure of the client, except a call that was aborted: that one rejects with the signal's reason. */
+export class ClientError extends Error {
+  override readonly name = 'ClientError';
+  readonly code: ClientErrorCode;
+  /** Whether the same call may well succeed later. The client has already used up its own retries. */
+  readonly retryable: boolean;
+  /** The server's Code, in the C# server's numbering; set for `ERR_REMOTE` and `ERR_LOGIN_REFUSED`. Specification 4.1. */
+  readonly resultCode?: number;
+
+  constructor(code: ClientErrorCode, message: string, options: ClientErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    if (options.resultCode !== undefined) this.resultCode = options.resultCode;
+  }
+}
+
+/** The failure that a server's answer reports: a text for every code (C5), and what the server adds to it. */
+export function remoteError(code: number, message: string): ClientError {
+  const text = message === '' ? resultText(code) : `${resultText(code)}: ${message}`;
+  return new ClientError('ERR_REMOTE', text, { resultCode: canonicalResultCode(code) });
+}
+
+/** A system error about a local file, with the file's name and the system's words. */
+export function localFileError(action: string, path: string, cause: unknown): ClientError {
+  return new ClientError('ERR_LOCAL_FILE', `cannot ${action} ${path}: ${systemText(cause)}`, { cause });
+}
+
+/** What the system says, without the call and the path that Node adds: `no such file or directory`. */
+export function systemText(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return /^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message;
+}

@@ -1,0 +1,71 @@
+import { OptionsError } from '@sluice/framing';
+import { type ClientClock, clientClock } from './clock.js';
+
+/** A failed attempt that will be made again. */
+export interface RetryInfo {
+  /** The attempt that failed; the first is 1. */
+  readonly attempt: number;
+  /** Pause before the next one, in milliseconds. */
+  readonly delayMs: number;
+  readonly error: Error;
+}
+
+/** Options of a client; the defaults are {@link DEFAULT_CONNECT_OPTIONS}. */
+export interface ConnectOptions {
+  /** Calls off the first connection and its login. Later calls take their own. */
+  readonly signal?: AbortSignal;
+  /** Time a connection may take to be made, in milliseconds. @default 10_000 */
+  readonly connectTimeoutMs?: number;
+  /**
+   * Silence while an answer or data is awaited, or while nothing of what was sent is taken, after which the connection counts as lost; in
+   * milliseconds. @default 60_000
+   */
+  readonly responseTimeoutMs?: number;
+  /** New attempts in a row that bring nothing forward before a call fails; `0`: none. @default 5 */
+  readonly retries?: number;
+  /** Pause before the first new attempt, in milliseconds; doubled each time up to 15,000, then cut by up to half at random. @default 500 */
+  readonly retryDelayMs?: number;
+  /** Connections to the server at once, 1 to 1,000; calls that find none free wait. @default 8 */
+  readonly maxConnections?: number;
+  /** Told about every attempt that fails and will be made again. */
+  readonly onRetry?: (info: RetryInfo) => void;
+  /** For tests: a number from 0 to 1, as Math.random. */
+  readonly random?: () => number;
+  /** For tests: time for pauses and heartbeats. */
+  readonly clock?: ClientClock;
+}
+
+/** {@link ConnectOptions} with nothing missing; the signal belongs to the first connection only. */
+export type ResolvedConnectOptions = Readonly<Required<Omit<ConnectOptions, 'signal'>>>;
+
+/** What is used where the caller gives nothing. */
+export const DEFAULT_CONNECT_OPTIONS: ResolvedConnectOptions = {
+  connectTimeoutMs: 10_000,
+  responseTimeoutMs: 60_000,
+  retries: 5,
+  retryDelayMs: 500,
+  maxConnections: 8,
+  onRetry: () => {},
+  random: Math.random,
+  clock: clientClock,
+};
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** @throws {OptionsError} `ERR_OPTION_RANGE` */
+export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOptions {
+  const { signal: _, ...rest } = given;
+  const options = { ...DEFAULT_CONNECT_OPTIONS, ...rest };
+  requireRange('connectTimeoutMs', options.connectTimeoutMs, 1, MAX_TIMER_MS);
+  requireRange('responseTimeoutMs', options.responseTimeoutMs, 1, MAX_TIMER_MS);
+  requireRange('retries', options.retries, 0, 1_000_000);
+  requireRange('retryDelayMs', options.retryDelayMs, 0, MAX_TIMER_MS);
+  requireRange('maxConnections', options.maxConnections, 1, 1_000);
+  return Object.freeze(options);
+}
+
+function requireRange(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new OptionsError(`${name} is ${value}; it must be a whole number from ${min} to ${max}`);
+  }
+}
