@@ -1,0 +1,280 @@
+import { DEFAULT_DIRECTORY_ANCHOR, type DirectoryAnchor, DirectoryHandle } from './directory-handle.js';
+import { forEachLimited } from './for-each-limited.js';
+import { HeldDirectory } from './held-directory.js';
+import { isComponent, isStateDirectory, requireComponents } from './path-name.js';
+import { type IsInUse, Removals } from './removals.js';
+import { StorageError, storageErrorFrom, systemCodeOf } from './storage-error.js';
+import { removeTree } from './tree-removal.js';
+
+/** A regular file as a listing shows it; `size` in bytes. */
+export interface ListedFile {
+  readonly name: string;
+  readonly size: number;
+}
+
+/** Gets the name of an entry that is left out of a listing because no peer can address it, escaped for a log line. */
+export type OnSkipped = (escapedName: string) => void;
+
+export interface DirectoryTreeOptions {
+  /**
+   * How entries are reached.
+   *
+   * @default 'descriptor' on Linux, 'path' elsewhere
+   */
+  readonly anchor?: DirectoryAnchor;
+}
+
+const MAX_STATS_AT_ONCE = 64;
+
+/**
+ * The directories and files below the server's root, by the only way to them: from the root, which is held open, one
+ * component at a time, each opened relative to the one before without following a link. A name is never checked first
+ * and used later, so nothing that happens to the disk meanwhile leads out of the root; on systems other than Linux see
+ * `DirectoryAnchor`.
+ *
+ * Components are checked here again, however they came about. The server's own directory in the root is never
+ * reached, listed or removed: every method answers `ERR_NAME_INVALID` for it.
+ *
+ * @see docs/protocol.md, section 6; D26
+ */
+export class DirectoryTree {
+  readonly #root: DirectoryHandle;
+  readonly #removals = new Removals();
+
+  private constructor(root: DirectoryHandle) {
+    this.#root = root;
+  }
+
+  /** @throws {StorageError} `ERR_DIRECTORY_NOT_FOUND`; `ERR_NOT_A_DIRECTORY`; `ERR_IO`, also without `/proc` on Linux */
+  static async open(rootPath: string, options: DirectoryTreeOptions = {}): Promise<DirectoryTree> {
+    try {
+      const root = await DirectoryHandle.open(rootPath, options.anchor ?? DEFAULT_DIRECTORY_ANCHOR);
+      try {
+        await requireReachable(root);
+      } catch (error) {
+        await root.close();
+        throw error;
+      }
+      return new DirectoryTree(root);
+    } catch (error) {
+      throw storageErrorFrom(error, 'directory');
+    }
+  }
+
+  /** Ends after the operations in progress. Directories that were resolved stay open. */
+  close(): Promise<void> {
+    return this.#root.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * Opens a directory; the caller closes it.
+   *
+   * @throws {StorageError} `ERR_NAME_INVALID`; `ERR_DIRECTORY_NOT_FOUND`; `ERR_NOT_A_DIRECTORY`, also for a link; `ERR_IO`
+   */
+  async resolve(components: readonly string[]): Promise<HeldDirectory> {
+    const directory = await this.#open(components);
+    return await HeldDirectory.from(directory, this.#removals, components.length === 0);
+  }
+
+  /** The names of the immediate sub-directories, sorted by code point. Throws as `resolve`. */
+  async listDirectories(components: readonly string[], onSkipped?: OnSkipped): Promise<string[]> {
+    await using directory = await this.#open(components);
+    const names: string[] = [];
+    try {
+      for (const entry of await directory.list()) {
+        if (!entry.isDirectory()) continue;
+        const name = listedName(entry.name, components.length === 0, onSkipped);
+        if (name !== undefined) names.push(name);
+      }
+    } catch (error) {
+      throw storageErrorFrom(error, 'directory');
+    }
+    return names.sort(compareCodePoints);
+  }
+
+  /** The regular files of a directory, sorted by code point. Throws as `resolve`. */
+  async listFiles(components: readonly string[], onSkipped?: OnSkipped): Promise<ListedFile[]> {
+    await using directory = await this.#open(components);
+    const names: string[] = [];
+    const files: ListedFile[] = [];
+    try {
+      for (const entry of await directory.list()) {
+        if (!entry.isFile()) continue;
+        const name = listedName(entry.name, components.length === 0, onSkipped);
+        if (name !== undefined) names.push(name);
+      }
+      await forEachLimited(names, MAX_STATS_AT_ONCE, async (name) => {
+        const stats = await directory.stat(name).catch(undefinedIfMissing);
+        if (stats?.isFile()) files.push({ name, size: stats.size });
+      });
+    } catch (error) {
+      throw storageErrorFrom(error, 'directory');
+    }
+    return files.sort((a, b) => compareCodePoints(a.name, b.name));
+  }
+
+  /**
+   * Creates a directory, and those between `parent` and it. One that exists is success. Durable when it ends, also
+   * where somebody else has just created a part of it: each directory on the way is synced.
+   *
+   * @throws {StorageError} `ERR_NAME_INVALID`, also for an empty `name`; `ERR_DIRECTORY_NOT_FOUND` if the parent is
+   * missing; `ERR_NOT_A_DIRECTORY` if something else is in the way; `ERR_DISK_FULL`; `ERR_IO`
+   */
+  async createDirectory(parent: readonly string[], name: readonly string[]): Promise<void> {
+    requireTarget(parent, name);
+    let current = await this.#open(parent);
+    try {
+      for (const component of name) {
+        await using containing = current;
+        await containing.makeDirectory(component).catch(undefinedIfExisting);
+        current = await containing.openChild(component);
+        try {
+          await containing.sync();
+        } catch (error) {
+          await current.close();
+          throw error;
+        }
+      }
+    } catch (error) {
+      throw storageErrorFrom(error, 'directory');
+    }
+    await current.close();
+  }
+
+  /**
+   * Removes a directory and everything in it; links are removed, not followed. Durable when it ends. A failure in the
+   * middle leaves what was not removed yet.
+   *
+   * @param isInUse asked for every file of the tree before anything is removed, and for each again as it is removed
+   * @throws {StorageError} `ERR_NAME_INVALID`, also for an empty `name`; `ERR_DIRECTORY_NOT_FOUND`, with `missing`
+   * saying which one; `ERR_NOT_A_DIRECTORY`; `ERR_IN_USE`; `ERR_IO`
+   */
+  async removeDirectory(parent: readonly string[], name: readonly string[], isInUse: IsInUse): Promise<void> {
+    requireTarget(parent, name);
+    await using start = await this.#open(parent).catch((error: unknown) => {
+      throw withMissing(error, 'parent');
+    });
+    try {
+      await using containing = await descend(start, name.slice(0, -1));
+      await removeTree(containing, name.at(-1)!, this.#removals, isInUse);
+      await containing.sync();
+    } catch (error) {
+      throw withMissing(error, 'target');
+    }
+  }
+
+  /**
+   * Removes a file, or a link itself. One that is missing is success. Not durable by itself: after a loss of power the
+   * file may be there again, until something in the directory is synced. Syncing each of many removals would cost
+   * more than it is worth: a file that is back is seen, and lost content is not at stake.
+   *
+   * @throws {StorageError} `ERR_NAME_INVALID`; `ERR_DIRECTORY_NOT_FOUND` and `ERR_NOT_A_DIRECTORY` for the directory;
+   * `ERR_NOT_A_FILE` if it is a directory; `ERR_IN_USE`; `ERR_IO`
+   */
+  async removeFile(directory: readonly string[], name: string, isInUse: IsInUse): Promise<void> {
+    requireTarget(directory, [name]);
+    await using containing = await this.#open(directory);
+    try {
+      const key = await containing.readKey();
+      await this.#removals.remove(`${key}/${name}`, isInUse, () => containing.unlink(name));
+    } catch (error) {
+      // Systems disagree on what unlinking a directory answers: EISDIR or EPERM.
+      const stats = systemCodeOf(error) === 'EPERM' ? await containing.stat(name).catch(undefinedIfMissing) : undefined;
+      if (stats?.isDirectory()) throw new StorageError('ERR_NOT_A_FILE', 'not a file', { cause: error });
+      throw storageErrorFrom(error, 'file');
+    }
+  }
+
+  async #open(components: readonly string[]): Promise<DirectoryHandle> {
+    requireAddressable(components);
+    try {
+      return await descend(this.#root, components);
+    } catch (error) {
+      throw storageErrorFrom(error, 'directory');
+    }
+  }
+}
+
+/** A new handle, also for no components. */
+async function descend(start: DirectoryHandle, components: readonly string[]): Promise<DirectoryHandle> {
+  let current = await start.openChild(components[0] ?? '.');
+  for (const component of components.slice(1)) {
+    await using parent = current;
+    current = await parent.openChild(component);
+  }
+  return current;
+}
+
+/** Asked once at the start, so that a missing `/proc` is not taken for missing files later. */
+async function requireReachable(root: DirectoryHandle): Promise<void> {
+  try {
+    await using again = await root.openChild('.');
+    if ((await again.readKey()) === (await root.readKey())) return;
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+  }
+  throw new StorageError('ERR_IO', 'the root cannot be reached through /proc/self/fd; is /proc mounted?');
+}
+
+function requireTarget(parent: readonly string[], name: readonly string[]): void {
+  if (name.length === 0) throw new StorageError('ERR_NAME_INVALID', 'empty name');
+  requireAddressable([...parent, ...name]);
+}
+
+function requireAddressable(components: readonly string[]): void {
+  requireComponents(components);
+  const first = components[0];
+  if (first !== undefined && isStateDirectory(first)) throw new StorageError('ERR_NAME_INVALID', 'reserved name');
+}
+
+/** The name as peers see it, or `undefined` if they do not. Bytes that are no UTF-8 decode to U+FFFD, which is refused. */
+function listedName(bytes: Buffer, isRoot: boolean, onSkipped: OnSkipped | undefined): string | undefined {
+  const name = bytes.toString();
+  if (isRoot && isStateDirectory(name)) return undefined;
+  if (isComponent(name)) return name;
+  onSkipped?.(escapeBytes(bytes));
+  return undefined;
+}
+
+function escapeBytes(bytes: Buffer): string {
+  let text = '';
+  for (const byte of bytes) {
+    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x5c;
+    text += isPlain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
+  }
+  return text;
+}
+
+/** The order of UTF-8 bytes. UTF-16 differs from it only where one side has a surrogate: that one is the greater. */
+function compareCodePoints(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index += 1) {
+    const [unitA, unitB] = [a.charCodeAt(index), b.charCodeAt(index)];
+    if (unitA === unitB) continue;
+    const [isSurrogateA, isSurrogateB] = [(unitA & 0xf800) === 0xd800, (unitB & 0xf800) === 0xd800];
+    if (isSurrogateA !== isSurrogateB) return isSurrogateA ? 1 : -1;
+    return unitA - unitB;
+  }
+  return a.length - b.length;
+}
+
+function withMissing(error: unknown, missing: 'parent' | 'target'): StorageError {
+  const storageError = storageErrorFrom(error, 'directory');
+  if (storageError.code !== 'ERR_DIRECTORY_NOT_FOUND') return storageError;
+  return new StorageError('ERR_DIRECTORY_NOT_FOUND', `${missing} directory not found`, {
+    cause: storageError.cause,
+    missing,
+  });
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (systemCodeOf(error) !== 'ENOENT') throw error;
+}
+
+function undefinedIfExisting(error: unknown): undefined {
+  if (systemCodeOf(error) !== 'EEXIST') throw error;
+}

@@ -1,0 +1,157 @@
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import type { DirectoryHandle } from './directory-handle.js';
+import { isStateDirectory, requireComponent } from './path-name.js';
+import type { Removals } from './removals.js';
+import { StorageError, storageErrorFrom, systemCodeOf } from './storage-error.js';
+
+/** `read`: an existing file, read-only. `append`: to read and write; created if missing, never truncated. */
+export type FileAccess = 'read' | 'append';
+
+/** A regular file that was just opened. Whoever asked for it owns the handle, and closes it. */
+export interface OpenedFile {
+  readonly handle: FileHandle;
+  /** Length in bytes when it was opened. */
+  readonly size: number;
+  /** Whether this call made the file. Its entry is not durable before `sync()` of the directory. */
+  readonly created: boolean;
+  readonly mtimeMs: number;
+}
+
+/** What an entry is; a link, a FIFO, a device and a socket are `other`. */
+export interface EntryStat {
+  readonly kind: 'file' | 'directory' | 'other';
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
+/** Somebody else may make and remove the file while it is opened; nobody does so for ever. */
+const MAX_OPEN_ATTEMPTS = 16;
+
+/**
+ * A directory that `DirectoryTree.resolve` found, held by a descriptor until `close()`. It stays the same directory
+ * whatever is renamed meanwhile, and nothing done here follows a link.
+ */
+export class HeldDirectory {
+  readonly #directory: DirectoryHandle;
+  readonly #removals: Removals;
+  readonly #isRoot: boolean;
+  /** `dev:ino`: the same for all names and handles of this directory. */
+  readonly key: string;
+
+  private constructor(directory: DirectoryHandle, removals: Removals, isRoot: boolean, key: string) {
+    this.#directory = directory;
+    this.#removals = removals;
+    this.#isRoot = isRoot;
+    this.key = key;
+  }
+
+  /** Takes the handle over: it is closed with the result, or here if this fails. */
+  static async from(directory: DirectoryHandle, removals: Removals, isRoot: boolean): Promise<HeldDirectory> {
+    try {
+      return new HeldDirectory(directory, removals, isRoot, await directory.readKey());
+    } catch (error) {
+      await directory.close();
+      throw storageErrorFrom(error, 'directory');
+    }
+  }
+
+  /** The identity of an entry in the table of open files: `dev:ino/name`. The entry need not exist. */
+  entryKey(name: string): string {
+    return `${this.key}/${name}`;
+  }
+
+  /**
+   * Opens a regular file; anything else is not opened. Claim the file in the table of open files first: then it cannot
+   * be removed by this server between the opening and the claim.
+   *
+   * @throws {StorageError} `ERR_NAME_INVALID`; `ERR_NOT_A_FILE`; `ERR_FILE_NOT_FOUND` (`read`);
+   * `ERR_DIRECTORY_NOT_FOUND` if this directory has been removed (`append`); `ERR_DISK_FULL`; `ERR_IO`
+   */
+  async openFile(name: string, access: FileAccess): Promise<OpenedFile> {
+    this.#requireName(name);
+    await this.#removals.settled(this.entryKey(name));
+    return access === 'read' ? await this.#openExisting(name, constants.O_RDONLY) : await this.#openOrCreate(name);
+  }
+
+  /** @throws {StorageError} `ERR_NAME_INVALID`; `ERR_FILE_NOT_FOUND`; `ERR_IO` */
+  async stat(name: string): Promise<EntryStat> {
+    this.#requireName(name);
+    try {
+      const stats = await this.#directory.stat(name);
+      const kind = stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other';
+      return { kind, size: stats.size, mtimeMs: stats.mtimeMs };
+    } catch (error) {
+      throw storageErrorFrom(error, 'file');
+    }
+  }
+
+  /**
+   * Makes the directory's entries durable: files created, renamed or removed in it.
+   *
+   * @throws {StorageError} `ERR_DISK_FULL`; `ERR_IO`
+   */
+  async sync(): Promise<void> {
+    try {
+      await this.#directory.sync();
+    } catch (error) {
+      throw storageErrorFrom(error, 'directory');
+    }
+  }
+
+  /** Ends after the operations in progress. Files that were opened stay open. */
+  close(): Promise<void> {
+    return this.#directory.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #openOrCreate(name: string): Promise<OpenedFile> {
+    for (let attempt = 1; attempt <= MAX_OPEN_ATTEMPTS; attempt += 1) {
+      try {
+        return await this.#openExisting(name, constants.O_RDWR);
+      } catch (error) {
+        if (!(error instanceof StorageError) || error.code !== 'ERR_FILE_NOT_FOUND') throw error;
+      }
+      try {
+        const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+        return await inspect(await this.#directory.openFile(name, flags), true);
+      } catch (error) {
+        // `ENOENT` for a file that would be created: it is the directory that is gone.
+        if (systemCodeOf(error) === 'ENOENT') throw storageErrorFrom(error, 'directory');
+        if (systemCodeOf(error) !== 'EEXIST') throw storageErrorFrom(error, 'file');
+      }
+    }
+    throw new StorageError('ERR_IO', `file came and went ${MAX_OPEN_ATTEMPTS} times`);
+  }
+
+  async #openExisting(name: string, flags: number): Promise<OpenedFile> {
+    try {
+      // Looked at before: opening alone can already start something in a device, or wake the writer of a FIFO.
+      const stats = await this.#directory.stat(name);
+      if (!stats.isFile()) throw new StorageError('ERR_NOT_A_FILE', 'not a file');
+      return await inspect(await this.#directory.openFile(name, flags), false);
+    } catch (error) {
+      throw storageErrorFrom(error, 'file');
+    }
+  }
+
+  #requireName(name: string): void {
+    requireComponent(name);
+    if (this.#isRoot && isStateDirectory(name)) throw new StorageError('ERR_NAME_INVALID', 'reserved name');
+  }
+}
+
+/** Looked at again, through the handle: in between, the name may have become another file's. */
+async function inspect(handle: FileHandle, created: boolean): Promise<OpenedFile> {
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new StorageError('ERR_NOT_A_FILE', 'not a file');
+    return { handle, size: stats.size, created, mtimeMs: stats.mtimeMs };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}

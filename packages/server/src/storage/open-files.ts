@@ -1,0 +1,190 @@
+import { StorageError } from './storage-error.js';
+
+/** Who writes a file, and how to make it stop. */
+export interface WriteHolder {
+  readonly kind: 'upload' | 'remote-stream';
+  /**
+   * Called once, when a newer upload of the same file has taken the claim over: closes the holder's connection and
+   * ends after the file handle is released. A failure is taken as an end. Only called for an `upload`.
+   */
+  takeOver(): Promise<void>;
+}
+
+/** A file that its holder may write, until `release()`, which may be called twice, or until it is superseded. */
+export interface WriteClaim {
+  /**
+   * The file must not be opened before this ends: until then former holders may still have it open.
+   *
+   * Rejects with `ERR_IN_USE` as soon as a newer claim takes over while this one still waits.
+   */
+  readonly ready: Promise<void>;
+  /** Whether a newer claim has taken over. */
+  readonly isSuperseded: boolean;
+  /** Does nothing to the claim that has taken over from this one. */
+  release(): void;
+  [Symbol.dispose](): void;
+}
+
+/** A file that its holder may read, until `release()`, which may be called twice. */
+export interface ReadClaim {
+  release(): void;
+  [Symbol.dispose](): void;
+}
+
+interface Entry {
+  readonly key: string;
+  readers: number;
+  writer: UploadOrStream | undefined;
+  /** Ends when all holders that were superseded have let the file go; `undefined` if none has it any more. */
+  closing: Promise<void> | undefined;
+}
+
+/**
+ * The server's own table of open files, and the only judge of "file in use". All answers are given in the tick of the
+ * call, so no two connections can both believe that a file is theirs. Keys are `HeldDirectory.entryKey`: claim, wait
+ * for `ready`, open the file, and release after the handle is closed.
+ *
+ * A connection that opens the file it already has must release its own claim first, or it takes over from itself.
+ *
+ * @see docs/protocol.md, sections 6.2 and 7.1; D34, D36
+ */
+export class OpenFiles {
+  readonly #entries = new Map<string, Entry>();
+
+  /** Files that somebody has open, or has not let go yet. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  isInUse(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
+  /** Whether somebody may write to the file, including a superseded holder that has not let go yet. */
+  isWritten(key: string): boolean {
+    return this.#isWritten(this.#entries.get(key));
+  }
+
+  /**
+   * Makes `holder` the one writer of a file. From another upload an upload takes over at once; see `WriteClaim.ready`.
+   *
+   * @throws {StorageError} `ERR_IN_USE` while somebody reads the file, or writes it as a remote stream; for a
+   * remote stream, while anybody has it
+   */
+  claimForWriting(key: string, holder: WriteHolder): WriteClaim {
+    const entry = this.#entries.get(key) ?? this.#newEntry(key);
+    const isFree = entry.readers === 0 && !this.#isWritten(entry);
+    const canTakeOver =
+      entry.readers === 0 && holder.kind === 'upload' && entry.writer?.holder.kind !== 'remote-stream';
+    if (!isFree && !canTakeOver) throw inUse();
+
+    const previous = entry.writer;
+    // The new owner is in place before the old one hears of it: whatever the old one releases is not the new claim.
+    const claim = new UploadOrStream(holder, () => this.#releaseWriter(entry, claim));
+    entry.writer = claim;
+    if (previous) {
+      previous.supersede();
+      this.#closeAfter(entry, previous.holder);
+    }
+    claim.waitFor(entry.closing);
+    return claim;
+  }
+
+  /**
+   * Adds a reader; there may be any number.
+   *
+   * @throws {StorageError} `ERR_IN_USE` while somebody writes the file
+   */
+  claimForReading(key: string): ReadClaim {
+    const known = this.#entries.get(key);
+    if (this.#isWritten(known)) throw inUse();
+    const entry = known ?? this.#newEntry(key);
+    entry.readers += 1;
+    let isReleased = false;
+    const release = (): void => {
+      if (isReleased) return;
+      isReleased = true;
+      entry.readers -= 1;
+      this.#forgetIfUnused(entry);
+    };
+    return { release, [Symbol.dispose]: release };
+  }
+
+  #newEntry(key: string): Entry {
+    const entry: Entry = { key, readers: 0, writer: undefined, closing: undefined };
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #isWritten(entry: Entry | undefined): boolean {
+    return entry?.writer !== undefined || entry?.closing !== undefined;
+  }
+
+  /** Lets the entry's `closing` end no sooner than this holder has let go, and all before it. */
+  #closeAfter(entry: Entry, holder: WriteHolder): void {
+    const closing = Promise.allSettled([entry.closing, callTakeOver(holder)]).then(() => {
+      if (entry.closing !== closing) return;
+      entry.closing = undefined;
+      this.#forgetIfUnused(entry);
+    });
+    entry.closing = closing;
+  }
+
+  #releaseWriter(entry: Entry, claim: UploadOrStream): void {
+    if (entry.writer !== claim) return;
+    entry.writer = undefined;
+    this.#forgetIfUnused(entry);
+  }
+
+  #forgetIfUnused(entry: Entry): void {
+    if (entry.readers === 0 && !this.#isWritten(entry)) this.#entries.delete(entry.key);
+  }
+}
+
+class UploadOrStream implements WriteClaim {
+  readonly holder: WriteHolder;
+  readonly ready: Promise<void>;
+  readonly release: () => void;
+  #isSuperseded = false;
+  #resolve!: () => void;
+  #reject!: (error: StorageError) => void;
+
+  constructor(holder: WriteHolder, release: () => void) {
+    this.holder = holder;
+    this.release = release;
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // A holder that has gone away does not wait any more, and need not hear that it was superseded.
+    this.ready.catch(() => {});
+  }
+
+  get isSuperseded(): boolean {
+    return this.#isSuperseded;
+  }
+
+  waitFor(former: Promise<void> | undefined): void {
+    if (former) former.then(this.#resolve);
+    else this.#resolve();
+  }
+
+  /** Has no effect on `ready` if it has ended. */
+  supersede(): void {
+    this.#isSuperseded = true;
+    this.#reject(new StorageError('ERR_IN_USE', 'a newer upload has taken over'));
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+/** A holder that throws at once counts as one that fails later. */
+async function callTakeOver(holder: WriteHolder): Promise<void> {
+  await holder.takeOver();
+}
+
+function inUse(): StorageError {
+  return new StorageError('ERR_IN_USE', 'file is in use');
+}

@@ -1,0 +1,190 @@
+import { isIPv6 } from 'node:net';
+import type { Clock } from '@sluice/core';
+
+/** Quoted by the docs: the one home of these numbers. */
+export const LOGIN_GUARD_LIMITS = {
+  /** Attempts of one address verified at once, as long as none has failed. */
+  maxAtOnce: 4,
+  /** Wait before an attempt after the second failure; doubles with each further one. */
+  firstDelayMs: 500,
+  maxDelayMs: 8_000,
+  /** Silence after the last failure after which an address starts anew. */
+  forgetAfterMs: 600_000,
+  /** Attempts of one address that wait at once, after a failure. */
+  maxWaiting: 16,
+  /** Addresses whose failures are known at once; the one that failed longest ago is forgotten first. */
+  maxAddresses: 10_000,
+} as const;
+
+export interface LoginGuardOptions {
+  readonly clock: Clock;
+  /** @default 10_000 */
+  readonly maxAddresses?: number;
+}
+
+interface Failures {
+  count: number;
+  lastMs: number;
+}
+
+/** The attempts of one address that are verified or wait; there is one only while there are any. */
+interface Lane {
+  running: number;
+  readonly waiting: (() => void)[];
+}
+
+/**
+ * Slows down who guesses passwords, by address, for IPv6 by /64. After a failure the address's attempts are verified
+ * one at a time, and each is held back before it is verified: 0 ms after the first failure, then 500 ms, doubling
+ * up to 8 s. So more connections do not guess faster, and a right guess is not seen earlier than a wrong one. A success
+ * clears the address.
+ *
+ * @see docs/protocol.md, section 4.2; D24
+ */
+export class LoginGuard {
+  readonly #clock: Clock;
+  readonly #maxAddresses: number;
+  /** In the order of the last failure. */
+  readonly #failures = new Map<string, Failures>();
+  readonly #lanes = new Map<string, Lane>();
+
+  constructor(options: LoginGuardOptions) {
+    this.#clock = options.clock;
+    this.#maxAddresses = options.maxAddresses ?? LOGIN_GUARD_LIMITS.maxAddresses;
+  }
+
+  /** Addresses with failures that are not forgotten. */
+  get knownAddresses(): number {
+    return this.#failures.size;
+  }
+
+  /**
+   * Calls `verify` when it is the address's turn, and gives its answer; `false`, without calling it, if too many of the
+   * address's attempts wait already. What `verify` throws is thrown, and counts neither as success nor as failure.
+   *
+   * @param address of the peer, as a socket has it
+   * @param signal ends the wait, but not `verify` once it has begun
+   * @throws the signal's reason
+   */
+  async attempt(address: string, verify: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean> {
+    signal?.throwIfAborted();
+    const key = networkOf(address);
+    const lane = this.#laneOf(key);
+    if (this.#countOf(key) > 0 && lane.waiting.length >= LOGIN_GUARD_LIMITS.maxWaiting) return false;
+    if (lane.running < this.#maxRunning(key)) lane.running += 1;
+    else await waitForTurn(lane, signal);
+    try {
+      await this.#delay(delayAfter(this.#countOf(key)), signal);
+      const isRight = await verify();
+      if (isRight) this.#failures.delete(key);
+      else this.#addFailure(key);
+      return isRight;
+    } finally {
+      lane.running -= 1;
+      this.#startWaiting(key, lane);
+    }
+  }
+
+  #startWaiting(key: string, lane: Lane): void {
+    for (const maxRunning = this.#maxRunning(key); lane.running < maxRunning; ) {
+      const start = lane.waiting.shift();
+      if (!start) break;
+      lane.running += 1;
+      start();
+    }
+    if (lane.running === 0) this.#lanes.delete(key);
+  }
+
+  #maxRunning(key: string): number {
+    return this.#countOf(key) > 0 ? 1 : LOGIN_GUARD_LIMITS.maxAtOnce;
+  }
+
+  #laneOf(key: string): Lane {
+    let lane = this.#lanes.get(key);
+    if (!lane) {
+      lane = { running: 0, waiting: [] };
+      this.#lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  #countOf(key: string): number {
+    const failures = this.#failures.get(key);
+    if (!failures) return 0;
+    if (this.#clock.nowMs() - failures.lastMs < LOGIN_GUARD_LIMITS.forgetAfterMs) return failures.count;
+    this.#failures.delete(key);
+    return 0;
+  }
+
+  #addFailure(key: string): void {
+    const count = this.#countOf(key) + 1;
+    this.#failures.delete(key); // to be last in the order
+    this.#failures.set(key, { count, lastMs: this.#clock.nowMs() });
+    if (this.#failures.size <= this.#maxAddresses) return;
+    const [oldest] = this.#failures.keys();
+    this.#failures.delete(oldest!);
+  }
+
+  /** Leaves neither its timer nor its listener behind. */
+  #delay(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    if (delayMs === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        cancel();
+        reject(signal?.reason);
+      };
+      const cancel = this.#clock.after(delayMs, () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      });
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+}
+
+function waitForTurn(lane: Lane, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const start = (): void => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    };
+    const onAbort = (): void => {
+      lane.waiting.splice(lane.waiting.indexOf(start), 1);
+      reject(signal?.reason);
+    };
+    lane.waiting.push(start);
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+function delayAfter(failures: number): number {
+  if (failures < 2) return 0;
+  return Math.min(LOGIN_GUARD_LIMITS.firstDelayMs * 2 ** (failures - 2), LOGIN_GUARD_LIMITS.maxDelayMs);
+}
+
+/** What counts as one address: an IPv4 address, also one written as IPv6; the first 64 bits of an IPv6 address. */
+function networkOf(address: string): string {
+  const [withoutZone = ''] = address.split('%');
+  if (!isIPv6(withoutZone)) return address;
+  const groups = groupsOf(withoutZone);
+  const isMappedIPv4 = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (isMappedIPv4) {
+    const [high = 0, low = 0] = groups.slice(6);
+    return `${high >> 8}.${high & 0xff}.${low >> 8}.${low & 0xff}`;
+  }
+  const network = groups.slice(0, 4).map((group) => group.toString(16));
+  return `${network.join(':')}::/64`;
+}
+
+/** The eight groups of a valid IPv6 address. */
+function groupsOf(address: string): number[] {
+  const plain = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_all, ...bytes: string[]) => {
+    const [a = 0, b = 0, c = 0, d = 0] = bytes.slice(0, 4).map(Number);
+    return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+  });
+  const halves = plain.split('::').map((half) => half.split(':').filter((group) => group !== ''));
+  const [before = [], after = []] = halves;
+  const zeros = new Array<string>(8 - before.length - after.length).fill('0');
+  return [...before, ...zeros, ...after].map((group) => Number.parseInt(group, 16));
+}
