@@ -1,0 +1,115 @@
+import { parseArgs } from 'node:util';
+import type { Invocation } from '../command.js';
+import { usageError } from '../command-error.js';
+import { escapeControls } from '../terminal/terminal-text.js';
+import { parseAddress } from './address.js';
+import type { Option, OptionTable, OptionValues } from './option-table.js';
+import { bytesText, durationText, parseBytes, parseDuration } from './quantities.js';
+import { nearestName } from './suggestion.js';
+
+type Parsed = string | number | boolean | readonly string[] | object | undefined;
+
+/**
+ * The last of a repeated option wins, unless it collects. `--` ends the options; `-` is an operand.
+ *
+ * @throws {CommandError} exit code 2, naming the option and what it takes
+ */
+export function parseOptions<T extends OptionTable>(table: T, argv: readonly string[]): Invocation<T> {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: parseArgsTable(table),
+    strict: false, // its messages take three lines, and know nothing of similar names
+    allowPositionals: true,
+    tokens: true,
+  });
+  const operands: string[] = [];
+  const given = new Map<string, string[]>();
+  for (const token of tokens) {
+    if (token.kind === 'positional') operands.push(token.value);
+    if (token.kind !== 'option') continue;
+    const option = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
+    if (!option) throw unknownOption(table, token.rawName);
+    const values = given.get(token.name) ?? [];
+    values.push(rawValue(option, token.rawName, token.value, token.inlineValue));
+    given.set(token.name, values);
+  }
+  const options: Record<string, Parsed> = {};
+  for (const [name, option] of Object.entries(table)) options[name] = resolveValue(name, option, given.get(name));
+  return { options: options as OptionValues<T>, operands, given: new Set(given.keys()) };
+}
+
+function parseArgsTable(table: OptionTable): Record<string, { type: 'boolean' | 'string'; short?: string }> {
+  return Object.fromEntries(
+    Object.entries(table).map(([name, option]) => [
+      name,
+      { type: option.kind === 'flag' ? 'boolean' : 'string', ...(option.short && { short: option.short }) } as const,
+    ]),
+  );
+}
+
+function unknownOption(table: OptionTable, rawName: string): Error {
+  const nearest = rawName.startsWith('--') ? nearestName(rawName.slice(2), Object.keys(table)) : undefined;
+  const hint = nearest ? `did you mean --${nearest}?` : 'see --help for those that exist';
+  return usageError(`unknown option ${escapeControls(rawName)}: ${hint}`);
+}
+
+function rawValue(option: Option, rawName: string, value: string | undefined, inline: boolean | undefined): string {
+  if (option.kind === 'flag') {
+    if (value !== undefined) throw usageError(`${rawName} takes no value: write it alone`);
+    return '';
+  }
+  if (value === undefined) throw usageError(`${rawName} needs a value: ${rawName} ${option.placeholder}`);
+  // `--root --listen x` is a forgotten value far more often than a directory of that name
+  if (!inline && value.length > 1 && value.startsWith('-') && rawName.startsWith('--')) {
+    throw usageError(
+      `${rawName} needs a value: ${rawName} ${option.placeholder}, or ${rawName}=${escapeControls(value)}`,
+    );
+  }
+  return value;
+}
+
+function resolveValue(name: string, option: Option, given: readonly string[] | undefined): Parsed {
+  const last = given?.at(-1);
+  switch (option.kind) {
+    case 'flag':
+      return given !== undefined;
+    case 'string':
+      return option.repeatable ? (given ?? []) : (last ?? option.default);
+    case 'choice':
+      if (last !== undefined && !option.choices.includes(last)) {
+        throw badValue(name, last, `one of ${option.choices.join(', ')}`);
+      }
+      return last ?? option.default;
+    case 'address': {
+      const address = parseAddress(last ?? option.default);
+      if (!address) throw badValue(name, last ?? option.default, 'HOST:PORT, like 127.0.0.1:9999 or [::1]:9999');
+      return address;
+    }
+    case 'integer':
+      return inRange(name, option, last, (text) => (/^\d+$/.test(text) ? Number(text) : undefined), String, '');
+    case 'duration':
+      return inRange(name, option, last, parseDuration, durationText, ', like 1500 (ms), 6s or 5m');
+    case 'bytes':
+      return inRange(name, option, last, parseBytes, bytesText, ', like 64KiB or 1G');
+  }
+}
+
+function inRange(
+  name: string,
+  option: { readonly min: number; readonly max: number; readonly default: number },
+  text: string | undefined,
+  parse: (text: string) => number | undefined,
+  format: (value: number) => string,
+  examples: string,
+): number {
+  if (text === undefined) return option.default;
+  const value = parse(text);
+  if (value === undefined || value < option.min || value > option.max) {
+    throw badValue(name, text, `${format(option.min)} to ${format(option.max)}${examples}`);
+  }
+  return value;
+}
+
+function badValue(name: string, value: string, accepted: string): Error {
+  return usageError(`--${name} ${escapeControls(value) || '""'} cannot be used: give ${accepted}`);
+}
