@@ -1,0 +1,33 @@
+import { endChild, startChild } from '../child-processes.js';
+import type { RunningServer } from './contender.js';
+
+const READY_DEADLINE_MS = 20_000;
+const OUTPUT_LIMIT_CHARS = 10_000;
+
+/**
+ * Starts a program that prints `listening on 127.0.0.1:PORT` when it is ready.
+ *
+ * @throws {Error} when it ends or says nothing before the deadline
+ */
+export async function startListeningServer(command: string, args: readonly string[]): Promise<RunningServer> {
+  const child = await startChild(command, args);
+  try {
+    const port = await new Promise<number>((resolve, reject) => {
+      const fail = (why: string) => reject(new Error(`${command} ${why}: ${child.errorText()}`));
+      const timer = setTimeout(() => fail('did not listen in time'), READY_DEADLINE_MS);
+      let output = '';
+      child.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
+        if (output.length < OUTPUT_LIMIT_CHARS) output += text; // later output is read and dropped
+        const match = /^listening on 127\.0\.0\.1:(\d+)$/m.exec(output);
+        if (match === null) return;
+        clearTimeout(timer);
+        resolve(Number(match[1]));
+      });
+      child.process.once('exit', () => fail('ended at once'));
+    });
+    return { pid: child.pid, port, [Symbol.asyncDispose]: () => endChild(child) };
+  } catch (error) {
+    await endChild(child);
+    throw error;
+  }
+}

@@ -1,0 +1,65 @@
+import path from 'node:path';
+import { buildCProgram, hasCompiler } from '../c-programs.js';
+import { runToEnd, startChild } from '../child-processes.js';
+import { buildDirectory } from '../repository.js';
+import { CONTENT_DIRECTORY } from '../scratch.js';
+import type { ClientRun, RunningServer, Transfer } from './contender.js';
+
+export const loadProgram = hasCompiler ? 'sluice-load (C)' : 'node-load (Node, because there is no C compiler)';
+
+export type LoadProtocol =
+  | { readonly kind: 'http' }
+  | { readonly kind: 'sluice'; readonly packetBytes: number; readonly user: string; readonly digest: string };
+
+/**
+ * Runs the load program: it connects and logs in, waits at its gate until the clock is started, and transfers.
+ *
+ * @throws {Error} when an answer is not as expected or the byte count is wrong
+ */
+export async function runLoad(
+  server: RunningServer,
+  transfer: Transfer,
+  protocol: LoadProtocol,
+  onStart: () => void,
+): Promise<ClientRun> {
+  const { direction, connections, bytes } = transfer;
+  const args = [direction === 'upload' ? 'put' : 'get', '--gate'];
+  const option = (name: string, value: string | number) => args.push(`--${name}`, String(value));
+  option('port', server.port);
+  option('dir', CONTENT_DIRECTORY);
+  option('name', transfer.name);
+  option('bytes', bytes / connections);
+  option('connections', connections);
+  option('deadline-seconds', Math.ceil(transfer.deadlineMs / 1000));
+  if (direction === 'upload') option('file', transfer.sourceFile);
+  else option('out', path.join(transfer.fetchedDirectory, transfer.name));
+  if (protocol.kind === 'http') {
+    args.push('--http');
+  } else {
+    option('packet', protocol.packetBytes);
+    option('user', protocol.user);
+    option('digest', protocol.digest);
+  }
+
+  const [command, ...prefix] = loadCommand();
+  const child = await startChild(command!, [...prefix, ...args]);
+  const output = await runToEnd(child, transfer.deadlineMs, (line) => {
+    if (line !== 'ready') return;
+    onStart();
+    child.process.stdin?.end('go\n');
+  });
+  const report: unknown = JSON.parse(output.slice(output.indexOf('{')));
+  if (!isLoadReport(report)) throw new Error(`the load program printed ${output}`);
+  if (report.bytes !== bytes) throw new Error(`the load program moved ${report.bytes} bytes, expected ${bytes}`);
+  return report;
+}
+
+function loadCommand(): string[] {
+  if (hasCompiler) return [buildCProgram('sluice-load')];
+  return [process.execPath, path.join(buildDirectory, 'load', 'node-load.js')];
+}
+
+function isLoadReport(report: unknown): report is Required<ClientRun> & { bytes: number } {
+  const fields = report as Record<string, unknown> | null;
+  return ['bytes', 'seconds', 'cpuSeconds', 'setupSeconds'].every((name) => typeof fields?.[name] === 'number');
+}

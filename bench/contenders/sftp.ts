@@ -1,0 +1,156 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { type Child, endChild, startChild } from '../child-processes.js';
+import { CONTENT_DIRECTORY, type Scratch } from '../scratch.js';
+import { runCommandClient } from './command-client.js';
+import type { ClientRun, Contender, RunningServer, Transfer } from './contender.js';
+
+const READY_DEADLINE_MS = 10_000;
+/** sshd insists on being started by an absolute path; distributions keep these two in different places. */
+const sshd = firstExisting(['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/sbin/sshd', '/usr/bin/sshd']);
+const sftpServer = firstExisting([
+  '/usr/lib/openssh/sftp-server',
+  '/usr/libexec/openssh/sftp-server',
+  '/usr/lib/ssh/sftp-server',
+  '/usr/libexec/sftp-server',
+]);
+/** Where sshd, run as root, confines the part that talks to a peer before login. */
+const privilegeSeparationDirectory = '/run/sshd';
+
+interface SftpServer extends RunningServer {
+  readonly root: string;
+  readonly keyFile: string;
+  readonly knownHostsFile: string;
+}
+
+/** OpenSSH as installed, with its own defaults for the cipher; a private sshd with keys made for this run. */
+export const sftp: Contender = {
+  name: 'sftp',
+  description: 'OpenSSH sshd and sftp-server, encrypted; sftp -b, whole command',
+  maxConnections: 1,
+  ...unavailable(),
+  start: startSshd,
+  transfer: (server, transfer, onStart) => runSftp(server as SftpServer, transfer, onStart),
+};
+
+function unavailable(): { unavailable?: string } {
+  if (sshd === undefined || sftpServer === undefined) return { unavailable: 'not installed: sshd or sftp-server' };
+  for (const command of ['sftp', 'ssh-keygen']) {
+    if (spawnSync('which', [command]).status !== 0) return { unavailable: `not installed: ${command}` };
+  }
+  return {};
+}
+
+async function startSshd(scratch: Scratch, root: string): Promise<SftpServer> {
+  const directory = mkdtempSync(path.join(scratch.directory, 'sshd-'));
+  const hostKeyFile = path.join(directory, 'host-key');
+  const keyFile = path.join(directory, 'user-key');
+  const knownHostsFile = path.join(directory, 'known-hosts');
+  for (const file of [hostKeyFile, keyFile]) {
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'sluice-bench', '-f', file]);
+  }
+  const port = await freePort();
+  writeFileSync(knownHostsFile, `[127.0.0.1]:${port} ${readFileSync(`${hostKeyFile}.pub`, 'utf8')}`);
+  const configFile = path.join(directory, 'sshd-config');
+  writeFileSync(configFile, sshdConfig(port, hostKeyFile, `${keyFile}.pub`));
+
+  const madeDirectory = makePrivilegeSeparationDirectory();
+  const child = await startChild(sshd!, ['-D', '-e', '-f', configFile]);
+  const dispose = async () => {
+    await endChild(child);
+    rmSync(directory, { recursive: true, force: true });
+    if (madeDirectory) rmdirSync(privilegeSeparationDirectory);
+  };
+  try {
+    await listening(child);
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return { pid: child.pid, port, root, keyFile, knownHostsFile, [Symbol.asyncDispose]: dispose };
+}
+
+function sshdConfig(port: number, hostKeyFile: string, authorizedKeysFile: string): string {
+  return `Port ${port}
+ListenAddress 127.0.0.1
+HostKey ${hostKeyFile}
+AuthorizedKeysFile ${authorizedKeysFile}
+PubkeyAuthentication yes
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+UsePAM no
+StrictModes no
+PidFile none
+Subsystem sftp ${sftpServer}
+`;
+}
+
+async function listening(child: Child): Promise<void> {
+  const deadlineMs = performance.now() + READY_DEADLINE_MS;
+  while (!child.errorText().includes('Server listening on')) {
+    if (child.process.exitCode !== null || performance.now() > deadlineMs) {
+      throw new Error(`sshd does not listen: ${child.errorText()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function runSftp(server: SftpServer, transfer: Transfer, onStart: () => void): Promise<ClientRun> {
+  const remoteFile = path.join(server.root, CONTENT_DIRECTORY, transfer.name);
+  const batchFile = path.join(path.dirname(server.keyFile), 'batch');
+  writeFileSync(
+    batchFile,
+    transfer.direction === 'upload'
+      ? `put ${transfer.sourceFile} ${remoteFile}\n`
+      : `get ${remoteFile} ${path.join(transfer.fetchedDirectory, transfer.name)}\n`,
+  );
+  const ssh = {
+    IdentityFile: server.keyFile,
+    IdentitiesOnly: 'yes',
+    UserKnownHostsFile: server.knownHostsFile,
+    StrictHostKeyChecking: 'yes',
+  };
+  const options = Object.entries(ssh).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+  return runCommandClient(
+    'sftp',
+    [
+      '-q',
+      '-F',
+      '/dev/null',
+      ...options,
+      '-b',
+      batchFile,
+      '-P',
+      String(server.port),
+      `${os.userInfo().username}@127.0.0.1`,
+    ],
+    transfer.deadlineMs,
+    onStart,
+  );
+}
+
+/** Only root needs it. Says whether it was made here, so that it is removed again. */
+function makePrivilegeSeparationDirectory(): boolean {
+  if (process.getuid?.() !== 0 || existsSync(privilegeSeparationDirectory)) return false;
+  mkdirSync(privilegeSeparationDirectory, { mode: 0o755 });
+  return true;
+}
+
+/** sshd cannot pick a port by itself. Another program could take this one first; then sshd says so and the run fails. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+function firstExisting(files: readonly string[]): string | undefined {
+  return files.find((file) => existsSync(file));
+}

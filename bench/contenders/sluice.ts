@@ -1,0 +1,61 @@
+import { spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { repositoryRoot } from '../repository.js';
+import { MAX_CONNECTIONS } from '../scenarios.js';
+import { CONTENT_DIRECTORY, type Scratch } from '../scratch.js';
+import { runCommandClient } from './command-client.js';
+import type { ClientRun, Contender, RunningServer, Transfer } from './contender.js';
+import { startListeningServer } from './listening-server.js';
+import { runLoad } from './load-client.js';
+
+const command = path.join(repositoryRoot, 'node_modules', '.bin', 'sluice');
+const user = 'bench';
+const password = randomBytes(12).toString('hex');
+const digest = createHash('md5').update(password).digest('hex');
+const help = spawnSync(command, ['--help'], { stdio: 'ignore', timeout: 20_000 });
+const unavailable = help.status === 0 ? {} : { unavailable: `${path.relative(repositoryRoot, command)} does not run` };
+
+/** Sluice as its users start it, loaded with packets of the given size by the load program. */
+export function sluiceWithLoad(packetKib: number): Contender {
+  return {
+    name: `sluice-${packetKib}k`,
+    description: `sluice serve; load program, ${packetKib} KiB packets`,
+    maxConnections: MAX_CONNECTIONS,
+    ...unavailable,
+    start: startSluice,
+    transfer: (server, transfer, onStart) =>
+      runLoad(server, transfer, { kind: 'sluice', packetBytes: packetKib * 1024, user, digest }, onStart),
+  };
+}
+
+/** Sluice at both ends. */
+export const sluiceCommand: Contender = {
+  name: 'sluice-command',
+  description: 'sluice serve; sluice put and sluice get, whole command',
+  maxConnections: 1,
+  ...unavailable,
+  start: startSluice,
+  transfer: runSluiceCommand,
+};
+
+function startSluice(_scratch: Scratch, root: string): Promise<RunningServer> {
+  return startListeningServer(command, [
+    'serve',
+    '--listen',
+    '127.0.0.1:0',
+    '--root',
+    root,
+    '--user',
+    `${user}:${password}`,
+  ]);
+}
+
+function runSluiceCommand(server: RunningServer, transfer: Transfer, onStart: () => void): Promise<ClientRun> {
+  const url = `sluice://${user}:${password}@127.0.0.1:${server.port}/${CONTENT_DIRECTORY}/`;
+  const args =
+    transfer.direction === 'upload'
+      ? ['put', transfer.sourceFile, url]
+      : ['get', `${url}${transfer.name}`, `${transfer.fetchedDirectory}/`];
+  return runCommandClient(command, args, transfer.deadlineMs, onStart);
+}

@@ -1,0 +1,80 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { limit } from './contenders/limit.js';
+import { plainHttp } from './contenders/plain-http.js';
+import type { MachineFacts } from './machine.js';
+import { benchDirectory } from './repository.js';
+import type { Scenario } from './scenarios.js';
+import { type Ratios, type Row, ratiosTo, type Summary } from './summary.js';
+import { formatTable } from './table.js';
+
+export interface ScenarioResult {
+  readonly scenario: Scenario;
+  readonly rows: readonly Row[];
+}
+
+export interface BenchResult {
+  readonly machine: MachineFacts;
+  readonly loadProgram: string;
+  readonly filesInMemory: boolean;
+  readonly sizeBytes: number;
+  readonly rounds: number;
+  readonly scenarios: readonly ScenarioResult[];
+}
+
+const HEADER = [
+  'contender',
+  'MB/s',
+  'spread',
+  'server CPU s/GB',
+  'server peak MB',
+  'client CPU s/GB',
+  'login s',
+  'speed:http',
+  'CPU:http',
+  'speed:limit',
+  'CPU:limit',
+];
+
+export function scenarioTable({ rows }: ScenarioResult): string {
+  return formatTable(
+    HEADER,
+    rows.map((row) => {
+      if (row.summary === null) return [row.contender, row.missing ?? ''];
+      const { http, limit: toLimit } = ratiosOf(row, rows);
+      return [row.contender, ...figureCells(row.summary), ...ratioCells(http), ...ratioCells(toLimit)];
+    }),
+  );
+}
+
+/** Writes bench/results/latest.json; returns its path. */
+export function writeResult(result: BenchResult): string {
+  const scenarios = result.scenarios.map(({ scenario, rows }) => ({
+    ...scenario,
+    rows: rows.map((row) => ({ ...row, ratios: ratiosOf(row, rows) })),
+  }));
+  const file = path.join(benchDirectory, 'results', 'latest.json');
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify({ ...result, scenarios }, null, 2)}\n`);
+  return file;
+}
+
+function ratiosOf(row: Row, rows: readonly Row[]): { http: Ratios | null; limit: Ratios | null } {
+  const to = (name: string) => ratiosTo(rows.find(({ contender }) => contender === name)?.summary, row.summary);
+  return { http: to(plainHttp.name), limit: to(limit.name) };
+}
+
+function figureCells(summary: Summary): string[] {
+  return [
+    summary.mbPerSecond.toFixed(0),
+    `${(summary.spread * 100).toFixed(0)} %`,
+    summary.serverCpuSecondsPerGb.toFixed(2),
+    summary.serverPeakMb.toFixed(0),
+    summary.clientCpuSecondsPerGb.toFixed(2),
+    summary.setupSeconds === null ? '-' : summary.setupSeconds.toFixed(3),
+  ];
+}
+
+function ratioCells(ratios: Ratios | null): string[] {
+  return ratios === null ? ['-', '-'] : [ratios.speed.toFixed(2), ratios.cpu.toFixed(2)];
+}
