@@ -41,7 +41,9 @@ export async function removeTree(
 
 function requireUnused(target: DirectoryHandle, isInUse: IsInUse): Promise<void> {
   return walkTree(target, {
-    async enter(_directory, key, others) {
+    async enter(directory, others) {
+      if (others.length === 0) return;
+      const key = await directory.readKey();
       for (const name of others) {
         if (isInUse(`${key}/${name}`)) throw new StorageError('ERR_IN_USE', 'a file in the directory is in use');
       }
@@ -51,8 +53,10 @@ function requireUnused(target: DirectoryHandle, isInUse: IsInUse): Promise<void>
 
 function removeContents(target: DirectoryHandle, removals: Removals, isInUse: IsInUse): Promise<void> {
   return walkTree(target, {
-    enter(directory, key, others) {
-      return forEachLimited(others, MAX_UNLINKS_AT_ONCE, (name) =>
+    async enter(directory, others) {
+      if (others.length === 0) return;
+      const key = await directory.readKey();
+      await forEachLimited(others, MAX_UNLINKS_AT_ONCE, (name) =>
         removals.remove(`${key}/${name}`, isInUse, () => directory.unlink(name)),
       );
     },
