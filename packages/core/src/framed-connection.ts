@@ -37,13 +37,10 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   #isShuttingDown = false;
   #hasPeerEnded = false;
   #frames = 0;
-  /** Only there when the handler has them: the decoder asks whether they are. */
-  readonly onBegun: FrameSink['onBegun'];
 
   constructor(connection: Connection, layout: LengthFieldLayout, handler: FrameHandler) {
     this.#connection = connection;
     this.#handler = handler;
-    this.onBegun = handler.onBegun?.bind(handler);
     this.#decoder = new LengthFieldDecoder(layout, this);
   }
 
@@ -71,6 +68,10 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
     this.#frames += 1;
     this.#await(this.#handler.onFrame(source, start, end));
     return this.#mayGoOn;
+  }
+
+  onBegun(source: Uint8Array, start: number, end: number, frameLength: number): boolean {
+    return this.#handler.onBegun?.(source, start, end, frameLength) ?? false;
   }
 
   onPiece(source: Uint8Array, start: number, end: number, isLast: boolean): boolean {

@@ -1,5 +1,8 @@
 import { PACKET_HEAD_BYTES, writePacketHead } from './packet.js';
 
+/** More packets than this in one slab are more parts than one call to the system takes. */
+const MAX_PACKETS = 512;
+
 /**
  * A buffer in which the heads and texts of consecutive Data packets stand ready, with gaps for their data between them. A file is read
  * straight into the gaps (`readv`), and the whole leaves in one write: no copy, no allocation. Specification 6.1 and 7.1.
@@ -23,7 +26,7 @@ export class DataSlab {
     this.#bytes = bytes;
     this.#text = text;
     this.#dataBytes = Math.min(packetDataBytes, bytes.length - overhead);
-    const packets = Math.max(1, Math.floor(bytes.length / (overhead + this.#dataBytes)));
+    const packets = Math.min(MAX_PACKETS, Math.floor(bytes.length / (overhead + this.#dataBytes)));
     const gaps: Uint8Array[] = [];
     for (let i = 0; i < packets; i++) {
       const at = i * (overhead + this.#dataBytes);

@@ -1,13 +1,16 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
 import { defineCommand } from '../command.js';
+import { CommandError, usageError } from '../command-error.js';
+import { ExitCode } from '../exit-code.js';
+import { addressText } from '../options/address.js';
+import { stderr, stdout } from '../terminal/standard-streams.js';
 
-/**
- * To fill in: `run`. `options` has every value parsed and in range (`listen` is `{ host, port }`, durations are
- * milliseconds); `given.has('root')` tells a root that was asked for from the default one. Import `@sluice/server` with
- * `await import()` inside `run`: this file is loaded by every `sluice` command. `usageError(text)` and
- * `new CommandError(ExitCode.Failed, text)` of ../command-error.js end the command with one line and no stack; `addressText` of
- * ../options/address.js writes `host:port`; `stdout` and `stderr` of ../terminal/standard-streams.js are safe against EPIPE.
- * The result of `run` is the exit code. Signals are all yours: nothing here listens to SIGINT or SIGTERM.
- */
+type ServerPackage = typeof import('@sluice/server');
+
+/** The server's own files, below the root; no client can reach it. */
+const STATE_DIRECTORY = '.sluice';
+
 export const serve = defineCommand({
   name: 'serve',
   summary: 'Run a server for a directory',
@@ -102,7 +105,113 @@ export const serve = defineCommand({
       purpose: 'serve a directory to the network',
     },
   ],
-  async run() {
-    throw new Error('sluice serve is not built yet');
+  async run({ options, given, operands }) {
+    if (operands.length > 0) throw usageError(`serve takes no operands: ${operands[0]}`);
+    const server = await import('@sluice/server');
+    const { root, listen } = options;
+    if (!given.has('root')) await mkdir(root, { recursive: true });
+    await requireDirectory(root);
+    const log = new server.TextLog((line) => stderr.write(line), options['log-level']);
+    const { users, newPassword } = await findUsers(server, root, options.user, options.users);
+    const running = await start(
+      () =>
+        server.SluiceServer.start({
+          host: listen.host,
+          port: listen.port,
+          root,
+          users,
+          log,
+          maxConnections: options['max-connections'],
+          maxWaiting: options['max-waiting'],
+          firstByteTimeoutMs: options['first-byte-timeout'],
+          idleTimeoutMs: options['idle-timeout'],
+          durability: options.durability,
+        }),
+      addressText(listen),
+    );
+    stdout.write(`listening on ${addressText(running.address)}\n`);
+    stdout.write(`serving ${path.resolve(root)}\n`);
+    if (newPassword !== undefined) {
+      stdout.write(`made the user admin with the password ${newPassword} (shown this once)\n`);
+    }
+
+    await firstSignal();
+    const inUse = running.listener.connections.size;
+    if (inUse > 0) stderr.write(`sluice: ending; ${inUse} connections may finish, a second signal cuts them\n`);
+    const cut = await Promise.race([running.drain(options['drain-timeout']), firstSignal()]);
+    if (cut === undefined) await running.close();
+    else if (cut > 0) stderr.write(`sluice: ${cut} connections were cut after ${options['drain-timeout']} ms\n`);
+    return ExitCode.Done;
   },
 });
+
+/** @throws {CommandError} exit code 1 */
+async function requireDirectory(root: string): Promise<void> {
+  const { stat } = await import('node:fs/promises');
+  const found = await stat(root).catch((error: NodeJS.ErrnoException) => {
+    const hint =
+      error.code === 'ENOENT'
+        ? `does not exist: create it (mkdir -p ${root}) or name another with --root`
+        : `cannot be used (${error.code})`;
+    throw new CommandError(ExitCode.Failed, `the root ${root} ${hint}`, { cause: error });
+  });
+  if (!found.isDirectory())
+    throw new CommandError(ExitCode.Failed, `the root ${root} is not a directory: name one with --root`);
+}
+
+/** The users of the command line, of a users file, or of the file that the first start without either has made. */
+async function findUsers(
+  { UserStore, UserError, parseUserOption }: ServerPackage,
+  root: string,
+  given: readonly string[],
+  file: string | undefined,
+) {
+  if (given.length > 0 && file !== undefined) throw usageError('give users by --user or by --users, not by both');
+  try {
+    if (given.length > 0) return { users: await UserStore.fromPairs(given.map(parseUserOption)) };
+    if (file !== undefined) return { users: await UserStore.load(file) };
+    const ownFile = path.join(root, STATE_DIRECTORY, 'users.json');
+    try {
+      return { users: await UserStore.load(ownFile) };
+    } catch (error) {
+      if (!(error instanceof UserError) || error.code !== 'ERR_USERS_FILE_MISSING') throw error;
+    }
+    const { store, password } = await UserStore.createWithAdmin(ownFile);
+    return { users: store, newPassword: password };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const isUsage = error.code === 'ERR_USER_OPTION' || error.code === 'ERR_USER_NAME';
+    throw new CommandError(isUsage ? ExitCode.Usage : ExitCode.Failed, error.message, { cause: error });
+  }
+}
+
+/** @throws {CommandError} exit code 1, with what to do */
+async function start<T>(open: () => Promise<T>, address: string): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const hints: Record<string, string> = {
+      EADDRINUSE: 'it is in use: stop the other server or choose another port with --listen',
+      EACCES: 'the system does not allow it: choose a port above 1023 with --listen',
+      EADDRNOTAVAIL: 'this machine does not have that address: choose another with --listen',
+      ENOTFOUND: 'there is no such host: choose another with --listen',
+    };
+    const hint = hints[code];
+    if (hint) throw new CommandError(ExitCode.Failed, `cannot listen on ${address}: ${hint}`, { cause: error });
+    throw error;
+  }
+}
+
+/** Resolves at the next SIGTERM or SIGINT. */
+function firstSignal(): Promise<undefined> {
+  return new Promise((resolve) => {
+    const onSignal = (): void => {
+      process.off('SIGTERM', onSignal);
+      process.off('SIGINT', onSignal);
+      resolve(undefined);
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}

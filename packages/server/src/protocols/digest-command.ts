@@ -1,0 +1,26 @@
+import type { FileHandle } from 'node:fs/promises';
+import { digestChunks } from '@sluice/files';
+import { DIGEST_CHUNK_BYTES, type DigestRequest, digestResponseText, RequestError, ResultCode } from '@sluice/wire';
+import type { Request, Session } from '../protocol.js';
+
+/** Largest range of one request, in bytes: about a second of work. docs/protocol.md. */
+const MAX_RANGE_BYTES = 1 << 30;
+
+/** Answers Digest for an open file. docs/protocol.md. @throws {RequestError} code 6 for a bad range */
+export async function answerDigest(
+  session: Session,
+  request: Request,
+  range: DigestRequest,
+  handle: FileHandle,
+): Promise<void> {
+  const { position, count } = range;
+  if (position < 0n || position % BigInt(DIGEST_CHUNK_BYTES) !== 0n || count < 0n || count > BigInt(MAX_RANGE_BYTES)) {
+    throw new RequestError(ResultCode.ParameterError, 'Position or Count out of range');
+  }
+  const { size } = await handle.stat();
+  const digests =
+    position < BigInt(size)
+      ? await digestChunks(handle, { position: Number(position), count: Number(count), chunkBytes: DIGEST_CHUNK_BYTES })
+      : new Uint8Array(0);
+  session.reply(digestResponseText(request.command, size), digests);
+}

@@ -1,0 +1,99 @@
+import {
+  decodeDeleteFileRequest,
+  decodeDirectoryRequest,
+  decodeDirRequest,
+  decodeFileListRequest,
+  encodeDirResponse,
+  encodeFileListResponse,
+  MAX_SENT_PACKET_LENGTH,
+  RequestError,
+  ResultCode,
+  responseText,
+} from '@sluice/wire';
+import { withCodes } from '../answers.js';
+import type { CommandHandler, Session } from '../protocol.js';
+import { parseDirectoryName, parseFileName } from '../storage/path-name.js';
+import type { StorageError } from '../storage/storage-error.js';
+import type { SharedFiles } from './shared-files.js';
+
+/** Dir and FileList. Specification 6 and 7. */
+export function listingCommands(session: Session, { tree }: SharedFiles): [string, CommandHandler][] {
+  const onSkipped = (name: string): void => session.log.info('a name cannot be listed', { name });
+  return [
+    [
+      'dir',
+      async ({ command, text }) => {
+        const names = await tree.listDirectories(parseDirectoryName(decodeDirRequest(text)), onSkipped);
+        session.reply(fitting(encodeDirResponse(command, names)));
+      },
+    ],
+    [
+      'filelist',
+      async ({ command, text }) => {
+        const files = await tree.listFiles(parseDirectoryName(decodeFileListRequest(text)), onSkipped);
+        session.reply(fitting(encodeFileListResponse(command, files)));
+      },
+    ],
+  ];
+}
+
+/** CreateDir, DeleteDir and DeleteFile. Specification 6. */
+export function changingCommands(session: Session, { tree, openFiles }: SharedFiles): [string, CommandHandler][] {
+  const isInUse = (key: string): boolean => openFiles.isInUse(key);
+  return [
+    [
+      'createdir',
+      async ({ command, text }) => {
+        const { parentDir, dirName } = decodeDirectoryRequest(text);
+        const work = tree.createDirectory(parseDirectoryName(parentDir), parseDirectoryName(dirName));
+        await withCodes(work, (error) =>
+          keepingName(
+            error,
+            error.code === 'ERR_DIRECTORY_NOT_FOUND' ? ResultCode.DirNotExist : ResultCode.CreateDirError,
+          ),
+        );
+        session.reply(responseText(command, ResultCode.Success));
+      },
+    ],
+    [
+      'deletedir',
+      async ({ command, text }) => {
+        const { parentDir, dirName } = decodeDirectoryRequest(text);
+        const work = tree.removeDirectory(parseDirectoryName(parentDir), parseDirectoryName(dirName), isInUse);
+        await withCodes(work, (error) =>
+          keepingName(error, error.missing === 'parent' ? ResultCode.DirNotExist : ResultCode.DeleteDirError),
+        );
+        session.log.info('directory removed', { parent: parentDir, directory: dirName });
+        session.reply(responseText(command, ResultCode.Success));
+      },
+    ],
+    [
+      'deletefile',
+      async ({ command, text }) => {
+        const { dirName, names } = decodeDeleteFileRequest(text);
+        const directory = parseDirectoryName(dirName);
+        // Also without a single name, a missing directory is one.
+        await (await tree.resolve(directory)).close();
+        for (const name of names) {
+          await withCodes(tree.removeFile(directory, parseFileName(name), isInUse), (error) =>
+            keepingName(error, ResultCode.DeleteFileFailed),
+          );
+          session.log.info('file removed', { directory: dirName, file: name });
+        }
+        session.reply(responseText(command, ResultCode.Success));
+      },
+    ],
+  ];
+}
+
+/** A name that is refused stays code 6, whatever the command. */
+function keepingName(error: StorageError, code: number): number {
+  return error.code === 'ERR_NAME_INVALID' ? ResultCode.ParameterError : code;
+}
+
+/** A listing that no packet can carry is refused whole: a peer must never take a part for all. */
+function fitting(text: Uint8Array): Uint8Array {
+  if (text.length + 4 > MAX_SENT_PACKET_LENGTH)
+    throw new RequestError(ResultCode.UnknownError, 'listing too large for one packet');
+  return text;
+}

@@ -1,0 +1,8 @@
+import type { DirectoryTree } from '../storage/directory-tree.js';
+import type { OpenFiles } from '../storage/open-files.js';
+
+/** The files that all protocols of a server work on. */
+export interface SharedFiles {
+  readonly tree: DirectoryTree;
+  readonly openFiles: OpenFiles;
+}

@@ -1,0 +1,226 @@
+import type { FileHandle } from 'node:fs/promises';
+import { FileWriter, paceOfDevice } from '@sluice/files';
+import {
+  Command,
+  type Durability,
+  decodeDigestRequest,
+  decodeEofRequest,
+  decodeUploadRequest,
+  encodeEofResponse,
+  encodeUploadResponse,
+  Key,
+  ProtocolFlag,
+  RequestError,
+  ResultCode,
+  responseText,
+  type UploadRequest,
+} from '@sluice/wire';
+import { answerFor } from '../answers.js';
+import type { CommandHandler, Protocol, ProtocolHandler, Request, Session } from '../protocol.js';
+import type { HeldDirectory, OpenedFile } from '../storage/held-directory.js';
+import type { WriteClaim, WriteHolder } from '../storage/open-files.js';
+import { parseDirectoryName, parseFileName } from '../storage/path-name.js';
+import { storageErrorFrom } from '../storage/storage-error.js';
+import { answerDigest } from './digest-command.js';
+import { changingCommands, listingCommands } from './directory-commands.js';
+import type { SharedFiles } from './shared-files.js';
+
+/** The Upload protocol. Specification 6; the extensions: docs/protocol.md. */
+export function uploadProtocol(files: SharedFiles, durability: Durability): Protocol {
+  return {
+    name: 'Upload',
+    flag: ProtocolFlag.Upload,
+    needsLogin: true,
+    open: (session) => new UploadHandler(session, files, durability),
+  };
+}
+
+/** The file an upload writes. */
+interface OpenUpload {
+  readonly dirName: string;
+  readonly fileName: string;
+  readonly claim: WriteClaim;
+  readonly handle: FileHandle;
+  readonly writer: FileWriter;
+  /** Held for a file that was created, until its name is on the disk. */
+  readonly directory: HeldDirectory | undefined;
+}
+
+class UploadHandler implements ProtocolHandler, WriteHolder {
+  readonly kind = 'upload';
+  readonly commands: ReadonlyMap<string, CommandHandler>;
+  readonly isSending = false;
+  readonly #session: Session;
+  readonly #files: SharedFiles;
+  readonly #durability: Durability;
+  #open: OpenUpload | undefined;
+  /** Where the data of this batch lies: views of the receive buffer, written before the batch ends. */
+  #parts: Uint8Array[] = [];
+  /** What goes on with the file; it must end before the file is closed. */
+  #work: Promise<unknown> = Promise.resolve();
+  #isGone = false;
+
+  constructor(session: Session, files: SharedFiles, durability: Durability) {
+    this.#session = session;
+    this.#files = files;
+    this.#durability = durability;
+    this.commands = new Map<string, CommandHandler>([
+      ...listingCommands(session, files),
+      ...changingCommands(session, files),
+      ['upload', (request) => this.#track(this.#upload(request))],
+      ['eof', (request) => this.#track(this.#eof(request))],
+      ['digest', (request) => this.#track(this.#digest(request))],
+    ]);
+  }
+
+  get isBusy(): boolean {
+    return this.#open !== undefined;
+  }
+
+  onData(source: Uint8Array, start: number, end: number): void {
+    if (this.#open) this.#parts.push(source.subarray(start, end));
+    else if (!this.#session.isClosing) {
+      this.#session.reply(responseText(Command.Data, ResultCode.NotOpenFile));
+      this.#session.close('data-without-upload');
+    }
+  }
+
+  onBatchEnd(): void | Promise<void> {
+    if (this.#parts.length === 0) return;
+    const parts = this.#parts;
+    this.#parts = [];
+    try {
+      const pending = this.#open?.writer.write(parts);
+      if (pending) return this.#track(pending.catch((error: unknown) => this.#failWrite(error)));
+    } catch (error) {
+      this.#failWrite(error);
+    }
+  }
+
+  /** A newer upload of the same file: this one's peer is gone, or has lost its way. Specification 6.2. */
+  async takeOver(): Promise<void> {
+    this.#session.log.info('upload taken over', { file: this.#open?.fileName });
+    this.#session.destroy('taken-over');
+    await this.onClosed();
+  }
+
+  async onClosed(): Promise<void> {
+    this.#isGone = true;
+    await this.#work.catch(() => {});
+    if (this.#open) {
+      const { fileName, writer } = this.#open;
+      this.#session.log.info('upload broken off', { file: fileName, bytes: writer.position });
+    }
+    await this.#release();
+  }
+
+  async #upload(request: Request): Promise<void> {
+    await this.onBatchEnd();
+    const upload = decodeUploadRequest(request.text);
+    const directoryName = parseDirectoryName(upload.dirName);
+    const fileName = parseFileName(upload.fileName);
+    await this.#release();
+
+    let directory: HeldDirectory | undefined = await this.#files.tree.resolve(directoryName);
+    let claim: WriteClaim | undefined;
+    let opened: OpenedFile | undefined;
+    try {
+      claim = this.#files.openFiles.claimForWriting(directory.entryKey(fileName), this);
+      await claim.ready;
+      opened = await directory.openFile(fileName, 'append');
+      const position = await keepBytes(opened, upload);
+      const { dev } = await opened.handle.stat();
+      if (this.#isGone) return;
+      this.#open = {
+        dirName: upload.dirName,
+        fileName,
+        claim,
+        handle: opened.handle,
+        writer: new FileWriter(opened.handle, position, paceOfDevice(dev)),
+        directory: opened.created && this.#durability === 'durable' ? directory : undefined,
+      };
+      if (this.#open.directory) directory = undefined;
+      opened = undefined;
+      claim = undefined;
+      this.#session.log.debug('upload begins', { directory: upload.dirName, file: fileName, from: position });
+      this.#session.reply(encodeUploadResponse(request.command, position));
+    } finally {
+      await opened?.handle.close();
+      claim?.release();
+      await directory?.close();
+    }
+  }
+
+  async #eof(request: Request): Promise<void> {
+    await this.onBatchEnd();
+    if (this.#session.isClosing) return; // the last bytes could not be written, and the peer has been told
+    const expected = decodeEofRequest(request.text);
+    const open = this.#required();
+    if (expected !== undefined && expected !== BigInt(open.writer.position)) {
+      throw new RequestError(ResultCode.FileSizeError, `the server has ${open.writer.position} bytes`);
+    }
+    if (this.#durability === 'durable') {
+      try {
+        await open.writer.sync();
+      } catch (error) {
+        throw storageErrorFrom(error, 'file');
+      }
+      await open.directory?.sync();
+    }
+    await this.#release();
+    this.#session.log.info('upload complete', {
+      directory: open.dirName,
+      file: open.fileName,
+      bytes: open.writer.position,
+    });
+    this.#session.reply(
+      encodeEofResponse(request.command, this.#session.knowsExtensions ? this.#durability : undefined),
+    );
+    this.#session.settled();
+  }
+
+  async #digest(request: Request): Promise<void> {
+    await this.onBatchEnd();
+    const range = decodeDigestRequest(request.text);
+    if (range.file) throw new RequestError(ResultCode.ParameterError, `${Key.FileName} is for the Download protocol`);
+    await answerDigest(this.#session, request, range, this.#required().handle);
+  }
+
+  #required(): OpenUpload {
+    if (!this.#open) throw new RequestError(ResultCode.NotOpenFile);
+    return this.#open;
+  }
+
+  #failWrite(error: unknown): void {
+    const failure = storageErrorFrom(error, 'file');
+    this.#session.log.error('writing an upload failed', { file: this.#open?.fileName, detail: String(error) });
+    const { code, message } = answerFor(failure);
+    this.#session.reply(responseText(Command.Data, code, [], message));
+    this.#session.close('write-failed');
+  }
+
+  async #release(): Promise<void> {
+    const open = this.#open;
+    if (!open) return;
+    this.#open = undefined;
+    await open.writer.settle();
+    await open.handle.close();
+    await open.directory?.close();
+    open.claim.release();
+  }
+
+  #track(work: Promise<void>): Promise<void> {
+    this.#work = work;
+    return work;
+  }
+}
+
+/** Where an upload goes on: at the end of the file, or, asked to, at an earlier place behind which all is dropped. */
+async function keepBytes(opened: OpenedFile, { resume }: UploadRequest): Promise<number> {
+  if (resume === undefined) return opened.size;
+  if (resume < 0n || resume > BigInt(opened.size)) {
+    throw new RequestError(ResultCode.ParameterError, `${Key.Resume} is outside the file of ${opened.size} bytes`);
+  }
+  await opened.handle.truncate(Number(resume));
+  return Number(resume);
+}

@@ -1,0 +1,245 @@
+import { type Connection, FramedConnection, type FrameHandler } from '@sluice/core';
+import { FramingError } from '@sluice/framing';
+import {
+  asciiFold,
+  type CommandText,
+  commandTextEnd,
+  dataRequestText,
+  decodeCommandText,
+  decodeFeatures,
+  decodeLoginRequest,
+  encodePacket,
+  encodeWelcome,
+  Feature,
+  messageText,
+  PACKET_HEAD_BYTES,
+  ProtocolError,
+  packetLayout,
+  ResultCode,
+  responseText,
+} from '@sluice/wire';
+import { answerFor } from './answers.js';
+import { type Log, withFields } from './log.js';
+import type { Protocol, ProtocolHandler, Session } from './protocol.js';
+
+/** Decides who may log in. */
+export interface Authenticator {
+  /** @param address of the peer: failures are slowed per address */
+  authenticate(userName: string, passwordDigest: string, address: string): Promise<boolean>;
+}
+
+/** The extensions this server has. docs/protocol.md. */
+const SERVER_FEATURES: readonly string[] = [Feature.VerifiedResume, Feature.Durability];
+
+const DATA_TEXT = dataRequestText();
+
+/** What becomes of a packet that arrives in pieces. */
+type Pieces =
+  /** Its data goes to the protocol as it comes. */
+  | { readonly kind: 'data' }
+  /** Its command takes no data: that is dropped, and the command done when the packet is complete. */
+  | { readonly kind: 'drop'; readonly text: CommandText };
+
+/**
+ * One connection that has chosen a framed protocol: decodes requests, does the common commands (specification 4), holds the login gate,
+ * and gives the rest to the protocol. Every request gets an answer, whatever happens (D11).
+ */
+export class ServerSession implements Session, FrameHandler {
+  readonly log: Log;
+  readonly #connection: Connection;
+  readonly #framed: FramedConnection;
+  readonly #protocol: Protocol;
+  readonly #handler: ProtocolHandler;
+  readonly #authenticator: Authenticator;
+  #userName: string | undefined;
+  #knowsExtensions = false;
+  #pieces: Pieces | undefined;
+
+  /** Takes the connection over from its next byte on. */
+  static start(connection: Connection, protocol: Protocol, authenticator: Authenticator, log: Log): FramedConnection {
+    return new ServerSession(connection, protocol, authenticator, log).#framed;
+  }
+
+  private constructor(connection: Connection, protocol: Protocol, authenticator: Authenticator, log: Log) {
+    this.#connection = connection;
+    this.#protocol = protocol;
+    this.#authenticator = authenticator;
+    this.log = withFields(log, () => ({
+      connection: connection.id,
+      protocol: protocol.name,
+      user: this.#userName,
+      remote: `${connection.remoteAddress}:${connection.remotePort}`,
+    }));
+    this.#framed = new FramedConnection(connection, packetLayout(), this);
+    this.#handler = protocol.open(this);
+  }
+
+  get id(): number {
+    return this.#connection.id;
+  }
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+  get knowsExtensions(): boolean {
+    return this.#knowsExtensions;
+  }
+  get isClosing(): boolean {
+    return this.#connection.isClosing;
+  }
+  get isBusy(): boolean {
+    return this.#handler.isBusy;
+  }
+  get isSending(): boolean {
+    return this.#handler.isSending;
+  }
+
+  reply(text: Uint8Array, data?: Uint8Array): void {
+    if (this.#connection.send(encodePacket(text, data)) === 'refused' && !this.#connection.isClosing) {
+      // Cannot be: no request is read while the queue is above its high-water mark, and the largest answer fits above that.
+      this.#connection.destroy('outbound-limit');
+    }
+  }
+
+  sendOwned(packets: Uint8Array, release: () => void): void {
+    if (this.#connection.sendOwned(packets, release) === 'refused') release();
+  }
+
+  close(reason: string): void {
+    this.#connection.close(reason);
+  }
+
+  destroy(reason: string): void {
+    this.#connection.destroy(reason);
+  }
+
+  settled(): void {
+    this.#framed.check();
+  }
+
+  onFrame(source: Uint8Array, start: number, end: number): void | Promise<void> {
+    const textStart = start + PACKET_HEAD_BYTES;
+    const textEnd = commandTextEnd(source, start, end - start);
+    if (this.#takesData && isPlainData(source, textStart, textEnd)) {
+      this.#handler.onData?.(source, textEnd, end);
+      return;
+    }
+    const text = decodeCommandText(source, textStart, textEnd);
+    if (this.#takesData && isData(text)) {
+      this.#handler.onData?.(source, textEnd, end);
+      return;
+    }
+    return this.#dispatch(text);
+  }
+
+  onBegun(source: Uint8Array, start: number, end: number, frameLength: number): boolean {
+    const textStart = start + PACKET_HEAD_BYTES;
+    if (end < textStart) return false;
+    const textEnd = commandTextEnd(source, start, frameLength);
+    if (end < textEnd) return false;
+    const isPlain = this.#takesData && isPlainData(source, textStart, textEnd);
+    const text = isPlain ? undefined : decodeCommandText(source, textStart, textEnd);
+    if (!text || (this.#takesData && isData(text))) {
+      this.#pieces = { kind: 'data' };
+      this.#handler.onData?.(source, textEnd, end);
+    } else {
+      this.#pieces = { kind: 'drop', text };
+    }
+    return true;
+  }
+
+  onPiece(source: Uint8Array, start: number, end: number, isLast: boolean): void | Promise<void> {
+    if (this.#pieces?.kind === 'data') this.#handler.onData?.(source, start, end);
+    else if (isLast && this.#pieces) return this.#dispatch(this.#pieces.text);
+  }
+
+  onBatchEnd(): void | Promise<void> {
+    return this.#handler.onBatchEnd?.();
+  }
+
+  onFailed(error: unknown): void {
+    if (error instanceof FramingError) this.log.info('bad packet length', { detail: error.message });
+    else if (error instanceof ProtocolError) {
+      this.log.info('bad packet', { detail: error.message });
+      if (error.code === 'ERR_TEXT_MALFORMED') this.reply(responseText('', ResultCode.PacketFormatError));
+    } else this.log.error('unexpected error', { detail: String(error) });
+  }
+
+  onClosed(reason: string, error: Error | undefined): void {
+    this.log.debug('connection closed', { reason, detail: error?.message });
+    Promise.resolve(this.#handler.onClosed()).catch((failure: unknown) => {
+      this.log.error('releasing a connection failed', { detail: String(failure) });
+    });
+  }
+
+  /** Whether the data of a Data packet may go to the protocol. */
+  get #takesData(): boolean {
+    return this.#handler.onData !== undefined && this.#isAllowed;
+  }
+
+  get #isAllowed(): boolean {
+    return !this.#protocol.needsLogin || this.#userName !== undefined;
+  }
+
+  #dispatch(text: CommandText): void | Promise<void> {
+    const command = text.command;
+    if (command === undefined) return this.reply(responseText('', ResultCode.CommandNotCompleted));
+    try {
+      const pending = this.#handle(command, text);
+      if (pending) return pending.catch((error: unknown) => this.#answerError(command, error));
+    } catch (error) {
+      this.#answerError(command, error);
+    }
+  }
+
+  #handle(command: string, text: CommandText): void | Promise<void> {
+    const name = asciiFold(command);
+    if (name === 'login') return this.#logIn(command, text);
+    if (name === 'active') return this.#active(command, text);
+    if (!this.#isAllowed) return this.reply(responseText(command, ResultCode.NotLoggedIn));
+    const handler = this.#handler.commands.get(name);
+    if (handler) return handler({ command, text });
+    this.log.info('unknown command', { command });
+    this.reply(responseText(command, ResultCode.NotExistCommand));
+  }
+
+  async #logIn(command: string, text: CommandText): Promise<void> {
+    const request = decodeLoginRequest(text);
+    const { userName, passwordDigest } = request;
+    if (!(await this.#authenticator.authenticate(userName, passwordDigest, this.remoteAddress))) {
+      this.log.warn('login refused', { name: userName });
+      return this.reply(responseText(command, ResultCode.UserOrPasswordError));
+    }
+    this.#userName = userName;
+    if (request.features) this.#knowsExtensions = true;
+    this.log.debug('login accepted');
+    this.reply(encodeWelcome(command, request.features && SERVER_FEATURES));
+  }
+
+  #active(command: string, text: CommandText): void {
+    const features = decodeFeatures(text);
+    if (features) this.#knowsExtensions = true;
+    this.reply(encodeWelcome(command, features && SERVER_FEATURES));
+  }
+
+  #answerError(command: string, error: unknown): void {
+    const { code, message, isExpected } = answerFor(error);
+    if (isExpected) this.log.info('request refused', { command, code, detail: message });
+    else this.log.error('request failed', { command, detail: String(error), cause: causeOf(error) });
+    this.reply(responseText(command, code, [], messageText(message)));
+  }
+}
+
+function isPlainData(source: Uint8Array, start: number, end: number): boolean {
+  // Compared as bytes: this is the one text that comes with every few KiB of an upload.
+  if (end - start !== DATA_TEXT.length) return false;
+  for (let i = 0; i < DATA_TEXT.length; i++) if (source[start + i] !== DATA_TEXT[i]) return false;
+  return true;
+}
+
+function isData(text: CommandText): boolean {
+  return text.command !== undefined && asciiFold(text.command) === 'data';
+}
+
+function causeOf(error: unknown): string | undefined {
+  return error instanceof Error && error.cause !== undefined ? String(error.cause) : undefined;
+}

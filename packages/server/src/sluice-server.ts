@@ -1,0 +1,151 @@
+import {
+  type Clock,
+  type Connection,
+  type ConnectionHandler,
+  Listener,
+  type ListenerOptions,
+  systemClock,
+} from '@sluice/core';
+import type { Durability } from '@sluice/wire';
+import { type Log, withFields } from './log.js';
+import type { Protocol } from './protocol.js';
+import { downloadProtocol } from './protocols/download-protocol.js';
+import { uploadProtocol } from './protocols/upload-protocol.js';
+import { type Authenticator, ServerSession } from './session.js';
+import { DirectoryTree } from './storage/directory-tree.js';
+import { OpenFiles } from './storage/open-files.js';
+import { LoginGuard } from './users/login-guard.js';
+import type { UserStore } from './users/user-store.js';
+
+export interface SluiceServerOptions
+  extends Pick<
+    ListenerOptions,
+    | 'host'
+    | 'port'
+    | 'backlog'
+    | 'maxConnections'
+    | 'maxWaiting'
+    | 'firstByteTimeoutMs'
+    | 'idleTimeoutMs'
+    | 'receiveMode'
+  > {
+  /** Directory whose files are served; it must exist. */
+  readonly root: string;
+  readonly users: UserStore;
+  readonly log: Log;
+  /** How far an upload has come when it is acknowledged. @default 'durable' */
+  readonly durability?: Durability;
+  /** @default the machine's */
+  readonly clock?: Clock;
+}
+
+/** The server: one listener, the protocols, the files and the users. */
+export class SluiceServer {
+  readonly listener: Listener;
+  readonly #tree: DirectoryTree;
+
+  private constructor(listener: Listener, tree: DirectoryTree) {
+    this.listener = listener;
+    this.#tree = tree;
+  }
+
+  /**
+   * Opens the root and listens.
+   *
+   * @throws {StorageError} when the root is missing or no directory
+   * @throws the system's error when the address cannot be used
+   */
+  static async start(options: SluiceServerOptions): Promise<SluiceServer> {
+    const { root, users, log, durability = 'durable', clock = systemClock, ...listen } = options;
+    const tree = await DirectoryTree.open(root);
+    try {
+      const files = { tree, openFiles: new OpenFiles() };
+      const protocols = new Map<number, Protocol>();
+      for (const protocol of [uploadProtocol(files, durability), downloadProtocol(files)])
+        protocols.set(protocol.flag, protocol);
+      const authenticator = guardedLogins(users, clock);
+      const listener = await Listener.listen({
+        ...listen,
+        clock,
+        onWarning: (message) => log.warn(message),
+        onConnection: (connection) => new FlagReader(connection, protocols, authenticator, log),
+      });
+      return new SluiceServer(listener, tree);
+    } catch (error) {
+      await tree.close();
+      throw error;
+    }
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    return this.listener.address;
+  }
+
+  /**
+   * Stops accepting, ends what is begun, and closes.
+   *
+   * @param graceMs milliseconds after which what is not done is cut
+   * @returns how many connections were cut
+   */
+  async drain(graceMs: number): Promise<number> {
+    const cut = await this.listener.drain(graceMs);
+    await this.#tree.close();
+    return cut;
+  }
+
+  /** Ends everything at once. */
+  async close(): Promise<void> {
+    await this.listener.close();
+    await this.#tree.close();
+  }
+}
+
+/** A connection that has not chosen its protocol. Specification 1. */
+class FlagReader implements ConnectionHandler {
+  readonly #connection: Connection;
+  readonly #protocols: ReadonlyMap<number, Protocol>;
+  readonly #authenticator: Authenticator;
+  readonly #serverLog: Log;
+  readonly #log: Log;
+
+  constructor(
+    connection: Connection,
+    protocols: ReadonlyMap<number, Protocol>,
+    authenticator: Authenticator,
+    log: Log,
+  ) {
+    this.#connection = connection;
+    this.#protocols = protocols;
+    this.#authenticator = authenticator;
+    this.#serverLog = log;
+    const remote = `${connection.remoteAddress}:${connection.remotePort}`;
+    const local = `${connection.localAddress}:${connection.localPort}`;
+    this.#log = withFields(log, () => ({ connection: connection.id, remote, local }));
+    this.#log.debug('connection accepted');
+  }
+
+  onBytes(source: Uint8Array, start: number, end: number): void {
+    const flag = source[start]!;
+    const protocol = this.#protocols.get(flag);
+    if (!protocol) {
+      this.#log.info('no such protocol', { flag });
+      this.#connection.close('unknown-protocol');
+      return;
+    }
+    const framed = ServerSession.start(this.#connection, protocol, this.#authenticator, this.#serverLog);
+    this.#connection.handler = framed;
+    if (end > start + 1) framed.onBytes(source, start + 1, end);
+  }
+
+  onClosed(reason: string): void {
+    this.#log.debug('connection closed', { reason });
+  }
+}
+
+function guardedLogins(users: UserStore, clock: Clock): Authenticator {
+  const guard = new LoginGuard({ clock });
+  return {
+    authenticate: (userName, passwordDigest, address) =>
+      guard.attempt(address, () => users.authenticate(userName, passwordDigest)),
+  };
+}
