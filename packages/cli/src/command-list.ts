@@ -1,5 +1,10 @@
 import type { CommandDefinition } from './command.js';
+import { get } from './commands/get.js';
+import { ls } from './commands/ls.js';
+import { mkdir } from './commands/mkdir.js';
+import { put } from './commands/put.js';
+import { rm } from './commands/rm.js';
 import { serve } from './commands/serve.js';
 
 /** All subcommands, in the order of the help. */
-export const commands: readonly CommandDefinition[] = [serve];
+export const commands: readonly CommandDefinition[] = [serve, put, get, ls, mkdir, rm];

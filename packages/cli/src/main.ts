@@ -16,8 +16,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     process.exitCode = await run(argv);
   } catch (error) {
-    process.exitCode = error instanceof CommandError ? error.exitCode : ExitCode.Failed;
-    stderr.write(`sluice: ${errorLine(error)}\n`);
+    process.exitCode = await reportError(error);
   }
 }
 
@@ -67,6 +66,11 @@ function findCommand(name: string): CommandDefinition {
   throw usageError(`unknown ${what} ${escapeControls(name)}: ${hint}`);
 }
 
-function errorLine(error: unknown): string {
-  return escapeControls(error instanceof Error ? error.message : String(error));
+/** One line, no stack. @returns the exit code */
+async function reportError(error: unknown): Promise<ExitCode> {
+  // knows the errors of the client, which only commands load that have it loaded already
+  const { message, exitCode } =
+    error instanceof CommandError ? error : (await import('./failure.js')).describeFailure(error);
+  stderr.write(`sluice: ${escapeControls(message)}\n`);
+  return exitCode;
 }

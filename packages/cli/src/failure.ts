@@ -1,0 +1,66 @@
+import { ClientError } from '@sluice/client';
+import { CommandError } from './command-error.js';
+import { ExitCode } from './exit-code.js';
+
+/** A failure as the command reports it: in one line for people, by its code for programs. */
+export interface Failure {
+  readonly code: string;
+  /** What happened, and what to do about it. May hold control characters of a file name. */
+  readonly message: string;
+  readonly exitCode: ExitCode;
+  /** Whether everything else would fail in the same way. */
+  readonly concernsAll: boolean;
+}
+
+/** The server's codes that there is some advice for. Specification 4.1. */
+const adviceForResultCode: Readonly<Record<number, string>> = {
+  8: 'give a user name: sluice://NAME@HOST/',
+  9: 'see what there is with sluice ls',
+  11: 'try again when the other one has finished',
+  33554433: 'make it with sluice mkdir',
+};
+
+const adviceForCode: Readonly<Record<string, string>> = {
+  ERR_CONNECT: 'check the address, and that a server is running there',
+  ERR_CONNECTION_LOST: 'run the same command again, it goes on where it stopped',
+  ERR_TIMEOUT: 'run the same command again, or give it more time with --timeout',
+  ERR_LOGIN_REFUSED: 'check user name and password',
+  ERR_REMOTE_LONGER: 'replace it with --force',
+  ERR_SOURCE_CHANGED: 'run the same command again when nobody writes to it',
+};
+
+const exitCodes: Readonly<Record<string, ExitCode>> = {
+  ERR_URL: ExitCode.Usage,
+  ERR_CONNECT: ExitCode.NotConnected,
+  ERR_LOGIN_REFUSED: ExitCode.LoginRefused,
+};
+
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof ClientError) {
+    const advice = error.resultCode === undefined ? undefined : adviceForResultCode[error.resultCode];
+    const exitCode = exitCodes[error.code] ?? ExitCode.Failed;
+    return {
+      code: error.code,
+      message: withAdvice(error.message, advice ?? adviceForCode[error.code]),
+      exitCode,
+      concernsAll: exitCode === ExitCode.NotConnected || exitCode === ExitCode.LoginRefused,
+    };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof CommandError) {
+    return { code: error.code, message, exitCode: error.exitCode, concernsAll: false };
+  }
+  const code = (error as NodeJS.ErrnoException).code;
+  return { code: code ?? 'ERR_UNEXPECTED', message, exitCode: ExitCode.Failed, concernsAll: false };
+}
+
+/** What the system says about a local file, without the call: `cannot read a.bin: permission denied`. */
+export function localFailure(action: string, path: string, cause: unknown): CommandError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const reason = /^E[A-Z0-9]+: ([^,]+)/.exec(text)?.[1] ?? text;
+  return new CommandError(ExitCode.Failed, `cannot ${action} ${path}: ${reason}`, { cause, code: 'ERR_LOCAL_FILE' });
+}
+
+function withAdvice(message: string, advice: string | undefined): string {
+  return advice === undefined ? message : `${message}: ${advice}`;
+}

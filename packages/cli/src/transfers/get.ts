@@ -1,0 +1,197 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import type { ListEntry, SluiceClient } from '@sluice/client';
+import type { Invocation } from '../command.js';
+import { CommandError, usageError } from '../command-error.js';
+import type { getOptions } from '../commands/get.js';
+import { environment } from '../environment.js';
+import { ExitCode } from '../exit-code.js';
+import { localFailure } from '../failure.js';
+import { isMissing, listIfDirectory } from '../remote-answer.js';
+import { joinRemote, locationText, type RemoteLocation, RemoteNames, remoteName } from '../remote-location.js';
+import { isSafeName } from '../safe-name.js';
+import { ServerConnections } from '../server-connections.js';
+import { stdout } from '../terminal/standard-streams.js';
+import { type RemoteTree, readRemoteTree } from './remote-tree.js';
+import type { MoveResult, TransferJob, TransferPlan } from './transfer-job.js';
+import { TransferRun } from './transfer-run.js';
+
+type GetInvocation = Invocation<typeof getOptions>;
+
+/** Standard output as a target. */
+const STREAM = '-';
+
+interface LocalTarget {
+  /** `-` for standard output. */
+  readonly path: string;
+  /** Whether sources go into it under their own names. */
+  readonly isDirectory: boolean;
+}
+
+/** `sluice get`. */
+export async function get(invocation: GetInvocation): Promise<number> {
+  const { options } = invocation;
+  const { sources, targetPath } = readOperands(invocation.operands);
+  if (targetPath === STREAM) requireOneFile(sources, options);
+  const target = await resolveTarget(targetPath, sources.length);
+  using run = new TransferRun({ ...options, movedKey: 'bytesReceived', isOutputTaken: targetPath === STREAM });
+  await using servers = new ServerConnections({
+    values: options,
+    signal: run.signal,
+    maxConnections: options.parallel,
+    onRetry: run.onRetry,
+  });
+  const planner = new DownloadPlanner(target, options, run.signal);
+  for (const source of sources) await planner.add(await servers.to(source.endpoint), source);
+  await planner.makeDirectories();
+  return await run.moveAll(planner.plan);
+}
+
+function readOperands(operands: readonly string[]): { sources: readonly RemoteLocation[]; targetPath: string } {
+  const names = new RemoteNames(environment.url);
+  const last = operands.at(-1);
+  const hasTarget = last !== undefined && !RemoteNames.isRemote(last);
+  const sources = hasTarget ? operands.slice(0, -1) : operands;
+  const local = sources.find((source) => !RemoteNames.isRemote(source));
+  if (local !== undefined) {
+    throw usageError(`${local} names nothing on a server: write :${local} or sluice://user@host/${local}`);
+  }
+  if (sources.length === 0) {
+    const hint = hasTarget ? `: for ${last} on the server write :${last}` : ': sluice get SOURCE... TARGET';
+    throw usageError(`nothing to fetch${hint}`);
+  }
+  return { sources: sources.map((source) => names.resolve(source)), targetPath: hasTarget ? last : '.' };
+}
+
+function requireOneFile(sources: readonly RemoteLocation[], { recursive, json }: GetInvocation['options']): void {
+  if (sources.length > 1 || recursive) throw usageError('standard output (-) takes one file only');
+  if (json) throw usageError('--json and - both need standard output: use one of them');
+}
+
+async function resolveTarget(path: string, sourceCount: number): Promise<LocalTarget> {
+  if (path === STREAM) return { path, isDirectory: false };
+  const isDirectory = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => undefined,
+  );
+  const mustBeDirectory = sourceCount > 1 || /(^|\/)\.{0,2}$/.test(path);
+  if (isDirectory === false && mustBeDirectory) {
+    throw usageError(`${path} is a file: ${sourceCount > 1 ? 'several sources need' : 'this needs'} a directory`);
+  }
+  return { path, isDirectory: isDirectory === true || mustBeDirectory };
+}
+
+/** Finds out what the sources are, and where on this machine each file goes. */
+class DownloadPlanner {
+  readonly plan: TransferPlan = { jobs: [], obstacles: [] };
+  readonly #target: LocalTarget;
+  readonly #options: GetInvocation['options'];
+  readonly #signal: AbortSignal;
+  readonly #directories: string[] = [];
+  /** Who becomes what here, so that nothing is written twice. */
+  readonly #sourceOf = new Map<string, string>();
+
+  constructor(target: LocalTarget, options: GetInvocation['options'], signal: AbortSignal) {
+    this.#target = target;
+    this.#options = options;
+    this.#signal = signal;
+    if (target.isDirectory) this.#directories.push(target.path);
+  }
+
+  /** @throws {ClientError} when the server cannot be asked */
+  async add(client: SluiceClient, source: RemoteLocation): Promise<void> {
+    const name = remoteName(source.path);
+    if (name !== '' && !isSafeName(name)) throw usageError(`${name} cannot be the name of a file here`);
+    // the root has no name: what is in it goes into the target
+    const target = this.#target.isDirectory && name !== '' ? join(this.#target.path, name) : this.#target.path;
+    const level = this.#options.recursive ? await listIfDirectory(client, source.path, this.#signal) : undefined;
+    if (level) {
+      await this.#addTree(client, source, target, level);
+    } else if (source.isDirectory) {
+      const shown = locationText(source.endpoint, source.path);
+      const advice = this.#options.recursive ? 'is no directory on the server' : 'is a directory: fetch it with -r';
+      const error = new CommandError(ExitCode.Failed, `${shown} ${advice}`, { code: 'ERR_NOT_A_FILE' });
+      this.plan.obstacles.push({ kind: 'failed', source: shown, error });
+    } else {
+      this.#addFile(client, source, target, undefined);
+    }
+  }
+
+  /** @throws {CommandError} exit code 1 */
+  async makeDirectories(): Promise<void> {
+    for (const path of this.#directories) {
+      this.#signal.throwIfAborted();
+      await mkdir(path, { recursive: true }).catch((error) => {
+        throw localFailure('make the directory', path, error);
+      });
+    }
+  }
+
+  async #addTree(
+    client: SluiceClient,
+    { path, endpoint }: RemoteLocation,
+    target: string,
+    firstLevel: readonly ListEntry[],
+  ): Promise<void> {
+    const { parallel } = this.#options;
+    const tree = await readRemoteTree(client, path, { signal: this.#signal, parallel, firstLevel });
+    this.#directories.push(target);
+    for (const { kind, relative, size } of tree.entries) {
+      // every part of `relative` has been checked to be one component
+      if (kind === 'directory') this.#directories.push(join(target, relative));
+      else this.#addFile(client, { endpoint, path: joinRemote(path, relative) }, join(target, relative), size);
+    }
+    this.#addObstacles(tree, (relative) => locationText(endpoint, joinRemote(path, relative)));
+  }
+
+  #addObstacles(tree: RemoteTree, shown: (relative: string) => string): void {
+    for (const { relative, name } of tree.refused) {
+      const reason = isSafeName(name) ? 'nested too deeply' : 'the server sent a name that is not safe here';
+      const error = new CommandError(ExitCode.SomeFailed, `${relative}: ${reason}`, { code: 'ERR_UNSAFE_NAME' });
+      this.plan.obstacles.push({ kind: 'refused', source: shown(relative), error });
+    }
+    for (const { relative, error } of tree.failed) {
+      this.plan.obstacles.push({ kind: 'failed', source: shown(relative), error });
+    }
+  }
+
+  #addFile(
+    client: SluiceClient,
+    { endpoint, path }: Pick<RemoteLocation, 'endpoint' | 'path'>,
+    target: string,
+    bytes: number | undefined,
+  ): void {
+    const source = locationText(endpoint, path);
+    const other = this.#sourceOf.get(target);
+    if (other !== undefined) {
+      const error = new CommandError(ExitCode.Failed, `${source} would replace ${other}: both become ${target}`);
+      this.plan.obstacles.push({ kind: 'failed', source, error });
+      return;
+    }
+    this.#sourceOf.set(target, source);
+    this.plan.jobs.push(downloadJob(client, path, { source, target, bytes }, this.#options));
+  }
+}
+
+function downloadJob(
+  client: SluiceClient,
+  remotePath: string,
+  file: Pick<TransferJob, 'source' | 'target' | 'bytes'>,
+  { resume }: GetInvocation['options'],
+): TransferJob {
+  return {
+    ...file,
+    name: file.target === STREAM ? remotePath : file.target,
+    move: async (options): Promise<MoveResult> => {
+      const to: string | Writable = file.target === STREAM ? stdout : file.target;
+      try {
+        const { bytesReceived, ...result } = await client.download(remotePath, to, { ...options, resume });
+        return { ...result, bytesMoved: bytesReceived };
+      } catch (error) {
+        if (!isMissing(error) || !(await listIfDirectory(client, remotePath, options.signal))) throw error;
+        throw new CommandError(ExitCode.Failed, `${remotePath} is a directory: fetch it with -r`, { cause: error });
+      }
+    },
+  };
+}

@@ -1,0 +1,217 @@
+import type { Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { SluiceClient } from '@sluice/client';
+import type { Invocation } from '../command.js';
+import { CommandError, usageError } from '../command-error.js';
+import type { putOptions } from '../commands/put.js';
+import { environment } from '../environment.js';
+import { ExitCode } from '../exit-code.js';
+import { describeFailure, localFailure } from '../failure.js';
+import { forEachLimited } from '../for-each-limited.js';
+import { joinRemote, locationText, type RemoteLocation, RemoteNames } from '../remote-location.js';
+import { ServerConnections } from '../server-connections.js';
+import { readLocalTree, specialKind } from './local-tree.js';
+import type { MoveOptions, MoveResult, TransferJob, TransferPlan } from './transfer-job.js';
+import { TransferRun } from './transfer-run.js';
+
+type PutInvocation = Invocation<typeof putOptions>;
+
+/** Standard input as a source. */
+const STREAM = '-';
+
+/** `sluice put`. */
+export async function put(invocation: PutInvocation): Promise<number> {
+  const { options } = invocation;
+  const { sources, target } = readOperands(invocation.operands);
+  using run = new TransferRun({ ...options, movedKey: 'bytesSent', isOutputTaken: false });
+  const uploads = await planUploads(sources, target, options.recursive, run.signal);
+  await using servers = new ServerConnections({
+    values: options,
+    signal: run.signal,
+    maxConnections: options.parallel,
+    onRetry: run.onRetry,
+  });
+  const client = await servers.to(target.endpoint);
+  await makeDirectories(client, uploads, (path) => locationText(target.endpoint, path), options.parallel, run.signal);
+  const jobs = uploads.files.map((file) => uploadJob(client, file, target, options));
+  try {
+    return await run.moveAll({ jobs, obstacles: uploads.obstacles });
+  } finally {
+    if (sources.includes(STREAM)) process.stdin.destroy(); // what was not read must not keep the process
+  }
+}
+
+interface UploadFile {
+  readonly source: string;
+  readonly remotePath: string;
+  readonly bytes: number | undefined;
+}
+
+interface Uploads extends Pick<TransferPlan, 'obstacles'> {
+  readonly files: UploadFile[];
+  /** Paths on the server that must exist first. */
+  readonly directories: string[];
+}
+
+function readOperands(operands: readonly string[]): { sources: readonly string[]; target: RemoteLocation } {
+  const names = new RemoteNames(environment.url);
+  const last = operands.at(-1);
+  const hasTarget = last !== undefined && RemoteNames.isRemote(last);
+  const sources = hasTarget ? operands.slice(0, -1) : operands;
+  if (sources.length === 0) throw usageError('nothing to send: sluice put SOURCE... TARGET');
+  const remote = sources.find((source) => RemoteNames.isRemote(source));
+  if (remote !== undefined) {
+    const shown = remote.startsWith(':') ? `; a local file of this name is written ./${remote}` : '';
+    throw usageError(`only the last operand of put may name something on a server${shown}`);
+  }
+  const target = hasTarget ? names.resolve(last) : names.base();
+  if (sources.includes(STREAM)) {
+    if (sources.length > 1) throw usageError('standard input (-) cannot be sent together with other sources');
+    if (target.isDirectory) throw usageError('standard input has no name: let the target name a file');
+  }
+  return { sources, target: sources.length > 1 ? { ...target, isDirectory: true } : target };
+}
+
+async function planUploads(
+  sources: readonly string[],
+  target: RemoteLocation,
+  recursive: boolean,
+  signal: AbortSignal,
+): Promise<Uploads> {
+  const uploads: Uploads = { files: [], directories: [], obstacles: [] };
+  if (target.isDirectory && target.path !== '') uploads.directories.push(target.path);
+  for (const source of sources) {
+    if (source === STREAM) {
+      uploads.files.push({ source, remotePath: target.path, bytes: undefined });
+      continue;
+    }
+    try {
+      await planSource(uploads, source, target, recursive, signal);
+    } catch (error) {
+      if (!(error instanceof CommandError) || error.exitCode !== ExitCode.Failed) throw error;
+      uploads.obstacles.push({ kind: 'failed', source, error });
+    }
+  }
+  refuseBackslashes(uploads);
+  requireDifferentTargets(uploads.files);
+  return uploads;
+}
+
+/** @throws {CommandError} exit code 1 if the source cannot be sent */
+async function planSource(
+  uploads: Uploads,
+  source: string,
+  target: RemoteLocation,
+  recursive: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const found = await statOperand(source);
+  // `.` and `..` have no name: what is in them goes into the target
+  const name = ['.', '..'].includes(basename(source)) ? '' : basename(source);
+  const remotePath = target.isDirectory && name !== '' ? joinRemote(target.path, name) : target.path;
+  if (found.isFile()) {
+    uploads.files.push({ source, remotePath, bytes: found.size });
+  } else if (!found.isDirectory()) {
+    const advice = 'send it as standard input: sluice put - TARGET < SOURCE';
+    throw new CommandError(ExitCode.Failed, `${source} is ${specialKind(found)}: ${advice}`, {
+      code: 'ERR_NOT_A_FILE',
+    });
+  } else if (!recursive) {
+    throw new CommandError(ExitCode.Failed, `${source} is a directory: send it with -r`, { code: 'ERR_NOT_A_FILE' });
+  } else {
+    const tree = await readLocalTree(source, signal);
+    if (remotePath !== '') uploads.directories.push(remotePath);
+    for (const directory of tree.directories) uploads.directories.push(joinRemote(remotePath, directory));
+    for (const { path, relative, bytes } of tree.files) {
+      uploads.files.push({ source: path, remotePath: joinRemote(remotePath, relative), bytes });
+    }
+    uploads.obstacles.push(...tree.obstacles);
+  }
+}
+
+/** Servers take a backslash for a slash: the file would land somewhere else, or nowhere. */
+function refuseBackslashes(uploads: Uploads): void {
+  const hasBackslash = ({ remotePath }: UploadFile) => remotePath.includes('\\');
+  for (const { source } of uploads.files.filter(hasBackslash)) {
+    const error = new CommandError(ExitCode.Failed, `${source}: a name with a backslash cannot be kept: rename it`);
+    uploads.obstacles.push({ kind: 'failed', source, error });
+  }
+  const kept = uploads.files.filter((file) => !hasBackslash(file));
+  uploads.files.splice(0, uploads.files.length, ...kept);
+}
+
+/** A link on the command line is meant; only those found in trees are skipped. */
+async function statOperand(path: string): Promise<Stats> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    throw localFailure('read', path, error);
+  }
+}
+
+function requireDifferentTargets(files: readonly UploadFile[]): void {
+  const sources = new Map<string, string>();
+  for (const { source, remotePath } of files) {
+    const other = sources.get(remotePath);
+    if (other !== undefined) throw usageError(`${other} and ${source} would both become ${remotePath} on the server`);
+    sources.set(remotePath, source);
+  }
+}
+
+/** A directory that cannot be made is reported; so is, later, each file that needs it. */
+async function makeDirectories(
+  client: SluiceClient,
+  { directories, obstacles }: Uploads,
+  shown: (path: string) => string,
+  parallel: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await forEachLimited(leaves(directories), parallel, async (path) => {
+    try {
+      await client.makeDirectory(path, { signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (describeFailure(error).concernsAll) throw error;
+      obstacles.push({ kind: 'failed', source: shown(path), error: error as Error });
+    }
+  });
+}
+
+/** Those that no other one lies in: making them makes the others. */
+function leaves(directories: readonly string[]): string[] {
+  const parents = new Set<string>();
+  for (const path of directories) {
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1))
+      parents.add(path.slice(0, end));
+  }
+  return [...new Set(directories)].filter((path) => !parents.has(path));
+}
+
+function uploadJob(
+  client: SluiceClient,
+  { source, remotePath, bytes }: UploadFile,
+  target: RemoteLocation,
+  { resume, force }: PutInvocation['options'],
+): TransferJob {
+  return {
+    name: source === STREAM ? remotePath : source,
+    source,
+    target: locationText(target.endpoint, remotePath),
+    bytes,
+    move: async (options) => {
+      const from = source === STREAM ? process.stdin : source;
+      return await upload(client, from, remotePath, { ...options, resume, force });
+    },
+  };
+}
+
+async function upload(
+  client: SluiceClient,
+  source: string | AsyncIterable<Uint8Array>,
+  remotePath: string,
+  options: MoveOptions & Pick<PutInvocation['options'], 'resume' | 'force'>,
+): Promise<MoveResult> {
+  const { bytesSent, ...result } = await client.upload(source, remotePath, options);
+  return { ...result, bytesMoved: bytesSent };
+}

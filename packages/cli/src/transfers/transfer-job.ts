@@ -1,0 +1,47 @@
+import type { Progress } from '@sluice/client';
+import type { CommandError } from '../command-error.js';
+
+export interface MoveOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+export interface MoveResult {
+  /** Size of the file. */
+  readonly bytes: number;
+  /** Bytes that went over the link, in all attempts together. */
+  readonly bytesMoved: number;
+  readonly bytesResumed: number;
+  readonly seconds: number;
+  readonly attempts: number;
+}
+
+/** One file that is to be moved. Its names are as they are: control characters included. */
+export interface TransferJob {
+  /** The local path: what people know it by. */
+  readonly name: string;
+  readonly source: string;
+  readonly target: string;
+  /** Size if it is known beforehand. */
+  readonly bytes: number | undefined;
+  /** @throws {ClientError} @throws {CommandError} */
+  move(options: MoveOptions): Promise<MoveResult>;
+}
+
+/** Something that will not be moved, and why. */
+export interface Obstacle {
+  /**
+   * - `failed`: it should have been
+   * - `skipped`: it is not a file; everything else is done
+   * - `refused`: its name is not safe; everything else is done, and the exit code tells
+   */
+  readonly kind: 'failed' | 'skipped' | 'refused';
+  readonly source: string;
+  readonly error: CommandError | Error;
+}
+
+/** What a command line comes to, once sources and directories have been read. */
+export interface TransferPlan {
+  readonly jobs: TransferJob[];
+  readonly obstacles: Obstacle[];
+}

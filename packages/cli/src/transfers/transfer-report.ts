@@ -1,0 +1,123 @@
+import { ExitCode } from '../exit-code.js';
+import { describeFailure, type Failure } from '../failure.js';
+import { formatBytes, formatRate, formatSeconds } from '../options/quantities.js';
+import { Outcome } from '../outcome.js';
+import { escapeControls } from '../terminal/terminal-text.js';
+import type { MoveResult, Obstacle, TransferJob } from './transfer-job.js';
+
+export type ReportFormat = 'text' | 'json' | 'quiet';
+
+export interface TransferReportOptions {
+  readonly format: ReportFormat;
+  /** What the bytes that were moved are called in JSON. */
+  readonly movedKey: 'bytesSent' | 'bytesReceived';
+  /** Takes lines for standard output, without their end. */
+  readonly writeResult: (line: string) => void;
+  /** Takes lines for standard error, without their end. */
+  readonly writeError: (line: string) => void;
+  readonly nowMs: () => number;
+}
+
+/** What became of each file, in words or as one JSON object per line, and the exit code of it all. */
+export class TransferReport {
+  readonly #options: TransferReportOptions;
+  readonly #startedMs: number;
+  readonly #outcome = new Outcome();
+  #bytes = 0;
+
+  constructor(options: TransferReportOptions) {
+    this.#options = options;
+    this.#startedMs = options.nowMs();
+  }
+
+  get exitCode(): ExitCode {
+    return this.#outcome.exitCode;
+  }
+
+  done(job: TransferJob, result: MoveResult): void {
+    const { format, movedKey, writeResult } = this.#options;
+    const { bytes, bytesMoved, bytesResumed, seconds, attempts } = result;
+    this.#outcome.addDone();
+    this.#bytes += bytes;
+    if (format === 'json') {
+      const { source, target } = job;
+      this.#writeJson('done', { source, target, bytes, [movedKey]: bytesMoved, bytesResumed, seconds, attempts });
+    } else if (format === 'text') {
+      writeResult(doneLine(job.name, result));
+    }
+  }
+
+  failed(job: TransferJob, error: unknown): void {
+    const failure = describeFailure(error);
+    this.#outcome.addFailure(failure.exitCode);
+    this.#failedLine(failure, job.name, { source: job.source, target: job.target });
+  }
+
+  obstacle({ kind, source, error }: Obstacle): void {
+    const failure = describeFailure(error);
+    if (kind === 'failed') this.#outcome.addFailure(failure.exitCode);
+    if (kind === 'refused') this.#outcome.addRefusal();
+    if (kind === 'failed') this.#failedLine(failure, undefined, { source });
+    else if (this.#options.format === 'json') this.#writeJson('skipped', { source, error: errorObject(failure) });
+    else if (kind === 'refused' || this.#options.format === 'text') this.#errorLine(`skipped ${failure.message}`);
+  }
+
+  /** Files that nobody tried, because they would have failed as the one before did. */
+  notTried(jobs: readonly TransferJob[], error: unknown): void {
+    if (jobs.length === 0) return;
+    const failure = describeFailure(error);
+    for (const { source, target } of jobs) {
+      this.#outcome.addFailure(failure.exitCode);
+      if (this.#options.format === 'json') this.#writeJson('failed', { source, target, error: errorObject(failure) });
+    }
+    if (this.#options.format !== 'json') {
+      this.#errorLine(`${countText(jobs.length)} not tried: run the same command again when that is mended`);
+    }
+  }
+
+  /** The end, also of an interrupted run. @param isTerminal whether a person reads standard error */
+  summary(isTerminal: boolean): void {
+    const seconds = (this.#options.nowMs() - this.#startedMs) / 1000;
+    const { done, failed } = this.#outcome;
+    if (this.#options.format === 'json') {
+      this.#writeJson('summary', { files: done, failed, bytes: this.#bytes, seconds });
+    } else if (isTerminal && this.#options.format === 'text' && done + failed > 1) {
+      const failures = failed > 0 ? `, ${failed} failed` : '';
+      const amount = `${formatBytes(this.#bytes)} in ${formatSeconds(seconds)}`;
+      this.#options.writeError(`${countText(done)}${failures}, ${amount}`);
+    }
+  }
+
+  #failedLine(failure: Failure, name: string | undefined, fields: { source: string; target?: string }): void {
+    if (this.#options.format === 'json') {
+      this.#writeJson('failed', { ...fields, error: errorObject(failure) });
+    } else if (failure.exitCode !== ExitCode.Interrupted) {
+      // a failure that names the file already does not name it twice
+      const isNamed = name === undefined || failure.message.includes(name);
+      this.#errorLine(isNamed ? failure.message : `${name}: ${failure.message}`);
+    }
+  }
+
+  #errorLine(text: string): void {
+    this.#options.writeError(`sluice: ${escapeControls(text)}`);
+  }
+
+  #writeJson(event: string, fields: object): void {
+    this.#options.writeResult(JSON.stringify({ event, ...fields }));
+  }
+}
+
+function doneLine(name: string, { bytes, bytesMoved, bytesResumed, seconds }: MoveResult): string {
+  const parts = [escapeControls(name), formatBytes(bytes)];
+  if (bytesMoved > 0 && seconds > 0) parts.push(formatRate(bytesMoved / seconds));
+  if (bytesResumed > 0) parts.push(`${formatBytes(bytesResumed)} resumed`);
+  return parts.join('  ');
+}
+
+function errorObject({ code, message }: Failure): { code: string; message: string } {
+  return { code, message };
+}
+
+function countText(files: number): string {
+  return files === 1 ? '1 file' : `${files} files`;
+}

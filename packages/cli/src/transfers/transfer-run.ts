@@ -1,0 +1,110 @@
+import type { RetryInfo } from '@sluice/client';
+import { describeFailure } from '../failure.js';
+import { forEachLimited } from '../for-each-limited.js';
+import { Interruption } from '../interruption.js';
+import { formatSeconds } from '../options/quantities.js';
+import { ProgressDisplay } from '../terminal/progress-display.js';
+import { stderr, stdout } from '../terminal/standard-streams.js';
+import { terminalScreen } from '../terminal/terminal-screen.js';
+import type { TransferJob, TransferPlan } from './transfer-job.js';
+import { TransferReport } from './transfer-report.js';
+
+export interface TransferRunOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly parallel: number;
+  readonly movedKey: 'bytesSent' | 'bytesReceived';
+  /** Standard output takes the bytes of a file, so no results. */
+  readonly isOutputTaken: boolean;
+}
+
+/** One `put` or `get`: the interruption, the report and the progress that belong together. */
+export class TransferRun implements Disposable {
+  readonly #options: TransferRunOptions;
+  readonly #interruption = new Interruption();
+  readonly #report: TransferReport;
+  #display: ProgressDisplay | undefined;
+
+  constructor(options: TransferRunOptions) {
+    this.#options = options;
+    this.#report = new TransferReport({
+      format: options.json ? 'json' : options.quiet || options.isOutputTaken ? 'quiet' : 'text',
+      movedKey: options.movedKey,
+      writeResult: (line) => this.#writeLine(stdout, line),
+      writeError: (line) => this.#writeLine(stderr, line),
+      nowMs: () => performance.now(),
+    });
+  }
+
+  /** Aborted by Ctrl-C. */
+  get signal(): AbortSignal {
+    return this.#interruption.signal;
+  }
+
+  /** For `ConnectOptions.onRetry`. */
+  readonly onRetry = ({ attempt, delayMs, error }: RetryInfo): void => {
+    const what = describeFailure(error).code === 'ERR_CONNECT' ? 'cannot connect' : 'link broken';
+    this.#display?.note(
+      delayMs,
+      (leftMs) => `${what}, trying again in ${formatSeconds(Math.ceil(leftMs / 1000))} (attempt ${attempt + 1})`,
+    );
+  };
+
+  /** Moves the files of the plan, reports each, and the summary. @returns the exit code */
+  async moveAll({ jobs, obstacles }: TransferPlan): Promise<number> {
+    for (const obstacle of obstacles) this.#report.obstacle(obstacle);
+    const giveUp = new AbortController();
+    const signal = AbortSignal.any([this.signal, giveUp.signal]);
+    const notTried: TransferJob[] = [];
+    const screen = this.#options.json || this.#options.quiet ? undefined : terminalScreen();
+    this.#display = screen && new ProgressDisplay(screen, { files: jobs.length, bytes: totalBytes(jobs) });
+    try {
+      await forEachLimited(jobs, this.#options.parallel, async (job) => {
+        if (signal.aborted) notTried.push(job);
+        else await this.#move(job, signal, giveUp);
+      });
+    } finally {
+      this.#display?.[Symbol.dispose]();
+      this.#display = undefined;
+    }
+    if (giveUp.signal.aborted && !this.signal.aborted) this.#report.notTried(notTried, giveUp.signal.reason);
+    this.#report.summary(stderr.isTTY && !this.#options.isOutputTaken);
+    this.signal.throwIfAborted();
+    return this.#report.exitCode;
+  }
+
+  [Symbol.dispose](): void {
+    this.#interruption[Symbol.dispose]();
+  }
+
+  async #move(job: TransferJob, signal: AbortSignal, giveUp: AbortController): Promise<void> {
+    const entry = this.#display?.begin(job.name, job.bytes);
+    let bytes = 0;
+    try {
+      const result = await job.move({ signal, onProgress: (progress) => entry?.update(progress) });
+      bytes = result.bytes;
+      this.#report.done(job, result);
+    } catch (error) {
+      this.#report.failed(job, error);
+      if (describeFailure(error).concernsAll) giveUp.abort(error);
+    } finally {
+      entry?.end(bytes);
+    }
+  }
+
+  /** Lines and progress share a terminal: a line must not fall into what is drawn. */
+  #writeLine(stream: NodeJS.WriteStream, line: string): void {
+    if (this.#display) this.#display.above(() => stream.write(`${line}\n`));
+    else stream.write(`${line}\n`);
+  }
+}
+
+/** `undefined` if one of them does not know its size. */
+function totalBytes(jobs: readonly TransferJob[]): number | undefined {
+  let total = 0;
+  for (const { bytes } of jobs) {
+    if (bytes === undefined) return undefined;
+    total += bytes;
+  }
+  return total;
+}
