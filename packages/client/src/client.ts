@@ -1,8 +1,28 @@
 import type { Writable } from 'node:stream';
+import {
+  Command,
+  encodeDeleteFileRequest,
+  encodeDirectoryRequest,
+  encodeDirRequest,
+  encodeFileListRequest,
+  ProtocolFlag,
+  requestText,
+} from '@sluice/wire';
+import { Cancellation } from './cancellation.js';
+import type { Connection } from './connection.js';
+import { ConnectionPool } from './connection-pool.js';
+import { downloadToFile, downloadToStream } from './download.js';
 import { type Endpoint, resolveEndpoint } from './endpoint.js';
-import type { ListEntry } from './listing.js';
+import { ClientError } from './errors.js';
+import { FileUpload } from './file-upload.js';
+import { type ListEntry, listEntries } from './listing.js';
 import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from './options.js';
+import { directoryPath, parseRemotePath } from './remote-path.js';
+import { withRetries } from './retry.js';
+import { SourceFile } from './source-file.js';
+import { uploadStream } from './stream-upload.js';
 import type { CallOptions, DownloadOptions, DownloadResult, UploadOptions, UploadResult } from './transfer.js';
+import type { TransferContext } from './transfer-context.js';
 
 /**
  * Connects to a server and logs in, once and without retries: a wrong address or password fails here.
@@ -12,7 +32,14 @@ import type { CallOptions, DownloadOptions, DownloadResult, UploadOptions, Uploa
  * @throws {OptionsError} `ERR_OPTION_RANGE`
  */
 export async function connect(url: string | URL | Endpoint, options: ConnectOptions = {}): Promise<SluiceClient> {
-  return new SluiceClient(resolveEndpoint(url), resolveConnectOptions(options));
+  const client = new SluiceClient(resolveEndpoint(url), resolveConnectOptions(options));
+  try {
+    await client.ping(options);
+    return client;
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
 }
 
 /**
@@ -22,13 +49,23 @@ export async function connect(url: string | URL | Endpoint, options: ConnectOpti
  * rejects with {@link ClientError}, or with the reason of its signal.
  */
 export class SluiceClient implements AsyncDisposable {
-  readonly endpoint: Endpoint;
   readonly #options: ResolvedConnectOptions;
+  readonly #pool: ConnectionPool;
+  readonly #calls = new Cancellation();
 
   /** @internal Use {@link connect}. */
   constructor(endpoint: Endpoint, options: ResolvedConnectOptions) {
-    this.endpoint = endpoint;
     this.#options = options;
+    this.#pool = new ConnectionPool(endpoint, options);
+  }
+
+  /** Makes sure that the server is there and lets this user in: once, without retries. */
+  async ping(options: CallOptions = {}): Promise<void> {
+    await this.#calls.run(options.signal, (signal) =>
+      this.#pool.use(ProtocolFlag.Upload, signal, (connection) =>
+        connection.request(Command.Active, requestText(Command.Active)),
+      ),
+    );
   }
 
   /**
@@ -43,8 +80,16 @@ export class SluiceClient implements AsyncDisposable {
     remotePath: string,
     options: UploadOptions = {},
   ): Promise<UploadResult> {
-    void [source, remotePath, options, this.#options];
-    throw new Error('not built yet');
+    const remote = parseRemotePath(remotePath);
+    return this.#calls.run(options.signal, async (signal) => {
+      if (typeof source !== 'string') return uploadStream(this.#context(signal), source, remote, options);
+      const file = await SourceFile.open(source);
+      try {
+        return await new FileUpload(this.#context(signal), file, remote, options).run();
+      } finally {
+        await file.close();
+      }
+    });
   }
 
   /**
@@ -59,38 +104,69 @@ export class SluiceClient implements AsyncDisposable {
     target: string | Writable,
     options: DownloadOptions = {},
   ): Promise<DownloadResult> {
-    void [remotePath, target, options];
-    throw new Error('not built yet');
+    const remote = parseRemotePath(remotePath);
+    return this.#calls.run(options.signal, (signal) =>
+      typeof target === 'string'
+        ? downloadToFile(this.#context(signal), remote, target, options)
+        : downloadToStream(this.#context(signal), remote, target, options),
+    );
   }
 
   /** What is in a directory: directories first, each kind sorted by name. An empty path is the root. */
   async list(remotePath: string, options: CallOptions = {}): Promise<ListEntry[]> {
-    void [remotePath, options];
-    throw new Error('not built yet');
+    const path = directoryPath(remotePath);
+    return this.#ask(options, async (connection) => {
+      const [directories, files] = await Promise.all([
+        connection.request(Command.Dir, encodeDirRequest(path)),
+        connection.request(Command.FileList, encodeFileListRequest(path)),
+      ]);
+      return listEntries(directories.response, files.response);
+    });
   }
 
   /** Makes a directory and those above it. One that exists is fine. */
   async makeDirectory(remotePath: string, options: CallOptions = {}): Promise<void> {
-    void [remotePath, options];
-    throw new Error('not built yet');
+    const dirName = directoryPath(remotePath);
+    if (dirName === '') return; // the root
+    await this.#ask(options, (connection) =>
+      connection.request(Command.CreateDir, encodeDirectoryRequest('CreateDir', { parentDir: '', dirName })),
+    );
   }
 
-  /** Removes a directory and everything in it. */
+  /** Removes a directory and everything in it. When a link breaks in the middle, it may fail because it is already gone. */
   async removeDirectory(remotePath: string, options: CallOptions = {}): Promise<void> {
-    void [remotePath, options];
-    throw new Error('not built yet');
+    const { dirName: parentDir, fileName: dirName } = parseRemotePath(directoryPath(remotePath));
+    await this.#ask(options, (connection) =>
+      connection.request(Command.DeleteDir, encodeDirectoryRequest('DeleteDir', { parentDir, dirName })),
+    );
   }
 
   /** Removes a file. One that does not exist is fine. */
   async removeFile(remotePath: string, options: CallOptions = {}): Promise<void> {
-    void [remotePath, options];
-    throw new Error('not built yet');
+    const { dirName, fileName } = parseRemotePath(remotePath);
+    await this.#ask(options, (connection) =>
+      connection.request(Command.DeleteFile, encodeDeleteFileRequest({ dirName, names: [fileName] })),
+    );
   }
 
   /** Ends every connection; calls that are going on reject with `ERR_CLOSED`. May be called twice. */
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.#calls.abortAll(new ClientError('ERR_CLOSED', 'the client is closed'));
+    this.#pool.close();
+  }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #context(signal: AbortSignal): TransferContext {
+    return { pool: this.#pool, options: this.#options, signal };
+  }
+
+  /** A call without a transfer. All of them may be made twice. */
+  #ask<T>(options: CallOptions, work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#calls.run(options.signal, (signal) =>
+      withRetries(this.#options, signal, () => this.#pool.use(ProtocolFlag.Upload, signal, work)),
+    );
   }
 }

@@ -1,3 +1,4 @@
+import { getSystemErrorMap } from 'node:util';
 import { canonicalResultCode, resultText } from '@sluice/wire';
 
 /**
@@ -63,6 +64,7 @@ export function localFileError(action: string, path: string, cause: unknown): Cl
 
 /** What the system says, without the call and the path that Node adds: `no such file or directory`. */
 export function systemText(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return /^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message;
+  if (!(cause instanceof Error)) return String(cause);
+  const { errno } = cause as NodeJS.ErrnoException;
+  return (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ?? cause.message;
 }

@@ -1,4 +1,6 @@
 export { splitEvery, splitsInTwo } from './byte-splitter.js';
 export { ManualClock } from './manual-clock.js';
+export type { PlainServerFaults, PlainServerOptions } from './plain-server.js';
+export { PlainServer } from './plain-server.js';
 export type { RawPacket } from './raw-peer.js';
 export { RawPeer } from './raw-peer.js';

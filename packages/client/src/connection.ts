@@ -1,0 +1,327 @@
+import { createHash } from 'node:crypto';
+import { FramingError, LengthFieldDecoder } from '@sluice/framing';
+import {
+  asciiFold,
+  Command,
+  commandTextEnd,
+  decodeCommandText,
+  decodeFeatures,
+  decodeResponse,
+  encodeLoginRequest,
+  encodePacket,
+  Feature,
+  PACKET_HEAD_BYTES,
+  ProtocolError,
+  type ProtocolFlag,
+  packetLayout,
+  type Response,
+  ResultCode,
+  requestText,
+} from '@sluice/wire';
+import type { Endpoint } from './endpoint.js';
+import { ClientError, remoteError, systemText } from './errors.js';
+import { TcpTransport, type TransportUser } from './tcp-transport.js';
+
+/** A successful answer. */
+export interface Answer {
+  readonly response: Response;
+  /** The data of the packet, a copy. */
+  readonly data: Uint8Array;
+}
+
+/** Takes the file of a download. What it throws ends the connection, and comes back to it as `onFailure`. */
+export interface DataReceiver {
+  /** SendFile: what will follow. */
+  onAnnounced(announcement: Response): void;
+  /** The next bytes of the file, at `source[start, end)`; valid until `flush` returns. */
+  onData(source: Uint8Array, start: number, end: number): void;
+  /** Called after all `onData` of a chunk. @returns a promise to have reading paused until it settles */
+  flush(): void | Promise<void>;
+  /** The connection has ended before the receiver was removed. */
+  onFailure(error: unknown): void;
+}
+
+/** What a connection is made with. */
+export interface ConnectionOptions {
+  readonly connectTimeoutMs: number;
+  readonly responseTimeoutMs: number;
+}
+
+interface PendingRequest {
+  readonly foldedCommand: string;
+  resolve(answer: Answer): void;
+  reject(error: unknown): void;
+}
+
+/** Features the client asks for. docs/protocol.md. */
+const WANTED_FEATURES = [Feature.VerifiedResume, Feature.Durability];
+const NO_DATA = new Uint8Array(0);
+
+/** One logged-in connection on one protocol. Answers are matched with requests by their order; nothing the peer says is trusted. */
+export class Connection implements TransportUser {
+  readonly flag: ProtocolFlag;
+  /** Whether an upload is open on it: then it cannot serve another call. */
+  hasOpenFile = false;
+  /** Called once, when the connection has ended, whoever ended it. */
+  onEnd: () => void = () => {};
+  readonly #transport: TcpTransport;
+  readonly #peer: string;
+  readonly #responseTimeoutMs: number;
+  readonly #decoder: LengthFieldDecoder;
+  readonly #pending: PendingRequest[] = [];
+  #features: readonly string[] | undefined;
+  #receiver: DataReceiver | undefined;
+  #sendsGoingOn = 0;
+  #isPaused = false;
+  #isWatching = false;
+  #hasFailed = false;
+  #failure: unknown;
+
+  private constructor(flag: ProtocolFlag, transport: TcpTransport, endpoint: Endpoint, responseTimeoutMs: number) {
+    this.flag = flag;
+    this.#transport = transport;
+    this.#peer = `${endpoint.host}:${endpoint.port}`;
+    this.#responseTimeoutMs = responseTimeoutMs;
+    this.#decoder = new LengthFieldDecoder(packetLayout(), {
+      onFrame: (source, start, end) => this.#onPacket(source, start, end),
+      onBegun: (source, start, end, packetBytes) => this.#onBegun(source, start, end, packetBytes),
+      onPiece: (source, start, end) => this.#onPiece(source, start, end),
+    });
+    transport.attach(this);
+  }
+
+  /**
+   * Connects, chooses the protocol and logs in.
+   *
+   * @throws {ClientError} `ERR_CONNECT`, `ERR_LOGIN_REFUSED` and others; or the signal's reason
+   */
+  static async open(
+    flag: ProtocolFlag,
+    endpoint: Endpoint,
+    options: ConnectionOptions,
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    const { host, port, userName, password } = endpoint;
+    const transport = await TcpTransport.dial({ host, port, timeoutMs: options.connectTimeoutMs, signal });
+    const connection = new Connection(flag, transport, endpoint, options.responseTimeoutMs);
+    const onAbort = () => connection.destroy(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    try {
+      const passwordDigest = createHash('md5').update(password, 'utf8').digest('hex');
+      const login = encodeLoginRequest({ userName, passwordDigest, features: WANTED_FEATURES });
+      const { response } = await connection.#exchange(Command.Login, [Uint8Array.of(flag), encodePacket(login)]);
+      connection.#features = decodeFeatures(response.text);
+      return connection;
+    } catch (error) {
+      connection.destroy(error);
+      if (error instanceof ClientError && error.resultCode === ResultCode.UserOrPasswordError) {
+        const text = `${userName} cannot log in at ${host}:${port}: wrong user name or password`;
+        throw new ClientError('ERR_LOGIN_REFUSED', text, { cause: error, resultCode: error.resultCode });
+      }
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Whether the server knows extensions at all; one that does not is an original. */
+  get isExtended(): boolean {
+    return this.#features !== undefined;
+  }
+
+  /** Whether the server has announced the extension. docs/protocol.md. */
+  supports(feature: string): boolean {
+    return this.#features?.includes(feature) ?? false;
+  }
+
+  /** Whether it can be handed to another call. */
+  get isReusable(): boolean {
+    return !this.#hasFailed && !this.hasOpenFile && !this.#receiver && this.#sendsGoingOn === 0;
+  }
+
+  /** Whether anything is awaited from the peer. */
+  get isWaiting(): boolean {
+    return this.#pending.length > 0 || this.#sendsGoingOn > 0 || this.#receiver !== undefined;
+  }
+
+  /**
+   * Sends a request and waits for its answer.
+   *
+   * @throws {ClientError} `ERR_REMOTE` for a Code other than 0, and whatever ends the connection meanwhile
+   */
+  request(command: string, text: Uint8Array): Promise<Answer> {
+    return this.#exchange(command, [encodePacket(text)]);
+  }
+
+  /** Proves that the connection still works, or ends it (C3). */
+  async heartbeat(): Promise<void> {
+    try {
+      await this.request(Command.Active, requestText(Command.Active));
+    } catch (error) {
+      this.destroy(error);
+    }
+  }
+
+  /** Sends packets that are not answered. Settles when the system has taken them: only then may they be overwritten. */
+  async send(parts: readonly Uint8Array[]): Promise<void> {
+    if (this.#hasFailed) throw this.#failure;
+    this.#sendsGoingOn += 1;
+    this.#watch();
+    try {
+      await this.#transport.write(parts);
+    } catch (error) {
+      this.#lose(error);
+      throw this.#failure;
+    } finally {
+      this.#sendsGoingOn -= 1;
+      this.#watch();
+    }
+  }
+
+  /** Hands SendFile and Data packets to a receiver, until it is removed with `undefined`. */
+  receive(receiver: DataReceiver | undefined): void {
+    this.#receiver = receiver;
+    if (receiver && this.#hasFailed) receiver.onFailure(this.#failure);
+    this.#watch();
+  }
+
+  /** Whether the connection, while nothing happens on it, keeps the process alive. */
+  keepProcessAlive(doesKeep: boolean): void {
+    this.#transport.keepProcessAlive(doesKeep);
+  }
+
+  /** Ends the connection at once. Everything that waits on it rejects with `reason`. */
+  destroy(reason: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#failure = reason;
+    this.#transport.destroy();
+    this.#decoder.reset();
+    for (const request of this.#pending.splice(0)) request.reject(reason);
+    this.#receiver?.onFailure(reason);
+    this.onEnd();
+  }
+
+  onBytes(buffer: Uint8Array, end: number): void {
+    if (this.#hasFailed) return;
+    try {
+      this.#decoder.push(buffer, 0, end);
+      const flushing = this.#receiver?.flush();
+      if (flushing) this.#pauseUntil(flushing);
+    } catch (error) {
+      this.destroy(this.asFailure(error));
+    }
+  }
+
+  onSilence(): void {
+    const text = `${this.#peer} has not answered or taken anything for ${this.#responseTimeoutMs} ms`;
+    this.destroy(new ClientError('ERR_TIMEOUT', text, { retryable: true }));
+  }
+
+  onClose(error: Error | undefined): void {
+    this.#lose(error);
+  }
+
+  #exchange(command: string, parts: readonly Uint8Array[]): Promise<Answer> {
+    if (this.#hasFailed) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ foldedCommand: asciiFold(command), resolve, reject });
+      this.send(parts).catch(() => {}); // a failure rejects what is pending
+      this.#watch();
+    });
+  }
+
+  #lose(cause: unknown): void {
+    const why = cause === undefined ? 'the server closed it' : systemText(cause);
+    const text = `connection to ${this.#peer} lost: ${why}`;
+    this.destroy(new ClientError('ERR_CONNECTION_LOST', text, { cause, retryable: true }));
+  }
+
+  /** A whole packet. */
+  #onPacket(source: Uint8Array, start: number, end: number): boolean {
+    const textEnd = commandTextEnd(source, start, end - start);
+    const response = decodeResponse(decodeCommandText(source, start + PACKET_HEAD_BYTES, textEnd));
+    const command = asciiFold(response.command);
+
+    if (command === 'data') this.#onData(response, source, textEnd, end);
+    else if (command === 'sendfile' && this.#receiver) this.#onAnnounced(response);
+    else this.#onAnswer(command, response, source, textEnd, end);
+    return !this.#hasFailed;
+  }
+
+  /** The beginning of a packet: the data of a download is taken as it comes, everything else is assembled. */
+  #onBegun(source: Uint8Array, start: number, end: number, packetBytes: number): boolean {
+    if (!this.#receiver || end - start < PACKET_HEAD_BYTES) return false;
+    const textEnd = commandTextEnd(source, start, packetBytes);
+    if (end < textEnd) return false;
+    const text = decodeCommandText(source, start + PACKET_HEAD_BYTES, textEnd);
+    if (text.command === undefined || asciiFold(text.command) !== 'data') return false;
+    this.#onData(decodeResponse(text), source, textEnd, end);
+    return true;
+  }
+
+  #onPiece(source: Uint8Array, start: number, end: number): boolean {
+    this.#receiver?.onData(source, start, end);
+    return !this.#hasFailed;
+  }
+
+  #onData(response: Response, source: Uint8Array, start: number, end: number): void {
+    // On an upload it says that what was sent could not be stored. Some old servers confirm every Data packet with code 0 (V7).
+    if (response.code !== ResultCode.Success) throw remoteError(response.code, response.message);
+    if (this.#receiver) this.#receiver.onData(source, start, end);
+    else if (!this.hasOpenFile) throw this.#protocolError('the server sent data that nobody asked for');
+  }
+
+  #onAnnounced(response: Response): void {
+    if (response.code !== ResultCode.Success) throw remoteError(response.code, response.message);
+    this.#receiver?.onAnnounced(response);
+  }
+
+  #onAnswer(command: string, response: Response, source: Uint8Array, dataStart: number, dataEnd: number): void {
+    const isFailure = response.code !== ResultCode.Success;
+    const request = this.#pending[0];
+    // A failure without a command: the server could not read the request.
+    if (!request || (request.foldedCommand !== command && !(isFailure && command === ''))) {
+      if (isFailure && command === '') throw remoteError(response.code, response.message);
+      throw this.#protocolError('the server sent an answer that belongs to no request');
+    }
+    this.#pending.shift();
+    this.#watch();
+    if (isFailure) request.reject(remoteError(response.code, response.message));
+    else request.resolve({ response, data: dataStart === dataEnd ? NO_DATA : source.slice(dataStart, dataEnd) });
+  }
+
+  #pauseUntil(flushing: Promise<void>): void {
+    this.#isPaused = true;
+    this.#transport.pause();
+    this.#watch();
+    flushing.then(
+      () => {
+        this.#isPaused = false;
+        if (this.#hasFailed) return;
+        this.#transport.resume();
+        this.#watch();
+      },
+      (error: unknown) => this.destroy(this.asFailure(error)),
+    );
+  }
+
+  /** Silence counts only while something is awaited, and while it is not this side that holds things up. */
+  #watch(): void {
+    const isWatching = this.isWaiting && !this.#isPaused && !this.#hasFailed;
+    if (isWatching === this.#isWatching) return;
+    this.#isWatching = isWatching;
+    this.#transport.expectActivity(isWatching ? this.#responseTimeoutMs : 0);
+  }
+
+  /** What a caller is told for an error: for bytes that are not the protocol, `ERR_PROTOCOL`. */
+  asFailure(error: unknown): unknown {
+    return error instanceof ProtocolError || error instanceof FramingError
+      ? this.#protocolError(error.message, error)
+      : error;
+  }
+
+  #protocolError(what: string, cause?: unknown): ClientError {
+    return new ClientError('ERR_PROTOCOL', `${this.#peer} does not speak this protocol: ${what}`, { cause });
+  }
+}

@@ -1,0 +1,72 @@
+import type { FileHandle } from 'node:fs/promises';
+import { digestChunks } from '@sluice/files';
+import {
+  Command,
+  DIGEST_BYTES,
+  DIGEST_CHUNK_BYTES,
+  type DigestRequest,
+  encodeDigestRequest,
+  Key,
+  responseInteger,
+} from '@sluice/wire';
+import type { Connection } from './connection.js';
+import { ClientError } from './errors.js';
+
+/** Bytes whose digests are asked for at once; the server must digest them within the response timeout. */
+const BATCH_BYTES = 1 << 30;
+
+/**
+ * How many bytes, from the start, a local file and one on the server have in common, by the digests of their chunks: whole chunks, or
+ * `limitBytes`. Both sides digest at the same time.
+ *
+ * @param remote `undefined`: the file whose upload is open on this connection
+ * @throws {ClientError} as a request does, or the system's error of reading the local file
+ */
+export async function matchingPrefix(
+  connection: Connection,
+  remote: DigestRequest['file'],
+  local: FileHandle,
+  limitBytes: number,
+): Promise<number> {
+  for (let position = 0; position < limitBytes; position += BATCH_BYTES) {
+    const count = Math.min(BATCH_BYTES, limitBytes - position);
+    const common = await matchingBytes(connection, remote, local, position, count);
+    if (common < count) return position + common;
+  }
+  return limitBytes;
+}
+
+async function matchingBytes(
+  connection: Connection,
+  remote: DigestRequest['file'],
+  local: FileHandle,
+  position: number,
+  count: number,
+): Promise<number> {
+  const stop = new AbortController();
+  const localDigests = digestChunks(local, {
+    position,
+    count,
+    chunkBytes: DIGEST_CHUNK_BYTES,
+    signal: stop.signal,
+  });
+  localDigests.catch(() => {}); // seen when it is awaited, unless the request fails first
+  try {
+    const text = encodeDigestRequest({ file: remote, position: BigInt(position), count: BigInt(count) });
+    const { response, data } = await connection.request(Command.Digest, text);
+    if (responseInteger(response, Key.ChunkSize) !== BigInt(DIGEST_CHUNK_BYTES)) {
+      throw new ClientError('ERR_PROTOCOL', 'the server digests chunks of another size');
+    }
+    return Math.min(count, equalDigests(data, await localDigests) * DIGEST_CHUNK_BYTES);
+  } finally {
+    stop.abort();
+  }
+}
+
+/** How many digests, from the first on, are equal. */
+function equalDigests(a: Uint8Array, b: Uint8Array): number {
+  const bytes = Math.min(a.length, b.length);
+  let at = 0;
+  while (at < bytes && a[at] === b[at]) at++;
+  return Math.floor(at / DIGEST_BYTES);
+}
