@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /** A directory of its own for one test, removed with everything in it. */
 export async function temporaryDirectory(): Promise<{ path: string; [Symbol.asyncDispose](): Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), 'sluice-storage-'));
+  const path = await mkdtemp(join(tmpdir(), 'sluice-test-'));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 

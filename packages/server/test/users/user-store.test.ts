@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { createVerifier, digestOf } from '../../../../packages/server/dist/users/password-verifier.js';
 import { UserError } from '../../../../packages/server/dist/users/user-error.js';
 import { parseUserOption, UserStore } from '../../../../packages/server/dist/users/user-store.js';
-
-async function temporaryDirectory(): Promise<{ path: string; [Symbol.asyncDispose](): Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), 'sluice-users-'));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
-}
+import { temporaryDirectory } from '../storage/temporary-directory.js';
 
 function withCode(code: string, message: RegExp): (error: unknown) => boolean {
   return (error) => error instanceof UserError && error.code === code && message.test(error.message);
