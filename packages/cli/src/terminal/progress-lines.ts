@@ -30,51 +30,66 @@ export interface ProgressLayout {
   readonly hasColours: boolean;
 }
 
-const BAR_COLUMNS = 20;
 const MIN_NAME_COLUMNS = 12;
 const MAX_NAME_COLUMNS = 40;
+const BAR_COLUMNS = 20;
 const GAP = '  ';
 const green = '\x1b[32m';
 const yellow = '\x1b[33m';
 const dim = '\x1b[2m';
 const reset = '\x1b[0m';
 
-/** One line per running transfer if they fit, then one for all, then the note. What does not fit a line is left out, the bar first. */
+type Part = 'percent' | 'rate' | 'timeLeft' | 'bytes' | 'bar';
+
+/** Widths of the longest texts, in the order in which the parts may stay on a narrow terminal. */
+const partColumns: Readonly<Record<Part, number>> = { percent: 4, rate: 10, timeLeft: 12, bytes: 17, bar: BAR_COLUMNS };
+const order: readonly Part[] = ['bar', 'percent', 'bytes', 'rate', 'timeLeft'];
+
+/** One line per running transfer if they fit, then one for all, then the note. What does not fit the columns is left out, the bar first. */
 export function progressLines(view: ProgressView, layout: ProgressLayout): string[] {
-  const last: string[] = [];
+  const last: RunningTransfer[] = [];
   if (view.summary) {
     const { filesDone, filesTotal } = view.summary;
-    last.push(amountLine(`${filesDone} of ${filesTotal} files`, view.summary, layout));
+    last.push({ ...view.summary, name: `${filesDone} of ${filesTotal} files` });
   }
-  if (view.note !== undefined) {
-    last.push(painted(truncate(escapeControls(view.note), layout.columns), yellow, layout));
-  }
-  const room = Math.max(0, layout.rows - last.length);
-  const shown = view.summary && view.running.length > room ? [] : view.running.slice(0, room);
-  return [...shown.map((transfer) => amountLine(escapeControls(transfer.name), transfer, layout)), ...last];
+  const room = Math.max(0, layout.rows - last.length - (view.note === undefined ? 0 : 1));
+  const running = view.summary && view.running.length > room ? [] : view.running.slice(0, room);
+  const amounts = [...running, ...last].map((each) => ({ ...each, name: escapeControls(each.name) }));
+  const lines = amountLines(amounts, layout);
+  if (view.note !== undefined) lines.push(painted(truncate(escapeControls(view.note), layout.columns), yellow, layout));
+  return lines;
 }
 
-function amountLine(name: string, amount: Amount, layout: ProgressLayout): string {
-  const wantedName = Math.min(displayWidth(name), MAX_NAME_COLUMNS);
-  const minName = Math.min(wantedName, MIN_NAME_COLUMNS);
-  let left = layout.columns - minName;
-  // in the order in which they may stay; shown in the order of `order`
-  const parts = new Map<string, string>();
-  const take = (part: string, text: string | undefined, width = displayWidth(text ?? '')): void => {
-    if (text === undefined || left < GAP.length + width) return;
-    parts.set(part, text);
-    left -= GAP.length + width;
-  };
+/** Lines with the same columns. */
+function amountLines(amounts: readonly RunningTransfer[], layout: ProgressLayout): string[] {
+  const longestName = amounts.reduce((widest, { name }) => Math.max(widest, displayWidth(name)), 0);
+  let nameColumns = Math.min(longestName, MIN_NAME_COLUMNS, layout.columns);
+  let free = layout.columns - nameColumns;
+  const shown = new Set<Part>();
+  for (const [part, columns] of Object.entries(partColumns) as [Part, number][]) {
+    if (free < GAP.length + columns) break;
+    shown.add(part);
+    free -= GAP.length + columns;
+  }
+  nameColumns = Math.min(longestName, MAX_NAME_COLUMNS, nameColumns + free);
+  return amounts.map((amount) => {
+    const texts = partTexts(amount, layout);
+    const parts = order.filter((part) => shown.has(part)).map((part) => texts[part]);
+    return [padColumns(shortenMiddle(amount.name, nameColumns), nameColumns), ...parts].join(GAP).trimEnd();
+  });
+}
+
+/** Each as wide as its column. */
+function partTexts(amount: Amount, layout: ProgressLayout): Record<Part, string> {
   const share = shareOf(amount);
-  take('percent', share === undefined ? undefined : `${Math.floor(share * 100)}%`.padStart(4));
-  take('rate', amount.bytesPerSecond === undefined ? undefined : formatRate(amount.bytesPerSecond).padStart(10));
-  take('left', timeLeftText(amount)?.padStart(8));
-  take('bytes', bytesText(amount).padStart(19));
-  take('bar', share === undefined ? undefined : bar(share, layout), BAR_COLUMNS);
-  const nameWidth = Math.min(MAX_NAME_COLUMNS, minName + Math.max(0, left));
-  const shownName = padColumns(shortenMiddle(name, nameWidth), Math.min(nameWidth, MAX_NAME_COLUMNS));
-  const order = ['bar', 'percent', 'bytes', 'rate', 'left'];
-  return [shownName, ...order.flatMap((part) => parts.get(part) ?? [])].join(GAP).trimEnd();
+  const rate = amount.bytesPerSecond;
+  return {
+    percent: (share === undefined ? '' : `${Math.floor(share * 100)}%`).padStart(partColumns.percent),
+    rate: (rate === undefined ? '' : formatRate(rate)).padStart(partColumns.rate),
+    timeLeft: timeLeftText(amount).padStart(partColumns.timeLeft),
+    bytes: bytesText(amount).padStart(partColumns.bytes),
+    bar: share === undefined ? ' '.repeat(BAR_COLUMNS) : bar(share, layout),
+  };
 }
 
 /** From 0 to 1. An empty file is complete. */
@@ -87,12 +102,12 @@ function bytesText({ bytesDone, bytesTotal }: Amount): string {
   return bytesTotal === undefined ? formatBytes(bytesDone) : `${formatBytes(bytesDone)}/${formatBytes(bytesTotal)}`;
 }
 
-function timeLeftText({ bytesDone, bytesTotal, bytesPerSecond }: Amount): string | undefined {
-  if (bytesTotal === undefined || bytesPerSecond === undefined) return undefined;
-  if (bytesDone >= bytesTotal) return '';
-  // a rate of nothing at all would promise years
-  const seconds = (bytesTotal - bytesDone) / bytesPerSecond;
-  return seconds < 100 * 86_400 ? `${formatSeconds(Math.ceil(seconds))} left` : 'stalled';
+function timeLeftText({ bytesDone, bytesTotal, bytesPerSecond }: Amount): string {
+  if (bytesTotal === undefined || bytesPerSecond === undefined || bytesDone >= bytesTotal) return '';
+  const seconds = Math.ceil((bytesTotal - bytesDone) / bytesPerSecond);
+  if (seconds < 60) return `${seconds} s left`;
+  // a link that rests has a rate next to nothing, which would promise years
+  return seconds < 100 * 86_400 ? `${formatSeconds(seconds)} left` : 'stalled';
 }
 
 function bar(share: number, layout: ProgressLayout): string {

@@ -24,8 +24,9 @@ export class RateMeter {
     while (this.#samples.length > 2 && (this.#samples[1]?.atMs ?? nowMs) <= nowMs - WINDOW_MS) this.#samples.shift();
   }
 
-  /** Sinks towards 0 while nothing is added. `undefined` in the first moment. */
+  /** Sinks to 0 while nothing is added. `undefined` until there is something to tell. */
   bytesPerSecond(nowMs: number): number | undefined {
+    if (this.#total === 0) return undefined;
     const fromMs = nowMs - WINDOW_MS;
     const oldest = this.#samples.findLast(({ atMs }) => atMs <= fromMs) ?? this.#samples[0];
     if (!oldest) return undefined;

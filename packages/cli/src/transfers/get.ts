@@ -8,7 +8,7 @@ import type { getOptions } from '../commands/get.js';
 import { environment } from '../environment.js';
 import { ExitCode } from '../exit-code.js';
 import { localFailure } from '../failure.js';
-import { isMissing, listIfDirectory } from '../remote-answer.js';
+import { isBadName, isMissing, listIfDirectory } from '../remote-answer.js';
 import { joinRemote, locationText, type RemoteLocation, RemoteNames, remoteName } from '../remote-location.js';
 import { isSafeName } from '../safe-name.js';
 import { ServerConnections } from '../server-connections.js';
@@ -189,7 +189,8 @@ function downloadJob(
         const { bytesReceived, ...result } = await client.download(remotePath, to, { ...options, resume });
         return { ...result, bytesMoved: bytesReceived };
       } catch (error) {
-        if (!isMissing(error) || !(await listIfDirectory(client, remotePath, options.signal))) throw error;
+        const mayBeDirectory = isMissing(error) || isBadName(error);
+        if (!mayBeDirectory || !(await listIfDirectory(client, remotePath, options.signal))) throw error;
         throw new CommandError(ExitCode.Failed, `${remotePath} is a directory: fetch it with -r`, { cause: error });
       }
     },

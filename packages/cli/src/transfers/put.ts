@@ -9,7 +9,8 @@ import { environment } from '../environment.js';
 import { ExitCode } from '../exit-code.js';
 import { describeFailure, localFailure } from '../failure.js';
 import { forEachLimited } from '../for-each-limited.js';
-import { joinRemote, locationText, type RemoteLocation, RemoteNames } from '../remote-location.js';
+import { isBadName, isMissing, listIfDirectory } from '../remote-answer.js';
+import { joinRemote, locationText, type RemoteLocation, RemoteNames, remoteParent } from '../remote-location.js';
 import { ServerConnections } from '../server-connections.js';
 import { readLocalTree, specialKind } from './local-tree.js';
 import type { MoveOptions, MoveResult, TransferJob, TransferPlan } from './transfer-job.js';
@@ -201,7 +202,11 @@ function uploadJob(
     bytes,
     move: async (options) => {
       const from = source === STREAM ? process.stdin : source;
-      return await upload(client, from, remotePath, { ...options, resume, force });
+      try {
+        return await upload(client, from, remotePath, { ...options, resume, force });
+      } catch (error) {
+        throw await explained(error, client, remotePath, options.signal);
+      }
     },
   };
 }
@@ -214,4 +219,20 @@ async function upload(
 ): Promise<MoveResult> {
   const { bytesSent, ...result } = await client.upload(source, remotePath, options);
   return { ...result, bytesMoved: bytesSent };
+}
+
+/** The protocol has one code for a bad name and for one that is a directory, and says of no directory that it is missing which. */
+async function explained(
+  error: unknown,
+  client: SluiceClient,
+  remotePath: string,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (isMissing(error)) {
+    const text = `${remoteParent(remotePath)} does not exist on the server: make it with sluice mkdir`;
+    return new CommandError(ExitCode.Failed, text, { cause: error, code: 'ERR_REMOTE' });
+  }
+  if (!isBadName(error) || !(await listIfDirectory(client, remotePath, signal))) return error;
+  const text = `${remotePath} is a directory on the server: end the target with / to put something into it`;
+  return new CommandError(ExitCode.Failed, text, { cause: error, code: 'ERR_REMOTE' });
 }

@@ -41,7 +41,15 @@ export class TransferReport {
     this.#bytes += bytes;
     if (format === 'json') {
       const { source, target } = job;
-      this.#writeJson('done', { source, target, bytes, [movedKey]: bytesMoved, bytesResumed, seconds, attempts });
+      this.#writeJson('done', {
+        source,
+        target,
+        bytes,
+        [movedKey]: bytesMoved,
+        bytesResumed,
+        seconds: rounded(seconds),
+        attempts,
+      });
     } else if (format === 'text') {
       writeResult(doneLine(job.name, result));
     }
@@ -75,13 +83,13 @@ export class TransferReport {
     }
   }
 
-  /** The end, also of an interrupted run. @param isTerminal whether a person reads standard error */
-  summary(isTerminal: boolean): void {
+  /** The end. @param forPeople whether there is a person to read it, and something new to tell */
+  summary(forPeople: boolean): void {
     const seconds = (this.#options.nowMs() - this.#startedMs) / 1000;
     const { done, failed } = this.#outcome;
     if (this.#options.format === 'json') {
-      this.#writeJson('summary', { files: done, failed, bytes: this.#bytes, seconds });
-    } else if (isTerminal && this.#options.format === 'text' && done + failed > 1) {
+      this.#writeJson('summary', { files: done, failed, bytes: this.#bytes, seconds: rounded(seconds) });
+    } else if (forPeople && this.#options.format === 'text' && done + failed > 1) {
       const failures = failed > 0 ? `, ${failed} failed` : '';
       const amount = `${formatBytes(this.#bytes)} in ${formatSeconds(seconds)}`;
       this.#options.writeError(`${countText(done)}${failures}, ${amount}`);
@@ -116,6 +124,11 @@ function doneLine(name: string, { bytes, bytesMoved, bytesResumed, seconds }: Mo
 
 function errorObject({ code, message }: Failure): { code: string; message: string } {
   return { code, message };
+}
+
+/** To microseconds. */
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1e6) / 1e6;
 }
 
 function countText(files: number): string {

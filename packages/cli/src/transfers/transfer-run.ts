@@ -68,7 +68,7 @@ export class TransferRun implements Disposable {
       this.#display = undefined;
     }
     if (giveUp.signal.aborted && !this.signal.aborted) this.#report.notTried(notTried, giveUp.signal.reason);
-    this.#report.summary(stderr.isTTY && !this.#options.isOutputTaken);
+    this.#report.summary(stderr.isTTY && !this.signal.aborted);
     this.signal.throwIfAborted();
     return this.#report.exitCode;
   }
