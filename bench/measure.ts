@@ -1,5 +1,5 @@
 import type { Contender, RunningServer, Transfer } from './contenders/contender.js';
-import { TreeUsage } from './process-usage.js';
+import { machineCpuSeconds, TreeUsage } from './process-usage.js';
 import type { Scenario } from './scenarios.js';
 import { CONTENT_NAME, type Scratch, WARM_UP_BYTES, WARM_UP_NAME } from './scratch.js';
 
@@ -11,6 +11,8 @@ export interface Sample {
   readonly serverPeakBytes: number;
   readonly clientCpuSeconds: number;
   readonly setupSeconds: number | null;
+  /** Cores kept busy by neither server nor client: above some tenths, the sample says more about the machine. */
+  readonly otherBusyCores: number;
 }
 
 const PEAK_INTERVAL_MS = 250;
@@ -62,21 +64,28 @@ export async function measure(
 
 async function measureTransfer(contender: Contender, server: RunningServer, transfer: Transfer): Promise<Sample> {
   const usage = new TreeUsage(server.pid);
-  let cpuAtStart = Number.NaN;
+  let serverCpuAtStart = Number.NaN;
+  let machineCpuAtStart = Number.NaN;
+  let startMs = Number.NaN;
   const sampling = setInterval(() => usage.samplePeaks(), PEAK_INTERVAL_MS);
   try {
     const client = await contender.transfer(server, transfer, () => {
-      cpuAtStart = usage.cpuSeconds();
+      serverCpuAtStart = usage.cpuSeconds();
+      machineCpuAtStart = machineCpuSeconds();
+      startMs = performance.now();
     });
     await usage.settled();
     usage.samplePeaks();
+    const serverCpuSeconds = usage.cpuSeconds() - serverCpuAtStart;
+    const otherCpuSeconds = machineCpuSeconds() - machineCpuAtStart - serverCpuSeconds - client.cpuSeconds;
     return {
       bytes: transfer.bytes,
       seconds: client.seconds,
-      serverCpuSeconds: usage.cpuSeconds() - cpuAtStart,
+      serverCpuSeconds,
       serverPeakBytes: usage.peakBytes(),
       clientCpuSeconds: client.cpuSeconds,
       setupSeconds: client.setupSeconds ?? null,
+      otherBusyCores: Math.max(0, (otherCpuSeconds * 1000) / (performance.now() - startMs)),
     };
   } finally {
     clearInterval(sampling);

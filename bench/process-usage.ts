@@ -60,6 +60,15 @@ export function endedChildrenCpuSeconds(): number {
   return (readProcess(process.pid)?.reapedTicks ?? 0) / TICKS_PER_SECOND;
 }
 
+/** CPU that all processes of the machine have used, with what a hypervisor took away, in seconds. */
+export function machineCpuSeconds(): number {
+  const line = /^cpu +(.*)$/m.exec(readProcFile('/proc/stat') ?? '')?.[1] ?? '';
+  const [user = 0, nice = 0, system = 0, , , interrupts = 0, softInterrupts = 0, stolen = 0] = line
+    .split(' ')
+    .map(Number);
+  return (user + nice + system + interrupts + softInterrupts + stolen) / TICKS_PER_SECOND;
+}
+
 /** The process and all its descendants, parents first. */
 export function processTree(rootPid: number): number[] {
   const childrenByParent = new Map<number, number[]>();

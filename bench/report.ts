@@ -1,6 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { limit } from './contenders/limit.js';
 import { plainHttp } from './contenders/plain-http.js';
 import type { MachineFacts } from './machine.js';
 import { benchDirectory } from './repository.js';
@@ -30,6 +29,7 @@ const HEADER = [
   'server peak MB',
   'client CPU s/GB',
   'login s',
+  'other cores',
   'speed:http',
   'CPU:http',
   'speed:limit',
@@ -61,7 +61,7 @@ export function writeResult(result: BenchResult): string {
 
 function ratiosOf(row: Row, rows: readonly Row[]): { http: Ratios | null; limit: Ratios | null } {
   const to = (name: string) => ratiosTo(rows.find(({ contender }) => contender === name)?.summary, row.summary);
-  return { http: to(plainHttp.name), limit: to(limit.name) };
+  return { http: to(plainHttp.name), limit: to(row.limitName) };
 }
 
 function figureCells(summary: Summary): string[] {
@@ -72,6 +72,7 @@ function figureCells(summary: Summary): string[] {
     summary.serverPeakMb.toFixed(0),
     summary.clientCpuSecondsPerGb.toFixed(2),
     summary.setupSeconds === null ? '-' : summary.setupSeconds.toFixed(3),
+    summary.otherBusyCores.toFixed(1),
   ];
 }
 

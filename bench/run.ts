@@ -34,14 +34,12 @@ async function main(args: string[]): Promise<number> {
 
   progress('writing the content to be moved');
   using scratch = new Scratch(options.sizeBytes);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      killAllChildren();
-      scratch[Symbol.dispose]();
-      process.exit(signal === 'SIGINT' ? 130 : 143);
-    });
-  }
-  process.once('exit', killAllChildren);
+  process.once('exit', () => {
+    killAllChildren();
+    scratch[Symbol.dispose]();
+  });
+  process.once('SIGINT', () => process.exit(130));
+  process.once('SIGTERM', () => process.exit(143));
 
   const machine = readMachineFacts();
   const place = `files ${scratch.isMemory ? 'in memory (/dev/shm)' : `under ${path.dirname(scratch.directory)}`}`;
@@ -95,8 +93,8 @@ async function runScenario(
     }
   }
   const rows = entries.map(({ contender, samples, missing }): Row => {
-    const { name, description } = contender;
-    return { contender: name, description, samples, summary: summarize(samples), missing };
+    const { name, description, limitName } = contender;
+    return { contender: name, description, limitName, samples, summary: summarize(samples), missing };
   });
   return { scenario, rows };
 }

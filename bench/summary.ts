@@ -10,12 +10,14 @@ export interface Summary {
   readonly clientCpuSecondsPerGb: number;
   /** `null` when the client cannot tell. */
   readonly setupSeconds: number | null;
+  readonly otherBusyCores: number;
 }
 
 /** A contender's line: its medians, or why there are none. */
 export interface Row {
   readonly contender: string;
   readonly description: string;
+  readonly limitName: string;
   readonly samples: readonly Sample[];
   readonly summary: Summary | null;
   readonly missing: string | null;
@@ -39,6 +41,7 @@ export function summarize(samples: readonly Sample[]): Summary | null {
     serverPeakMb: median(samples.map((sample) => sample.serverPeakBytes / 1e6)),
     clientCpuSecondsPerGb: median(samples.map((sample) => (sample.clientCpuSeconds / sample.bytes) * 1e9)),
     setupSeconds: setups.length === 0 ? null : median(setups),
+    otherBusyCores: median(samples.map((sample) => sample.otherBusyCores)),
   };
 }
 

@@ -1,12 +1,13 @@
 import type { Contender } from './contender.js';
-import { limit } from './limit.js';
+import { limitWithLoad } from './limit.js';
 import { plainHttp } from './plain-http.js';
 import { sftp } from './sftp.js';
 import { sluiceCommand, sluiceWithLoad } from './sluice.js';
 
-/** In the order of the table. The first and the plain Node server are what the others are compared with. */
+/** In the order of the table. */
 export const CONTENDERS: readonly Contender[] = [
-  limit,
+  limitWithLoad(32),
+  limitWithLoad(256),
   sluiceWithLoad(32),
   sluiceWithLoad(256),
   sluiceCommand,

@@ -32,6 +32,8 @@ export interface Contender {
   readonly name: string;
   readonly description: string;
   readonly maxConnections: number;
+  /** Name of the limit it is compared with: the one with packets of the same size, where packets have one. */
+  readonly limitName: string;
   /** Why it cannot run on this machine; `undefined` when it can. */
   readonly unavailable?: string;
   start(scratch: Scratch, root: string): Promise<RunningServer>;

@@ -7,6 +7,7 @@ import { type Child, endChild, startChild } from '../child-processes.js';
 import { CONTENT_DIRECTORY, type Scratch } from '../scratch.js';
 import { runCommandClient } from './command-client.js';
 import type { ClientRun, Contender, RunningServer, Transfer } from './contender.js';
+import { DEFAULT_LIMIT_NAME } from './limit.js';
 
 const READY_DEADLINE_MS = 10_000;
 /** sshd insists on being started by an absolute path; distributions keep these two in different places. */
@@ -31,6 +32,7 @@ export const sftp: Contender = {
   name: 'sftp',
   description: 'OpenSSH sshd and sftp-server, encrypted; sftp -b, whole command',
   maxConnections: 1,
+  limitName: DEFAULT_LIMIT_NAME,
   ...unavailable(),
   start: startSshd,
   transfer: (server, transfer, onStart) => runSftp(server as SftpServer, transfer, onStart),
@@ -57,12 +59,12 @@ async function startSshd(scratch: Scratch, root: string): Promise<SftpServer> {
   const configFile = path.join(directory, 'sshd-config');
   writeFileSync(configFile, sshdConfig(port, hostKeyFile, `${keyFile}.pub`));
 
-  const madeDirectory = makePrivilegeSeparationDirectory();
+  const removePrivilegeSeparationDirectory = makePrivilegeSeparationDirectory();
   const child = await startChild(sshd!, ['-D', '-e', '-f', configFile]);
   const dispose = async () => {
     await endChild(child);
     rmSync(directory, { recursive: true, force: true });
-    if (madeDirectory) rmdirSync(privilegeSeparationDirectory);
+    removePrivilegeSeparationDirectory();
   };
   try {
     await listening(child);
@@ -133,11 +135,16 @@ function runSftp(server: SftpServer, transfer: Transfer, onStart: () => void): P
   );
 }
 
-/** Only root needs it. Says whether it was made here, so that it is removed again. */
-function makePrivilegeSeparationDirectory(): boolean {
-  if (process.getuid?.() !== 0 || existsSync(privilegeSeparationDirectory)) return false;
+/** Only root needs it. Returns how to remove it again, which also happens when the run is interrupted. */
+function makePrivilegeSeparationDirectory(): () => void {
+  if (process.getuid?.() !== 0 || existsSync(privilegeSeparationDirectory)) return () => {};
   mkdirSync(privilegeSeparationDirectory, { mode: 0o755 });
-  return true;
+  const remove = () => {
+    process.off('exit', remove);
+    rmdirSync(privilegeSeparationDirectory);
+  };
+  process.once('exit', remove);
+  return remove;
 }
 
 /** sshd cannot pick a port by itself. Another program could take this one first; then sshd says so and the run fails. */

@@ -6,6 +6,7 @@ import { MAX_CONNECTIONS } from '../scenarios.js';
 import { CONTENT_DIRECTORY, type Scratch } from '../scratch.js';
 import { runCommandClient } from './command-client.js';
 import type { ClientRun, Contender, RunningServer, Transfer } from './contender.js';
+import { DEFAULT_LIMIT_NAME, limitName } from './limit.js';
 import { startListeningServer } from './listening-server.js';
 import { runLoad } from './load-client.js';
 
@@ -22,6 +23,7 @@ export function sluiceWithLoad(packetKib: number): Contender {
     name: `sluice-${packetKib}k`,
     description: `sluice serve; load program, ${packetKib} KiB packets`,
     maxConnections: MAX_CONNECTIONS,
+    limitName: limitName(packetKib),
     ...unavailable,
     start: startSluice,
     transfer: (server, transfer, onStart) =>
@@ -34,6 +36,7 @@ export const sluiceCommand: Contender = {
   name: 'sluice-command',
   description: 'sluice serve; sluice put and sluice get, whole command',
   maxConnections: 1,
+  limitName: DEFAULT_LIMIT_NAME,
   ...unavailable,
   start: startSluice,
   transfer: runSluiceCommand,
