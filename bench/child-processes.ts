@@ -1,5 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import path from 'node:path';
 import { processTree } from './process-usage.js';
 
 const running = new Set<ChildProcess>();
@@ -56,9 +57,9 @@ export async function runToEnd(child: Child, deadlineMs: number, onLine?: (line:
   }, deadlineMs);
   try {
     const [code, signal] = await once(child.process, 'close');
-    if (isLate) throw new Error(`no end after ${deadlineMs} ms: ${child.process.spawnargs.join(' ')}`);
+    if (isLate) throw new Error(`${path.basename(child.process.spawnfile)} has not ended after ${deadlineMs} ms`);
     if (code !== 0) {
-      throw new Error(`${child.process.spawnargs[0]} ended with ${code ?? signal}: ${child.errorText()}`);
+      throw new Error(`${path.basename(child.process.spawnfile)} ended with ${code ?? signal}: ${child.errorText()}`);
     }
     return output;
   } finally {

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { endChild, startChild } from '../child-processes.js';
 import type { RunningServer } from './contender.js';
 
@@ -13,7 +14,7 @@ export async function startListeningServer(command: string, args: readonly strin
   const child = await startChild(command, args);
   try {
     const port = await new Promise<number>((resolve, reject) => {
-      const fail = (why: string) => reject(new Error(`${command} ${why}: ${child.errorText()}`));
+      const fail = (why: string) => reject(new Error(`${path.basename(command)} ${why}: ${child.errorText()}`));
       const timer = setTimeout(() => fail('did not listen in time'), READY_DEADLINE_MS);
       let output = '';
       child.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
