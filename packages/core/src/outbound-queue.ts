@@ -65,11 +65,11 @@ export class OutboundQueue {
   #pendingBytes = 0;
   /** Callbacks that will come for writes the system took at once. They are the oldest: a write behind a pending one waits too. */
   #callbacksToSkip = 0;
-  /** The queue drained within `send` or `flush`: said at the next callback, never from within them. */
+  /** The queue has drained and nobody was told: that is done at the next callback, never from within `send` or `flush`. */
   #owesDrained = false;
   #sentBytes = 0;
 
-  /** @param onProgress called when the system has taken a write that had to wait, and with `hasDrained` after each `queued`, once */
+  /** @param onProgress called for each write that the system has taken, and with `hasDrained` after a `queued`, once */
   constructor(target: WriteTarget, limits: OutboundLimits, onProgress: (hasDrained: boolean) => void) {
     this.#target = target;
     this.#limits = limits;
@@ -94,6 +94,7 @@ export class OutboundQueue {
   /** Queues a copy of `bytes`. */
   send(bytes: Uint8Array): SendResult {
     if (this.#isRefused(bytes.length)) return 'refused';
+    if (bytes.length === 0) return this.#result();
     if (bytes.length > BATCH_BYTES) {
       this.flush();
       this.#write(Uint8Array.prototype.slice.call(bytes), undefined);
@@ -129,14 +130,16 @@ export class OutboundQueue {
     const batch = this.#batch;
     if (!batch || this.#isClosed) return;
     const bytes = this.#batchBytes;
+    this.#batch = undefined;
     this.#batchBytes = 0;
     if (this.#pendingBytes > 0) {
       // The peer reads slowly: keep only what is said, not a whole batch buffer for it.
-      this.#write(batch.slice(0, bytes), undefined);
-      return;
+      const said = batch.slice(0, bytes);
+      pool.give(batch);
+      this.#write(said, undefined);
+    } else {
+      this.#write(batch.subarray(0, bytes), () => pool.give(batch));
     }
-    this.#batch = undefined;
-    this.#write(batch.subarray(0, bytes), () => pool.give(batch));
   }
 
   /** Drops what is queued and releases what others own. No call back from the target matters any more. */
@@ -175,7 +178,7 @@ export class OutboundQueue {
     if (this.#target.writableLength === 0) {
       this.#callbacksToSkip += 1;
       this.#sentBytes += bytes.length;
-      if (this.#drains()) this.#owesDrained = true;
+      this.#noteDrained();
       release?.();
     } else {
       this.#pending.push({ bytes: bytes.length, release });
@@ -187,24 +190,23 @@ export class OutboundQueue {
     if (this.#isClosed || error) return; // the connection hears of the error from its socket
     if (this.#callbacksToSkip > 0) {
       this.#callbacksToSkip -= 1;
-      if (this.#owesDrained) {
-        this.#owesDrained = false;
-        this.#onProgress(true);
-      }
-      return;
+    } else {
+      const write = this.#pending.shift();
+      if (!write) return;
+      this.#pendingBytes -= write.bytes;
+      this.#sentBytes += write.bytes;
+      this.#noteDrained();
+      write.release?.();
     }
-    const write = this.#pending.shift();
-    if (!write) return;
-    this.#pendingBytes -= write.bytes;
-    this.#sentBytes += write.bytes;
-    const hasDrained = this.#drains();
-    write.release?.();
+    // Above the mark again by now, it will drain again: then is the time to say so.
+    const hasDrained = this.#owesDrained && !this.#isAboveHighWaterMark;
+    this.#owesDrained = false;
     this.#onProgress(hasDrained);
   };
 
-  #drains(): boolean {
-    if (!this.#isAboveHighWaterMark || this.queuedBytes > this.#limits.lowWaterMarkBytes) return false;
+  #noteDrained(): void {
+    if (!this.#isAboveHighWaterMark || this.queuedBytes > this.#limits.lowWaterMarkBytes) return;
     this.#isAboveHighWaterMark = false;
-    return true;
+    this.#owesDrained = true;
   }
 }
