@@ -180,7 +180,7 @@ class DownloadTransfer {
   #position: number;
   #slab: DataSlab | undefined;
   #isSlabSent = true;
-  #isInLoop = false;
+  #isRunning = false;
   #isStopped = false;
   #reading: Promise<number> | undefined;
 
@@ -190,33 +190,41 @@ class DownloadTransfer {
     this.#reader = new FileReader(init.file.opened.handle, paceOfDevice(init.file.device));
   }
 
-  /** Sends while the system takes what is sent, for one turn's worth of bytes. Called again when it has taken more. */
+  /**
+   * Sends while the system takes what is sent, for one turn's worth of bytes; goes on when it has taken more, when a read has ended, or in
+   * the next turn. Only one of these is ever under way: the slab is being read, or being sent, or free.
+   */
   run(): void {
-    const { end, slabs, packetBytes } = this.#init;
-    this.#isInLoop = true;
+    if (this.#isRunning || this.#isStopped || this.#reading || !this.#isSlabSent) return;
+    const { end } = this.#init;
+    this.#isRunning = true;
     let left = BYTES_PER_TURN;
-    while (!this.#isStopped && this.#isSlabSent && this.#position < end && left > 0) {
-      this.#slab ??= slabs.take(packetBytes);
-      const gaps = this.#slab.gapsFor(end - this.#position);
-      let got: number | Promise<number>;
-      try {
-        got = this.#reader.read(gaps, this.#position);
-      } catch (error) {
-        this.#fail(error);
-        break;
-      }
-      if (typeof got !== 'number') {
-        this.#await(got);
-        this.#isInLoop = false;
-        return;
-      }
-      left -= got;
-      this.#send(this.#slab, got);
+    while (this.#position < end && left > 0 && this.#isSlabSent && !this.#isStopped && !this.#reading) {
+      left -= this.#readAndSend();
     }
-    this.#isInLoop = false;
-    if (this.#isStopped || !this.#isSlabSent) return;
+    this.#isRunning = false;
+    if (this.#isStopped || this.#reading || !this.#isSlabSent) return;
     if (this.#position >= end) this.#finish();
     else setImmediate(this.#onTurn);
+  }
+
+  /** @returns bytes sent; 0 when the read goes on elsewhere or has failed */
+  #readAndSend(): number {
+    const { end, slabs, packetBytes } = this.#init;
+    const slab = this.#slab ?? slabs.take(packetBytes);
+    this.#slab = slab;
+    try {
+      const got = this.#reader.read(slab.gapsFor(end - this.#position), this.#position);
+      if (typeof got === 'number') return this.#send(slab, got);
+      this.#reading = got;
+      got.then(
+        (bytes) => this.#onRead(slab, bytes),
+        (error: unknown) => this.#onReadFailed(error),
+      );
+    } catch (error) {
+      this.#fail(error);
+    }
+    return 0;
   }
 
   /** Ends it early. */
@@ -229,47 +237,41 @@ class DownloadTransfer {
 
   readonly #onTurn = (): void => this.run();
 
-  #await(reading: Promise<number>): void {
-    this.#reading = reading;
-    reading.then(
-      (got) => {
-        this.#reading = undefined;
-        if (this.#isStopped || !this.#slab) return;
-        this.#send(this.#slab, got);
-        if (this.#isSlabSent) this.run();
-      },
-      (error: unknown) => {
-        this.#reading = undefined;
-        this.#fail(error);
-      },
-    );
+  #onRead(slab: DataSlab, bytes: number): void {
+    this.#reading = undefined;
+    if (this.#isStopped) return;
+    this.#isRunning = true; // the system may take the slab at once, and that must not start a run within this one
+    this.#send(slab, bytes);
+    this.#isRunning = false;
+    this.run();
   }
 
-  #send(slab: DataSlab, bytes: number): void {
+  #onReadFailed(error: unknown): void {
+    this.#reading = undefined;
+    this.#fail(error);
+  }
+
+  #send(slab: DataSlab, bytes: number): number {
     const wanted = Math.min(slab.capacityBytes, this.#init.end - this.#position);
     if (bytes < wanted) {
       this.#fail(new Error(`the file has become shorter than ${this.#init.end} bytes`));
-      return;
+      return 0;
     }
     this.#position += bytes;
     this.#isSlabSent = false;
     this.#init.session.sendOwned(slab.packets(bytes), this.#onSlabSent);
+    return bytes;
   }
 
   readonly #onSlabSent = (): void => {
     this.#isSlabSent = true;
     if (this.#isStopped) this.#giveSlab();
-    else if (!this.#isInLoop && !this.#reading) this.run();
+    else this.run();
   };
 
   #finish(): void {
-    this.#isStopped = true;
-    const { session, fileName, end, onEnd } = this.#init;
-    session.log.info('download complete', { file: fileName, bytes: end });
-    this.#release().then(onEnd, (error: unknown) => {
-      session.log.error('closing a file failed', { file: fileName, detail: String(error) });
-      onEnd();
-    });
+    this.#init.session.log.info('download complete', { file: this.#init.fileName, bytes: this.#init.end });
+    this.#end();
   }
 
   /** The announced bytes cannot be sent: only the end of the connection tells the peer. */
@@ -278,6 +280,15 @@ class DownloadTransfer {
     const { session, fileName } = this.#init;
     session.log.error('reading a download failed', { file: fileName, detail: String(error) });
     session.close('read-failed');
+    this.#end();
+  }
+
+  #end(): void {
+    this.#isStopped = true;
+    const { session, fileName, onEnd } = this.#init;
+    this.#release()
+      .catch((error: unknown) => session.log.error('closing a file failed', { file: fileName, detail: String(error) }))
+      .finally(onEnd);
   }
 
   async #release(): Promise<void> {

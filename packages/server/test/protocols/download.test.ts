@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, stat, truncate, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import type { RawPeer } from '@sluice/testkit';
 import { ProtocolFlag } from '@sluice/wire';
+import { slowDisk } from '../support/slow-disk.js';
 import { answer, ask, eventually, request, TestServer } from '../support/test-server.js';
 
 const { Upload, Download } = ProtocolFlag;
@@ -338,6 +339,21 @@ describe('download (specification 7.1)', () => {
     await other.send(download('g'));
     assert.equal((await receive(other)).content.toString(), 'other');
   });
+
+  for (const pacing of ['thread pool', 'changing'] as const) {
+    it(`sends the right bytes to 16 peers at once when the disk is slow: ${pacing}`, async () => {
+      await using server = await TestServer.start();
+      using _pace = slowDisk((await stat(server.root)).dev, pacing);
+      const content = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 17 + (i >> 10)) & 255));
+      await writeFile(server.path('f'), content);
+      const peers = await Promise.all(Array.from({ length: 16 }, () => server.login(Download)));
+      for (const [i, peer] of peers.entries()) await peer.send(download('f', i * 100_001, 32_768));
+      const received = await Promise.all(peers.map(receive));
+      for (const [i, { content: got }] of received.entries())
+        assert.ok(content.subarray(i * 100_001).equals(got), `peer ${i}`);
+      for (const peer of peers) peer.destroy();
+    });
+  }
 
   it('gives the digests of a file by name', async () => {
     await using server = await TestServer.start();

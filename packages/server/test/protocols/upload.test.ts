@@ -3,6 +3,7 @@ import { mkdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/pro
 import { describe, it } from 'node:test';
 import { splitEvery } from '@sluice/testkit';
 import { ProtocolFlag } from '@sluice/wire';
+import { slowDisk } from '../support/slow-disk.js';
 import { answer, ask, eventually, login, request, TestServer } from '../support/test-server.js';
 
 const { Upload, Download } = ProtocolFlag;
@@ -47,6 +48,25 @@ describe('upload (specification 6.1)', () => {
       assert.deepEqual(await answer(peer), ok('Eof'));
       assert.deepEqual(await answer(peer), ok('Active'));
       assert.ok(content.equals(await readFile(server.path('f'))));
+    });
+  }
+
+  for (const pacing of ['thread pool', 'changing'] as const) {
+    it(`stores the right bytes of 8 peers at once when the disk is slow: ${pacing}`, async () => {
+      await using server = await TestServer.start();
+      using _pace = slowDisk((await stat(server.root)).dev, pacing);
+      const content = Buffer.from(Array.from({ length: 2_000_000 }, (_, i) => (i * 13 + (i >> 9)) & 255));
+      const peers = await Promise.all(Array.from({ length: 8 }, () => server.login(Upload)));
+      await Promise.all(
+        peers.map(async (peer, i) => {
+          const own = content.subarray(i * 1000);
+          await peer.send(uploadOf(`f${i}`), ...[...splitEvery(own, 50_000 + i)].map(data), eof(own.length));
+          await answer(peer);
+          assert.deepEqual(await answer(peer), ok('Eof'));
+          assert.ok(own.equals(await readFile(server.path(`f${i}`))));
+          peer.destroy();
+        }),
+      );
     });
   }
 

@@ -1,0 +1,16 @@
+import { paceOfDevice } from '@sluice/files';
+
+/** Makes the files of a device be read and written by the thread pool, always or every other time, until it is disposed. */
+export function slowDisk(device: number, pacing: 'thread pool' | 'changing'): Disposable {
+  const pace = paceOfDevice(device);
+  let calls = 0;
+  Object.defineProperty(pace, 'isDirect', {
+    get: () => pacing === 'changing' && calls++ % 3 === 0,
+    configurable: true,
+  });
+  return {
+    [Symbol.dispose]: () => {
+      delete (pace as { isDirect?: boolean }).isDirect;
+    },
+  };
+}
