@@ -190,7 +190,9 @@ class PlainConnection {
   }
 
   cut(): void {
-    this.#socket.resetAndDestroy();
+    // Node 20 never finishes resetting a socket that is being shut down.
+    if (this.#socket.writableEnded) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   #onData(chunk: Buffer): void {

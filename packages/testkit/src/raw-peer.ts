@@ -129,9 +129,11 @@ export class RawPeer {
     this.socket.destroy();
   }
 
-  /** Closes with RST. */
+  /** Closes with RST; after `halfClose`, as `destroy`. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    // Node 20 never finishes resetting a socket that is being shut down.
+    if (this.socket.writableEnded) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir } from 'node:fs/promises';
+import { Writable } from 'node:stream';
+import { describe, it } from 'node:test';
+import type { Progress } from '@sluice/client';
+import { DIGEST_CHUNK_BYTES, Key, responseText } from '@sluice/wire';
+import { Fixture, MIB, someBytes } from './fixture.js';
+
+describe('Download to a file', () => {
+  for (const size of [0, 1, 256 << 10, 3 * MIB + 17]) {
+    it(`brings ${size} bytes here as they are, and leaves no partial file`, async () => {
+      for (const make of [Fixture.make, Fixture.makeExtended]) {
+        await using fixture = await make();
+        const content = someBytes(size);
+        await fixture.writeRemote('a', content);
+        const result = await fixture.client.download('a', fixture.local('b'));
+        assert.deepEqual(await fixture.readLocal('b'), content);
+        assert.deepEqual(
+          [result.bytes, result.bytesReceived, result.bytesResumed, result.attempts],
+          [size, size, 0, 1],
+        );
+        assert.deepEqual((await readdir(fixture.directory)).sort(), ['b', 'root']);
+      }
+    });
+  }
+
+  it('takes answers to others that come between the data', async () => {
+    await using fixture = await Fixture.make();
+    const content = someBytes(3 * MIB);
+    await fixture.writeRemote('a', content);
+    await fixture.client.download('a', fixture.local('b')); // now there is an idle connection
+    fixture.server.faults.betweenData = responseText('Active', 0);
+    await assert.rejects(fixture.client.download('a', fixture.local('c')), { code: 'ERR_PROTOCOL' });
+  });
+
+  it('goes on by itself when the link breaks, and gets nothing twice', async () => {
+    await using fixture = await Fixture.make();
+    const content = someBytes(8 * MIB);
+    await fixture.writeRemote('a', content);
+    fixture.server.faults.cutAfterSentBytes = 3 * MIB;
+    const result = await fixture.client.download('a', fixture.local('b'));
+    assert.deepEqual(await fixture.readLocal('b'), content);
+    assert.equal(result.attempts, 2);
+    assert.equal(result.bytesReceived, 8 * MIB);
+    assert.equal(result.bytesResumed, 0);
+  });
+
+  it('starts over when the file on an original server has become another', async () => {
+    await using fixture = await Fixture.make();
+    const { server } = fixture;
+    await fixture.writeRemote('a', someBytes(8 * MIB));
+    const content = someBytes(5 * MIB);
+    server.faults.cutAfterSentBytes = 3 * MIB;
+    let replacing: Promise<void> | undefined;
+    const result = await fixture.client.download('a', fixture.local('b'), {
+      onProgress: () => {
+        replacing ??= fixture.writeRemote('a', content);
+      },
+    });
+    await replacing;
+    assert.deepEqual(await fixture.readLocal('b'), content);
+    assert.equal(result.bytes, content.length);
+  });
+
+  it('keeps the partial file when it fails, and what the digests prove of it the next time', async () => {
+    await using fixture = await Fixture.makeExtended({ retries: 0 });
+    const content = someBytes(2 * DIGEST_CHUNK_BYTES + 3 * MIB);
+    await fixture.writeRemote('a', content);
+    fixture.server.faults.cutAfterSentBytes = DIGEST_CHUNK_BYTES + 2 * MIB;
+    await assert.rejects(fixture.client.download('a', fixture.local('b')), { code: 'ERR_CONNECTION_LOST' });
+    const partial = await fixture.readLocal('b.sluice-part');
+    assert.equal(partial.length, DIGEST_CHUNK_BYTES + 2 * MIB);
+
+    const result = await fixture.client.download('a', fixture.local('b'));
+    assert.deepEqual(await fixture.readLocal('b'), content);
+    assert.equal(result.bytesResumed, partial.length);
+    assert.equal(result.bytesReceived, content.length - partial.length);
+  });
+
+  it('drops what differs of a partial file', async () => {
+    await using fixture = await Fixture.makeExtended();
+    const content = someBytes(2 * DIGEST_CHUNK_BYTES + 10);
+    await fixture.writeRemote('a', content);
+    const partial = Buffer.concat([content.subarray(0, DIGEST_CHUNK_BYTES + 5), someBytes(2 * DIGEST_CHUNK_BYTES)]);
+    await fixture.writeLocal('b.sluice-part', partial); // also longer than the file
+    const result = await fixture.client.download('a', fixture.local('b'));
+    assert.deepEqual(await fixture.readLocal('b'), content);
+    assert.equal(result.bytesResumed, DIGEST_CHUNK_BYTES);
+  });
+
+  it('does not believe a partial file that an original server cannot prove', async () => {
+    await using fixture = await Fixture.make();
+    const content = someBytes(100_000);
+    await fixture.writeRemote('a', content);
+    await fixture.writeLocal('b.sluice-part', someBytes(50_000));
+    const result = await fixture.client.download('a', fixture.local('b'));
+    assert.deepEqual(await fixture.readLocal('b'), content);
+    assert.equal(result.bytesResumed, 0);
+  });
+
+  it('goes on at the length of the partial file when told to trust it', async () => {
+    await using fixture = await Fixture.make();
+    const content = someBytes(100_000);
+    await fixture.writeRemote('a', content);
+    await fixture.writeLocal('b.sluice-part', content.subarray(0, 50_000));
+    const result = await fixture.client.download('a', fixture.local('b'), { resume: 'trust-length' });
+    assert.deepEqual(await fixture.readLocal('b'), content);
+    assert.deepEqual([result.bytesResumed, result.bytesReceived], [50_000, 50_000]);
+  });
+
+  it('starts over when the partial file is longer than the file, also when the server says so oddly', async () => {
+    for (const bytes of [undefined, sendFileOf(-976)]) {
+      await using fixture = await Fixture.make();
+      const content = someBytes(1_000);
+      await fixture.writeRemote('a', content);
+      await fixture.writeLocal('b.sluice-part', someBytes(bytes ? 900 : 1_976));
+      if (bytes) fixture.server.faults.garbageFor = { command: 'SendFile', bytes };
+      const result = await fixture.client
+        .download('a', fixture.local('b'), {
+          resume: 'trust-length',
+          onProgress: () => {
+            fixture.server.faults.garbageFor = undefined;
+          },
+        })
+        .catch((error) => error);
+      if (bytes)
+        assert.equal(result.code, 'ERR_PROTOCOL'); // it goes on saying so, also for the beginning
+      else assert.deepEqual(await fixture.readLocal('b'), content);
+    }
+  });
+
+  it('replaces the target only when everything is there', async () => {
+    await using fixture = await Fixture.make({ retries: 0 });
+    await fixture.writeRemote('a', someBytes(MIB));
+    await fixture.writeLocal('b', Buffer.from('old'));
+    fixture.server.faults.cutAfterSentBytes = 300_000;
+    await assert.rejects(fixture.client.download('a', fixture.local('b')));
+    assert.equal((await fixture.readLocal('b')).toString(), 'old');
+  });
+
+  it('leaves nothing behind when the server has no such file', async () => {
+    await using fixture = await Fixture.make();
+    await assert.rejects(fixture.client.download('a', fixture.local('b')), { code: 'ERR_REMOTE', resultCode: 9 });
+    assert.deepEqual(await readdir(fixture.directory), ['root']);
+  });
+
+  it('names the target that cannot be written', async () => {
+    await using fixture = await Fixture.make();
+    await fixture.writeRemote('a', someBytes(10));
+    await mkdir(fixture.local('dir'));
+    for (const name of ['dir', 'missing/b']) {
+      await assert.rejects(fixture.client.download('a', fixture.local(name)), (error: Error & { code: string }) => {
+        assert.equal(error.code, 'ERR_LOCAL_FILE');
+        assert(error.message.includes(fixture.local(name)), error.message);
+        return true;
+      });
+    }
+    assert.equal(fixture.server.commands.includes('download'), false);
+  });
+
+  it('asks for 256 KiB per packet, and reports progress up to the size', async () => {
+    await using fixture = await Fixture.make();
+    await fixture.writeRemote('a', someBytes(MIB));
+    const reports: Progress[] = [];
+    await fixture.client.download('a', fixture.local('b'), { onProgress: (progress) => reports.push(progress) });
+    assert.deepEqual(reports[0], { bytesDone: 0, bytesTotal: MIB, bytesResumed: 0 });
+    assert.deepEqual(reports.at(-1), { bytesDone: MIB, bytesTotal: MIB, bytesResumed: 0 });
+    const request = fixture.server.texts.find((text) => text.command === 'Download');
+    assert.equal(request?.first(Key.PacketSize), '262144');
+  });
+});
+
+describe('Download to a stream', () => {
+  it('writes in order, no faster than the stream takes it, and goes on after a broken link', async () => {
+    await using fixture = await Fixture.make();
+    const content = someBytes(8 * MIB);
+    await fixture.writeRemote('a', content);
+    fixture.server.faults.cutAfterSentBytes = 3 * MIB;
+    const pieces: Buffer[] = [];
+    let mostWaiting = 0;
+    const target = new Writable({
+      highWaterMark: 1,
+      write(piece: Buffer, _encoding, done) {
+        pieces.push(piece);
+        mostWaiting = Math.max(mostWaiting, target.writableLength);
+        setImmediate(done);
+      },
+    });
+    const result = await fixture.client.download('a', target);
+    assert.deepEqual(Buffer.concat(pieces), content);
+    assert.equal(result.attempts, 2);
+    assert(mostWaiting <= 512 << 10, `${mostWaiting} bytes waited`);
+    assert.equal(target.writableEnded, false);
+    assert.equal(target.listenerCount('error') + target.listenerCount('close'), 0);
+  });
+
+  it('fails when the file has become another in the meantime', async () => {
+    await using fixture = await Fixture.make();
+    await fixture.writeRemote('a', someBytes(8 * MIB));
+    fixture.server.faults.cutAfterSentBytes = 3 * MIB;
+    let replacing: Promise<void> | undefined;
+    const target = new Writable({
+      write(_piece, _encoding, done) {
+        replacing ??= fixture.writeRemote('a', someBytes(5 * MIB));
+        replacing.then(() => done());
+      },
+    });
+    await assert.rejects(fixture.client.download('a', target), { code: 'ERR_SOURCE_CHANGED', retryable: false });
+  });
+
+  it('fails when the stream fails, and ends the transfer', async () => {
+    await using fixture = await Fixture.make();
+    await fixture.writeRemote('a', someBytes(8 * MIB));
+    const target = new Writable({
+      write(_piece, _encoding, done) {
+        done(new Error('no more paper'));
+      },
+    });
+    await assert.rejects(fixture.client.download('a', target), {
+      code: 'ERR_LOCAL_FILE',
+      message: 'cannot write to the stream: no more paper',
+    });
+  });
+});
+
+function sendFileOf(fileSize: number): Uint8Array {
+  const text = Buffer.from(`[Response]\r\nCommand=SendFile\r\nCode=0\r\nFileSize=${fileSize}`);
+  const head = Buffer.alloc(8);
+  head.writeUInt32LE(text.length + 4, 0);
+  head.writeUInt32LE(text.length, 4);
+  return Buffer.concat([head, text]);
+}
