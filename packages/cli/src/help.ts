@@ -11,7 +11,7 @@ export function overviewText(commands: readonly CommandDefinition[], columns: nu
   return [
     'Usage: sluice COMMAND [options] ...',
     '',
-    'Moves files to and from a Sluice server, and runs one.',
+    ...wrapColumns('Moves files to and from a Sluice server, and runs one.', width),
     '',
     'Commands:',
     ...columnsText(
@@ -19,7 +19,7 @@ export function overviewText(commands: readonly CommandDefinition[], columns: nu
       width,
     ),
     '',
-    'sluice help COMMAND tells all about one. sluice --version prints the version.',
+    ...wrapColumns('sluice help COMMAND tells all about one. sluice --version prints the version.', width),
     '',
     'Environment:',
     ...columnsText(
