@@ -15,7 +15,7 @@ export type CloseReason =
   | 'shutdown'
   | (string & {});
 
-/** What a connection tells its owner. Calls come one at a time, never from within `send`. */
+/** What a connection tells its owner. Calls come one at a time, never from within `send`. What a call throws ends the connection. */
 export interface ConnectionHandler {
   /** Bytes have come: `source[start, end)`, valid until the call returns. Never after `close` or `destroy`. */
   onBytes(source: Uint8Array, start: number, end: number): void;
@@ -44,8 +44,8 @@ export interface ConnectionInit {
   readonly clock: Clock;
   readonly limits: ConnectionLimits;
   readonly receiveMode: ReceiveMode | undefined;
-  /** Called once, when nothing of the connection is pending any more. */
-  readonly onGone: (connection: Connection) => void;
+  /** Called once, when nothing of the connection is pending any more. `failure` is what its handler's `onClosed` threw. */
+  readonly onGone: (connection: Connection, failure?: unknown) => void;
 }
 
 const nothing: ConnectionHandler = { onBytes() {} };
@@ -62,7 +62,7 @@ export class Connection {
   readonly #clock: Clock;
   readonly #limits: ConnectionLimits;
   readonly #queue: OutboundQueue;
-  readonly #onGone: (connection: Connection) => void;
+  readonly #onGone: (connection: Connection, failure?: unknown) => void;
   #handler: ConnectionHandler = nothing;
   #state: 'open' | 'closing' | 'destroyed' = 'open';
   #reason: CloseReason | undefined;
@@ -147,7 +147,6 @@ export class Connection {
   /** Writes what was sent in this tick now. */
   flush(): void {
     this.#queue.flush();
-    if (this.#queue.queuedBytes === 0) this.#lastActivityMs = this.#clock.nowMs();
   }
 
   /** No bytes are read until `resumeReading`. TCP makes the peer wait. */
@@ -181,8 +180,8 @@ export class Connection {
     this.#state = 'destroyed';
     this.#reason ??= reason;
     this.#error ??= error;
-    this.#queue.close();
     this.#socket.destroy();
+    this.#queue.close(); // after the socket: buffers are given back once nothing can be written from them
   }
 
   /** Ends the connection if one of its deadlines has passed. Called by the listener's one timer. */
@@ -190,16 +189,15 @@ export class Connection {
     if (this.#state === 'destroyed') return;
     if (nowMs >= this.#closeDeadlineMs) this.destroy('close-timeout');
     else if (this.#state !== 'open') return;
-    else if (this.#receivedBytes === 0 && firstByteTimeoutMs > 0) {
-      if (nowMs - this.openedAtMs >= firstByteTimeoutMs) this.close('first-byte-timeout');
-    } else if (this.#handler.isWorking) this.#lastActivityMs = nowMs;
+    else if (firstByteTimeoutMs > 0 && this.#receivedBytes === 0 && nowMs - this.openedAtMs >= firstByteTimeoutMs)
+      this.close('first-byte-timeout');
+    else if (this.#handler.isWorking) this.#lastActivityMs = nowMs;
     else if (idleTimeoutMs > 0 && nowMs - this.#lastActivityMs >= idleTimeoutMs) this.close('idle-timeout');
   }
 
   /** Tells the handler that the listener stops. */
   shutDown(): void {
-    if (this.#handler.onShutdown) this.#handler.onShutdown();
-    else this.close('shutdown');
+    if (this.#state === 'open') this.#tell('onShutdown', 'shutdown');
   }
 
   readonly #onChunk = (source: Uint8Array, start: number, end: number): void => {
@@ -210,21 +208,33 @@ export class Connection {
     try {
       this.#handler.onBytes(source, start, end);
     } catch (error) {
-      this.destroy('handler-failed', error instanceof Error ? error : new Error(String(error)));
+      this.#failHandler(error);
     }
     this.#queue.flush();
   };
 
   readonly #onProgress = (hasDrained: boolean): void => {
     this.#lastActivityMs = this.#clock.nowMs();
-    if (hasDrained && this.#state === 'open') this.#handler.onDrained?.();
+    if (hasDrained && this.#state === 'open') this.#tell('onDrained');
   };
 
   readonly #onEnd = (): void => {
-    if (this.#state !== 'open') return;
-    if (this.#handler.onPeerEnd) this.#handler.onPeerEnd();
-    else this.close('peer-closed');
+    if (this.#state === 'open') this.#tell('onPeerEnd', 'peer-closed');
   };
+
+  /** Calls a method of the handler. A handler that does not have it is closed, where a reason is given. */
+  #tell(method: 'onPeerEnd' | 'onDrained' | 'onShutdown', otherwise?: CloseReason): void {
+    try {
+      if (this.#handler[method]) this.#handler[method]();
+      else if (otherwise) this.close(otherwise);
+    } catch (error) {
+      this.#failHandler(error);
+    }
+  }
+
+  #failHandler(error: unknown): void {
+    this.destroy('handler-failed', error instanceof Error ? error : new Error(String(error)));
+  }
 
   readonly #onError = (error: NodeJS.ErrnoException): void => {
     const isReset = error.code === 'ECONNRESET' || error.code === 'EPIPE';
@@ -235,8 +245,13 @@ export class Connection {
     this.#state = 'destroyed';
     this.#queue.close();
     this.#reason ??= 'peer-closed';
-    this.#handler.onClosed?.(this.#reason, this.#error);
+    let failure: unknown;
+    try {
+      this.#handler.onClosed?.(this.#reason, this.#error);
+    } catch (error) {
+      failure = error;
+    }
     this.#handler = nothing;
-    this.#onGone(this);
+    this.#onGone(this, failure);
   };
 }

@@ -72,7 +72,8 @@ export class Listener {
   readonly #connections = new Set<Connection>();
   #stopScan: (() => void) | undefined;
   #nextId = 1;
-  #isStopping = false;
+  /** Set once the listener stops: resolves when no connection is left. */
+  #stopped: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
   #refusedSinceWarning = 0;
 
@@ -168,7 +169,7 @@ export class Listener {
 
   #accept(socket: net.Socket): void {
     this.counters.accepted += 1;
-    if (this.#isStopping) {
+    if (this.#stopped) {
       socket.destroy();
       return;
     }
@@ -207,12 +208,14 @@ export class Listener {
     try {
       connection.handler = this.#options.onConnection(connection);
     } catch (error) {
+      this.#options.onWarning?.(`setting a connection up failed: ${String(error)}`);
       connection.destroy('handler-failed', error instanceof Error ? error : new Error(String(error)));
     }
   }
 
   /** Removes the connection first and gives its slot back last. (D4) */
-  readonly #onGone = (connection: Connection): void => {
+  readonly #onGone = (connection: Connection, failure?: unknown): void => {
+    if (failure !== undefined) this.#options.onWarning?.(`ending a connection failed: ${String(failure)}`);
     this.#connections.delete(connection);
     this.counters.receivedBytes += connection.receivedBytes;
     this.counters.sentBytes += connection.sentBytes;
@@ -240,20 +243,17 @@ export class Listener {
     }
   }
 
-  /** Stops accepting and waiting. @returns when no connection is left */
+  /** Stops accepting and waiting. @returns when no connection is left, the same to all who ask */
   #stop(): Promise<void> {
-    const isEmpty = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-      if (this.#admission.active === 0) resolve();
-    });
-    if (!this.#isStopping) {
-      this.#isStopping = true;
+    this.#stopped ??= new Promise<void>((resolve) => {
+      this.#onEmpty = () => {
+        this.#stopScan?.();
+        resolve();
+      };
       this.#server.close();
       for (const socket of this.#admission.withdrawAll()) socket.destroy();
-    }
-    return isEmpty.then(() => {
-      this.#stopScan?.();
-      this.#stopScan = undefined;
+      if (this.#admission.active === 0) this.#onEmpty();
     });
+    return this.#stopped;
   }
 }
