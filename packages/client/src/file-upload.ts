@@ -68,9 +68,10 @@ export class FileUpload {
     this.#bytesResumed = Math.min(this.#bytesResumed ?? offset, offset);
     this.#report(offset);
 
-    await this.#send(connection, offset);
-    await this.#source.requireUnchanged();
-    return upload.finish(this.#source.size);
+    const sending = await this.#send(connection, offset);
+    await this.#source.requireUnchanged(); // all is read, and not all need have left
+    const [durability] = await Promise.all([upload.finish(this.#source.size), sending.done]);
+    return durability;
   }
 
   /** Opens the file on the server and finds the offset at which to go on: every byte in front of it is known to be right there. */
@@ -103,12 +104,16 @@ export class FileUpload {
     return common;
   }
 
-  /** Sends everything from `offset` on. While one slab is being sent, the next is read. */
-  async #send(connection: Connection, offset: number): Promise<void> {
+  /**
+   * Sends everything from `offset` on. While one slab is being sent, the next is read.
+   *
+   * @returns when everything is read; `done` settles when everything is sent
+   */
+  async #send(connection: Connection, offset: number): Promise<{ readonly done: Promise<void> | undefined }> {
     const { size } = this.#source;
     const packetBytes = connection.isExtended ? PACKET_BYTES : PLAIN_PACKET_BYTES;
     let position = offset;
-    if (position === size) return;
+    if (position === size) return { done: undefined };
 
     let slab = newSlab(size - position, packetBytes);
     let bytes = Math.min(slab.capacityBytes, size - position);
@@ -134,9 +139,9 @@ export class FileUpload {
         await this.#source.readPooled(spare.gapsFor(bytes), position, bytes);
         [slab, spare] = [spare, slab];
       } else {
-        await sending;
-        this.#report(sent);
-        return;
+        const done = sending.then(() => this.#report(sent));
+        done.catch(() => {}); // awaited by the caller, unless something else fails first
+        return { done };
       }
     }
   }

@@ -58,8 +58,9 @@ async function matchingBytes(
       throw new ClientError('ERR_PROTOCOL', 'the server digests chunks of another size');
     }
     return Math.min(count, equalDigests(data, await localDigests) * DIGEST_CHUNK_BYTES);
-  } finally {
+  } catch (error) {
     stop.abort();
+    throw error;
   }
 }
 

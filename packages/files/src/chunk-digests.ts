@@ -24,7 +24,7 @@ export interface DigestRange {
  */
 export async function digestChunks(handle: FileHandle, range: DigestRange): Promise<Uint8Array> {
   const { create64 } = await hashing;
-  const buffer = new Uint8Array(Math.min(STEP_BYTES, range.chunkBytes));
+  const buffer = new Uint8Array(Math.min(STEP_BYTES, range.chunkBytes, range.count));
   const digests: bigint[] = [];
   const end = range.position + range.count;
   let position = range.position;
