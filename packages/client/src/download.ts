@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { Command, encodeDownloadRequest, Feature, ProtocolFlag, ResultCode } from '@sluice/wire';
+import { abortable } from './cancellation.js';
 import type { Connection } from './connection.js';
 import { ClientError, localFileError } from './errors.js';
 import { type ByteTarget, IncomingFile } from './incoming-file.js';
@@ -42,7 +43,7 @@ export async function downloadToStream(
   const target = new StreamTarget(stream);
   try {
     const result = await new Download(context, remote, target, undefined, options).run();
-    await target.finish();
+    await abortable(context.signal, target.finish());
     return result;
   } finally {
     target.close();
@@ -171,6 +172,7 @@ class Download {
       await incoming.done;
     } finally {
       connection.receive(undefined);
+      await abortable(this.#context.signal, incoming.settle());
     }
   }
 

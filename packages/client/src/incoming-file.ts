@@ -25,6 +25,7 @@ export class IncomingFile implements DataReceiver {
   #pendingBytes = 0;
   /** Announced and not yet received; `undefined` before the announcement. */
   #remaining: number | undefined;
+  #flushing: Promise<void> | undefined;
   #resolve!: () => void;
   #reject!: (error: unknown) => void;
 
@@ -60,11 +61,19 @@ export class IncomingFile implements DataReceiver {
   flush(): void | Promise<void> {
     if (this.#pendingBytes > 0) {
       const writing = this.#target.write(this.#parts);
-      if (writing) return writing.then(() => this.#onWritten());
+      if (writing) {
+        this.#flushing = writing.then(() => this.#onWritten());
+        return this.#flushing;
+      }
       this.#onWritten();
     } else if (this.#remaining === 0) {
       this.#resolve();
     }
+  }
+
+  /** Settles when the target works on nothing any more: only then may it be used for something else. */
+  async settle(): Promise<void> {
+    await this.#flushing?.catch(() => {}); // a failure has ended the connection
   }
 
   onFailure(error: unknown): void {

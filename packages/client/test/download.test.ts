@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import type { Progress } from '@sluice/client';
+import { paceOfDevice } from '@sluice/files';
+import type { PlainServerFaults } from '@sluice/testkit';
 import { DIGEST_CHUNK_BYTES, Key, responseText } from '@sluice/wire';
 import { Fixture, MIB, someBytes } from './fixture.js';
 
@@ -24,11 +26,9 @@ describe('Download to a file', () => {
     });
   }
 
-  it('takes answers to others that come between the data', async () => {
+  it('refuses an answer that belongs to no request, also between the data', async () => {
     await using fixture = await Fixture.make();
-    const content = someBytes(3 * MIB);
-    await fixture.writeRemote('a', content);
-    await fixture.client.download('a', fixture.local('b')); // now there is an idle connection
+    await fixture.writeRemote('a', someBytes(3 * MIB));
     fixture.server.faults.betweenData = responseText('Active', 0);
     await assert.rejects(fixture.client.download('a', fixture.local('c')), { code: 'ERR_PROTOCOL' });
   });
@@ -109,24 +109,33 @@ describe('Download to a file', () => {
   });
 
   it('starts over when the partial file is longer than the file, also when the server says so oddly', async () => {
-    for (const bytes of [undefined, sendFileOf(-976)]) {
-      await using fixture = await Fixture.make();
+    for (const garbageFor of [undefined, { command: 'SendFile', bytes: sendFileOf(-976) }]) {
+      let { faults }: { faults: PlainServerFaults } = { faults: {} };
+      await using fixture = await Fixture.make({
+        onRetry: () => {
+          faults.garbageFor = undefined;
+        },
+      });
+      ({ faults } = fixture.server);
       const content = someBytes(1_000);
       await fixture.writeRemote('a', content);
-      await fixture.writeLocal('b.sluice-part', someBytes(bytes ? 900 : 1_976));
-      if (bytes) fixture.server.faults.garbageFor = { command: 'SendFile', bytes };
-      const result = await fixture.client
-        .download('a', fixture.local('b'), {
-          resume: 'trust-length',
-          onProgress: () => {
-            fixture.server.faults.garbageFor = undefined;
-          },
-        })
-        .catch((error) => error);
-      if (bytes)
-        assert.equal(result.code, 'ERR_PROTOCOL'); // it goes on saying so, also for the beginning
-      else assert.deepEqual(await fixture.readLocal('b'), content);
+      await fixture.writeLocal('b.sluice-part', someBytes(garbageFor ? 900 : 1_976));
+      faults.garbageFor = garbageFor;
+      await fixture.client.download('a', fixture.local('b'), { resume: 'trust-length' });
+      assert.deepEqual(await fixture.readLocal('b'), content);
     }
+  });
+
+  it('waits for writes that are still going on before it goes on after a broken link', async () => {
+    await using fixture = await Fixture.make();
+    const content = someBytes(8 * MIB);
+    await fixture.writeRemote('a', content);
+    paceOfDevice((await stat(fixture.directory)).dev).record(1_000); // a slow disk: the thread pool writes
+    fixture.server.faults.cutAfterSentBytes = 2 * MIB;
+    const result = await fixture.client.download('a', fixture.local('b'));
+    assert.deepEqual(await fixture.readLocal('b'), content);
+    assert.equal(result.attempts, 2);
+    assert.equal(result.bytesReceived, content.length);
   });
 
   it('replaces the target only when everything is there', async () => {
@@ -221,6 +230,18 @@ describe('Download to a stream', () => {
       message: 'cannot write to the stream: no more paper',
     });
   });
+});
+
+it('A download to a stream that is stuck can be called off', async () => {
+  await using fixture = await Fixture.make();
+  await fixture.writeRemote('a', someBytes(8 * MIB));
+  const controller = new AbortController();
+  const target = new Writable({
+    write() {
+      setImmediate(() => controller.abort(new Error('enough')));
+    },
+  });
+  await assert.rejects(fixture.client.download('a', target, { signal: controller.signal }), /enough/);
 });
 
 function sendFileOf(fileSize: number): Uint8Array {
