@@ -86,7 +86,11 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   }
 
   onDrained(): void {
-    this.#handler.onDrained?.();
+    try {
+      this.#handler.onDrained?.();
+    } catch (error) {
+      this.#fail(error);
+    }
     this.#goOn();
   }
 
@@ -131,14 +135,16 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   /** After a wait: the frames that were held back, then the socket again. */
   #goOn(): void {
     if (!this.#mayGoOn) return;
-    let wantsMore = true;
-    if (this.#isStopped) {
-      try {
-        wantsMore = this.#decoder.resume();
-      } catch (error) {
-        this.#fail(error);
-        return;
-      }
+    if (!this.#isStopped) {
+      this.#readOn();
+      return;
+    }
+    let wantsMore = false;
+    try {
+      wantsMore = this.#decoder.resume();
+    } catch (error) {
+      this.#fail(error);
+      return;
     }
     this.#endBatch(wantsMore);
   }
@@ -151,15 +157,23 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
       this.#fail(error);
       return;
     }
+    this.#readOn();
+  }
+
+  #readOn(): void {
     this.#connection.flush();
-    if (wantsMore && this.#mayGoOn) this.#connection.resumeReading();
+    if (!this.#isStopped && this.#mayGoOn) this.#connection.resumeReading();
     else this.#connection.pauseReading(); // until a promise settles or the queue drains: each calls #goOn
     this.check();
   }
 
   #fail(error: unknown): void {
     if (this.#connection.isClosing) return;
-    this.#handler.onFailed?.(error);
+    try {
+      this.#handler.onFailed?.(error);
+    } catch (failure) {
+      this.#connection.destroy('handler-failed', failure instanceof Error ? failure : new Error(String(failure)));
+    }
     this.#connection.close(error instanceof FramingError ? 'framing-error' : 'handler-failed');
   }
 }

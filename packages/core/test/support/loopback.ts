@@ -33,6 +33,7 @@ export class Loopback implements AsyncDisposable {
   /** Every `onClosed`. */
   readonly endings: Ending[];
   readonly #peers: Peer[] = [];
+  readonly #others: Loopback[] = [];
 
   private constructor(
     listener: Listener,
@@ -103,7 +104,12 @@ export class Loopback implements AsyncDisposable {
     return this.endings[0]!;
   }
 
+  alsoCloses(other: Loopback): void {
+    this.#others.push(other);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const other of this.#others) await other[Symbol.asyncDispose]();
     for (const peer of this.#peers) peer[Symbol.dispose]();
     await this.listener.close();
   }
