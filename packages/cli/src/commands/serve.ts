@@ -129,16 +129,17 @@ export const serve = defineCommand({
         }),
       addressText(listen),
     );
+    const signals = endSignals();
     stdout.write(`listening on ${addressText(running.address)}\n`);
     stdout.write(`serving ${path.resolve(root)}\n`);
     if (newPassword !== undefined) {
       stdout.write(`made the user admin with the password ${newPassword} (shown this once)\n`);
     }
 
-    await firstSignal();
+    await signals.first;
     const inUse = running.listener.connections.size;
     if (inUse > 0) stderr.write(`sluice: ending; ${inUse} connections may finish, a second signal cuts them\n`);
-    const cut = await Promise.race([running.drain(options['drain-timeout']), firstSignal()]);
+    const cut = await Promise.race([running.drain(options['drain-timeout']), signals.second]);
     if (cut === undefined) await running.close();
     else if (cut > 0) stderr.write(`sluice: ${cut} connections were cut after ${options['drain-timeout']} ms\n`);
     return ExitCode.Done;
@@ -203,15 +204,12 @@ async function start<T>(open: () => Promise<T>, address: string): Promise<T> {
   }
 }
 
-/** Resolves at the next SIGTERM or SIGINT. */
-function firstSignal(): Promise<undefined> {
-  return new Promise((resolve) => {
-    const onSignal = (): void => {
-      process.off('SIGTERM', onSignal);
-      process.off('SIGINT', onSignal);
-      resolve(undefined);
-    };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
-  });
+/** Resolve at the first and at the second SIGTERM or SIGINT. From here on, signals do not end the process by themselves. */
+function endSignals(): { readonly first: Promise<undefined>; readonly second: Promise<undefined> } {
+  const resolvers: ((value: undefined) => void)[] = [];
+  const promises = [0, 1].map(() => new Promise<undefined>((resolve) => resolvers.push(resolve)));
+  const onSignal = (): void => resolvers.shift()?.(undefined);
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return { first: promises[0]!, second: promises[1]! };
 }

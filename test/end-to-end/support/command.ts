@@ -1,0 +1,148 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const COMMAND = fileURLToPath(new URL('../../../../../node_modules/.bin/sluice', import.meta.url));
+
+/** How a command ended, and what it said. */
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Bytes for standard input. */
+  readonly input?: Uint8Array | string;
+}
+
+/** The shipped `sluice` command, running. It is killed when disposed. */
+export class Command implements AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  #stdout = '';
+  #stderr = '';
+  #onOutput: (() => void) | undefined;
+
+  constructor(args: readonly string[], options: CommandOptions = {}) {
+    const { SLUICE_URL: _url, SLUICE_PASSWORD: _password, ...environment } = process.env;
+    this.child = spawn(COMMAND, args, { cwd: options.cwd, env: { ...environment, ...options.env } });
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text;
+      this.#onOutput?.();
+    });
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text;
+    });
+    this.child.stdin?.on('error', () => {}).end(options.input ?? '');
+    this.ended = once(this.child, 'close').then(([exitCode, signal]) => {
+      this.#onOutput?.();
+      return { exitCode, signal, stdout: this.#stdout, stderr: this.#stderr };
+    });
+  }
+
+  get stdout(): string {
+    return this.#stdout;
+  }
+
+  /** Waits for standard output to match. @throws when the command ends without, or after 20 s */
+  async output(pattern: RegExp): Promise<RegExpExecArray> {
+    const deadline = setTimeout(() => this.child.kill('SIGKILL'), 20_000);
+    try {
+      for (;;) {
+        const match = pattern.exec(this.#stdout);
+        if (match) return match;
+        if (this.child.exitCode !== null || this.child.signalCode !== null) {
+          throw new Error(`ended without ${pattern}: ${this.#stdout}${this.#stderr}`);
+        }
+        await new Promise<void>((resolve) => {
+          this.#onOutput = resolve;
+        });
+      }
+    } finally {
+      clearTimeout(deadline);
+    }
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<Ended> {
+    this.child.kill(signal);
+    return this.ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.ended;
+  }
+}
+
+/** Runs `sluice` to its end. */
+export function sluice(args: readonly string[], options: CommandOptions = {}): Promise<Ended> {
+  return new Command(args, options).ended;
+}
+
+/** `sluice serve` with the user admin, password admin; ready when this returns. */
+export class ServeCommand implements AsyncDisposable {
+  readonly root: string;
+  readonly command: Command;
+  readonly port: number;
+
+  private constructor(root: string, command: Command, port: number) {
+    this.root = root;
+    this.command = command;
+    this.port = port;
+  }
+
+  static async start(root: string, extra: readonly string[] = [], port = 0): Promise<ServeCommand> {
+    const users = extra.includes('--users') ? [] : ['--user', 'admin:admin'];
+    const command = new Command(['serve', '--listen', `127.0.0.1:${port}`, '--root', root, ...users, ...extra]);
+    const [, actual] = await command.output(/^listening on 127\.0\.0\.1:(\d+)$/m);
+    return new ServeCommand(root, command, Number(actual));
+  }
+
+  get url(): string {
+    return urlOf(this.port);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.command[Symbol.asyncDispose]();
+  }
+}
+
+export function urlOf(port: number): string {
+  return `sluice://admin:admin@127.0.0.1:${port}/`;
+}
+
+/** A folder that is removed when disposed. */
+export class Scratch implements AsyncDisposable {
+  readonly folder: string;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async make(): Promise<Scratch> {
+    return new Scratch(await mkdtemp(path.join(os.tmpdir(), 'sluice-e2e-')));
+  }
+
+  path(...parts: string[]): string {
+    return path.join(this.folder, ...parts);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The JSON objects that a command with `--json` has printed. */
+export function events(ended: Ended): Record<string, unknown>[] {
+  return ended.stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
