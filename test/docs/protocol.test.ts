@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { before, describe, it } from 'node:test';
+import { type LogFields, SluiceServer, UserStore } from '@sluice/server';
+import { RawPeer } from '@sluice/testkit';
+import {
+  canonicalResultCode,
+  decodeCommandText,
+  ProtocolFlag,
+  ResultCode,
+  requestText,
+  resultText,
+} from '@sluice/wire';
+import { fencesOf, plain, readPage, sectionOf, tableOf } from './markdown.js';
+import { PROTOCOL_EXAMPLES } from './protocol-examples.js';
+
+const users = UserStore.fromPairs([{ name: 'admin', password: 'admin' }]);
+
+let page = '';
+let examples = new Map<string, Buffer>();
+
+describe('docs/protocol.md', () => {
+  before(async () => {
+    page = await readPage('docs/protocol.md');
+    examples = new Map(fencesOf(page, 'hexdump').map(({ label, text }) => [label, parseHexDump(text)]));
+  });
+
+  it('has the examples, and no others', () => {
+    assert.deepEqual([...examples.keys()].sort(), Object.keys(PROTOCOL_EXAMPLES).sort());
+  });
+
+  for (const [name, bytes] of Object.entries(PROTOCOL_EXAMPLES)) {
+    it(`shows ${name} as the encoders write it`, () => {
+      assert.equal(example(name).toString('hex'), Buffer.from(bytes).toString('hex'));
+    });
+  }
+
+  it('shows what a server answers: an upload and its download', async () => {
+    await using server = await TemporaryServer.start();
+    using uploader = await server.connect();
+    await uploader.send(Uint8Array.of(ProtocolFlag.Upload), example('login-request'));
+    await expect(uploader, ['login-response']);
+    await uploader.send(example('upload-request'));
+    await expect(uploader, ['login-response', 'upload-response']);
+    await uploader.send(example('data-request'), example('eof-request'), example('active-request'));
+    const uploaded = ['login-response', 'upload-response', 'eof-response', 'active-response'];
+    await expect(uploader, uploaded);
+    await uploader.send(example('unknown-request'));
+    await expect(uploader, [...uploaded, 'unknown-response']);
+
+    using downloader = await server.connect();
+    await downloader.send(Uint8Array.of(ProtocolFlag.Download), example('login-request'));
+    await expect(downloader, ['login-response']);
+    await downloader.send(example('download-request'));
+    await expect(downloader, ['login-response', 'download-response', 'sendfile', 'download-data-1', 'download-data-2']);
+  });
+
+  it('shows what a server answers: the extensions', async () => {
+    await using server = await TemporaryServer.start();
+    using uploader = await server.connect();
+    await uploader.send(Uint8Array.of(ProtocolFlag.Upload), example('login-features-request'));
+    await uploader.send(example('active-features-request'), example('upload-request'), example('data-request'));
+    await uploader.send(example('digest-open-request'), example('upload-resume-request'));
+    await uploader.send(example('data-rest-request'), example('eof-request'));
+    await expect(uploader, [
+      'login-features-response',
+      'active-features-response',
+      'upload-response',
+      'digest-response',
+      'upload-resume-response',
+      'eof-durable-response',
+    ]);
+
+    using downloader = await server.connect();
+    await downloader.send(Uint8Array.of(ProtocolFlag.Download), example('login-request'));
+    await downloader.send(example('digest-name-request'));
+    await expect(downloader, ['login-response', 'digest-response']);
+  });
+
+  it('lists every code, with what it means', () => {
+    const rows = tableOf(sectionOf(page, '4.1 Result codes'));
+    assert.deepEqual(
+      rows.map(([decimal]) => Number(decimal)),
+      Object.values(ResultCode),
+    );
+    for (const [decimal, hex] of rows) assert.equal(Number(hex), Number(decimal));
+    for (const code of Object.values(ResultCode)) assert.equal(canonicalResultCode(code), code, resultText(code));
+  });
+
+  it('says of every flag byte what this version does', async () => {
+    const rows = tableOf(sectionOf(page, '1.1 Flag bytes'));
+    const listed = rows.map(([flag]) => Number(flag)).filter((flag) => !Number.isNaN(flag));
+    assert.deepEqual(listed, Object.values(ProtocolFlag).sort());
+    await using server = await TemporaryServer.start();
+    for (const [flag = '', , what = ''] of rows) {
+      using peer = await server.connect();
+      await peer.send(Uint8Array.of(Number(flag) || 7), PROTOCOL_EXAMPLES['active-request']!);
+      if (what.startsWith('served')) assert.match((await peer.nextPacket()).text, /Code=0$/);
+      else assert.equal((await peer.waitForClose()).length, 0, `flag ${flag}`);
+    }
+  });
+
+  it('reads the texts of its table as it says', () => {
+    for (const [cell = '', expected = ''] of tableOf(sectionOf(page, '16.2 Texts'))) {
+      const text = plain(cell).replaceAll('\\r\\n', '\r\n');
+      const bytes = new TextEncoder().encode(text);
+      const read = (): string | undefined => decodeCommandText(bytes, 0, bytes.length).command;
+      if (expected === 'malformed') assert.throws(read, { code: 'ERR_TEXT_MALFORMED' }, cell);
+      else assert.equal(read(), expected === 'none' ? undefined : plain(expected), cell);
+    }
+  });
+
+  it('has a line for every fault of the original', () => {
+    const named = tableOf(sectionOf(page, '14. Faults of the original, and what Sluice does')).flatMap(([ids = '']) =>
+      ids.split(', ').flatMap((id) => {
+        const [, letter = '', first, last = first] = /^([DC])(\d+)(?: to [DC](\d+))?$/.exec(id) ?? [];
+        const count = Number(last) - Number(first) + 1;
+        return Array.from({ length: count }, (_, index) => `${letter}${Number(first) + index}`);
+      }),
+    );
+    const all = [
+      ...Array.from({ length: 48 }, (_, index) => `D${index + 1}`),
+      ...Array.from({ length: 9 }, (_, index) => `C${index + 1}`),
+    ];
+    assert.deepEqual([...new Set(named)].sort(), [...all].sort());
+    assert.equal(named.length, all.length, 'a fault is listed twice');
+  });
+
+  it('says what happens at the limits of a packet', async () => {
+    await using server = await TemporaryServer.start();
+    const head = Buffer.alloc(8);
+    for (const [packetLength, textLength, isAccepted] of [
+      [3, undefined, false],
+      [10_485_760, 20, true],
+      [10_485_761, undefined, false],
+      [30, 27, false],
+    ] as const) {
+      using peer = await server.connect();
+      head.writeUInt32LE(packetLength);
+      head.writeUInt32LE(textLength ?? 0, 4);
+      await peer.send(Uint8Array.of(ProtocolFlag.Upload), head.subarray(0, textLength === undefined ? 4 : 8));
+      if (isAccepted) {
+        const text = requestText('A');
+        assert.equal(text.length, textLength);
+        await peer.send(text, new Uint8Array(packetLength - 4 - text.length));
+        assert.match((await peer.nextPacket()).text, /Code=8/);
+      } else {
+        assert.equal((await peer.waitForClose()).length, 0, `${packetLength}, ${textLength}`);
+      }
+    }
+  });
+});
+
+/** A server over an empty directory, with the user admin, password admin. */
+class TemporaryServer implements AsyncDisposable {
+  readonly #root: string;
+  readonly #server: SluiceServer;
+
+  private constructor(root: string, server: SluiceServer) {
+    this.#root = root;
+    this.#server = server;
+  }
+
+  static async start(): Promise<TemporaryServer> {
+    const root = await mkdtemp(path.join(os.tmpdir(), 'sluice-docs-'));
+    const ignore = (_event: string, _fields?: LogFields): void => {};
+    const log = { error: ignore, warn: ignore, info: ignore, debug: ignore };
+    const server = await SluiceServer.start({ host: '127.0.0.1', port: 0, root, users: await users, log });
+    return new TemporaryServer(root, server);
+  }
+
+  connect(): Promise<RawPeer> {
+    return RawPeer.connect(this.#server.address.port);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.close();
+    await rm(this.#root, { recursive: true, force: true });
+  }
+}
+
+function example(name: string): Buffer {
+  const bytes = examples.get(name);
+  assert.ok(bytes, `no example of the name ${name}`);
+  return bytes;
+}
+
+/** Everything the server has sent so far is these examples, one behind the other. */
+async function expect(peer: RawPeer, names: readonly string[]): Promise<void> {
+  const expected = Buffer.concat(names.map(example));
+  const received = await peer.receivedAtLeast(expected.length);
+  assert.equal(received.toString('hex'), expected.toString('hex'));
+}
+
+/** Lines of hexadecimal bytes; what stands behind a `|` is for people. */
+function parseHexDump(text: string): Buffer {
+  const bytes = text
+    .split('\n')
+    .flatMap((line) => line.split('|', 1))
+    .join(' ')
+    .trim();
+  assert.match(bytes, /^[0-9a-f]{2}(\s+[0-9a-f]{2})*$/);
+  return Buffer.from(bytes.replace(/\s+/g, ''), 'hex');
+}
