@@ -8,6 +8,8 @@ export interface Failure {
   /** What happened, and what to do about it. May hold control characters of a file name. */
   readonly message: string;
   readonly exitCode: ExitCode;
+  /** Whether the message names the file that it is about. */
+  readonly namesFile: boolean;
   /** Whether everything else would fail in the same way. */
   readonly concernsAll: boolean;
 }
@@ -35,6 +37,8 @@ const exitCodes: Readonly<Record<string, ExitCode>> = {
   ERR_LOGIN_REFUSED: ExitCode.LoginRefused,
 };
 
+const namingCodes = new Set(['ERR_LOCAL_FILE', 'ERR_NOT_A_FILE']);
+
 export function describeFailure(error: unknown): Failure {
   if (error instanceof ClientError) {
     const advice = error.resultCode === undefined ? undefined : adviceForResultCode[error.resultCode];
@@ -43,15 +47,22 @@ export function describeFailure(error: unknown): Failure {
       code: error.code,
       message: withAdvice(error.message, advice ?? adviceForCode[error.code]),
       exitCode,
+      namesFile: namingCodes.has(error.code),
       concernsAll: exitCode === ExitCode.NotConnected || exitCode === ExitCode.LoginRefused,
     };
   }
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof CommandError) {
-    return { code: error.code, message, exitCode: error.exitCode, concernsAll: false };
+    return {
+      code: error.code,
+      message,
+      exitCode: error.exitCode,
+      namesFile: namingCodes.has(error.code),
+      concernsAll: false,
+    };
   }
   const code = (error as NodeJS.ErrnoException).code;
-  return { code: code ?? 'ERR_UNEXPECTED', message, exitCode: ExitCode.Failed, concernsAll: false };
+  return { code: code ?? 'ERR_UNEXPECTED', message, exitCode: ExitCode.Failed, namesFile: false, concernsAll: false };
 }
 
 /** What the system says about a local file, without the call: `cannot read a.bin: permission denied`. */

@@ -5,8 +5,8 @@ import { ExitCode } from './exit-code.js';
 import { commandText, overviewText } from './help.js';
 import { parseOptions } from './options/option-parser.js';
 import { nearestName } from './options/suggestion.js';
+import { messageLine } from './terminal/message-line.js';
 import { columnsOf, guardStandardStreams, stderr, stdout } from './terminal/standard-streams.js';
-import { escapeControls } from './terminal/terminal-text.js';
 
 /** Runs one `sluice` command line and sets the exit code of the process. Nothing is thrown. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -63,7 +63,7 @@ function findCommand(name: string): CommandDefinition {
   const names = what === 'option' ? ['--help', '--version'] : [...commands.map((each) => each.name), 'help'];
   const nearest = nearestName(name, names);
   const hint = nearest ? `did you mean ${nearest}?` : 'sluice --help lists what there is';
-  throw usageError(`unknown ${what} ${escapeControls(name)}: ${hint}`);
+  throw usageError(`unknown ${what} ${name}: ${hint}`);
 }
 
 /** One line, no stack. @returns the exit code */
@@ -71,6 +71,6 @@ async function reportError(error: unknown): Promise<ExitCode> {
   // knows the errors of the client, which only commands load that have it loaded already
   const { message, exitCode } =
     error instanceof CommandError ? error : (await import('./failure.js')).describeFailure(error);
-  stderr.write(`sluice: ${escapeControls(message)}\n`);
+  stderr.write(`${messageLine(message)}\n`);
   return exitCode;
 }

@@ -46,6 +46,16 @@ describe('sluice', () => {
       ['a\x1b[2Jb\n'],
       'sluice: unknown command a\\e[2Jb\\n: sluice --help lists what there is\n',
     ],
+    [
+      'a URL in the place of a value',
+      ['put', '-p', 'sluice://me:p@ss@host/', 'x'],
+      'sluice: --parallel sluice://me:***@host/ cannot be used: give 1 to 64\n',
+    ],
+    [
+      'a URL in the place of a command',
+      ['sluice://me:pass@host/'],
+      'sluice: unknown command sluice://me:***@host/: sluice --help lists what there is\n',
+    ],
   ];
   for (const [what, argv, stderr] of mistakes) {
     it(`answers ${what} with one line and exit code 2`, async () => {

@@ -6,7 +6,7 @@ import { encodeDirResponse, encodePacket } from '@sluice/wire';
 import { jsonLines } from './support/sluice-process.js';
 import { Workplace } from './support/workplace.js';
 
-describe('sluice ls', () => {
+describe('sluice ls', { concurrency: 4 }, () => {
   it('lists directories, then files, one per line', async () => {
     await using place = await sample();
     assert.deepEqual(await place.sluice(['ls']), { code: 0, stdout: 'dir/\na\nbig\n', stderr: '' });
@@ -53,7 +53,7 @@ describe('sluice ls', () => {
   });
 });
 
-describe('sluice mkdir', () => {
+describe('sluice mkdir', { concurrency: 4 }, () => {
   it('makes directories with those above them, and is content with one that exists', async () => {
     await using place = await sample();
     const result = await place.sluice(['mkdir', 'a b/c', 'dir', `${place.server.url}by/url/`]);
@@ -69,7 +69,7 @@ describe('sluice mkdir', () => {
   });
 });
 
-describe('sluice rm', () => {
+describe('sluice rm', { concurrency: 4 }, () => {
   it('removes files, and directories only with -r', async () => {
     await using place = await sample();
     const refused = await place.sluice(['rm', 'dir', 'a']);

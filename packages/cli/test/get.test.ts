@@ -9,7 +9,7 @@ import { Workplace } from './support/workplace.js';
 
 const block = randomBytes(300_000);
 
-describe('sluice get', () => {
+describe('sluice get', { concurrency: 4 }, () => {
   it('fetches files into this directory, and prints one line for each', async () => {
     await using place = await Workplace.open();
     await mkdir(place.served('sub'));
@@ -161,16 +161,27 @@ describe('sluice get', () => {
 
   it('keeps the partial when a signal ends it, and goes on from there', async () => {
     await using place = await Workplace.open();
-    await writeFile(place.served('a.bin'), block);
-    place.server.faults.answerDelayMs = 50;
-    const child = startSluice(['get', ':a.bin', '--quiet'], {
-      cwd: place.local(),
-      env: { SLUICE_URL: place.server.url },
-    });
-    setTimeout(() => child.kill('SIGTERM'), 300);
-    const { code } = await finished(child);
-    assert.ok(code === 130 || code === 0);
-    assert.equal((await place.sluice(['get', ':a.bin'])).code, 0);
-    assert.deepEqual(await readFile(place.local('a.bin')), block);
+    const bytes = randomBytes(1_000_000);
+    await writeFile(place.served('a.bin'), bytes);
+    const { faults, commands } = place.server;
+    faults.cutAfterSentBytes = 500_000;
+    const child = startSluice(['get', ':a.bin'], { cwd: place.local(), env: { SLUICE_URL: place.server.url } });
+    await untilTrue(() => faults.cutAfterSentBytes === undefined);
+    faults.ignored = 'Download';
+    await untilTrue(() => commands.filter((command) => command === 'download').length === 2);
+    child.kill('SIGTERM');
+    const interrupted = await finished(child);
+    assert.equal(interrupted.code, 130);
+    assert.match(interrupted.stderr, /^sluice: interrupted: .*\n$/);
+
+    faults.ignored = undefined;
+    const { code, stdout } = await place.sluice(['get', ':a.bin', '--resume', 'trust-length']);
+    assert.equal(code, 0);
+    assert.match(stdout, /KiB resumed\n$/);
+    assert.deepEqual(await readFile(place.local('a.bin')), bytes);
   });
 });
+
+async function untilTrue(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 5));
+}

@@ -48,7 +48,7 @@ describe('quantities', () => {
   it('shows times in the two units that matter', () => {
     const times = [0, 0.44, 9.94, 9.96, 59.4, 59.6, 185, 3600, 7384, 90_000].map(formatSeconds);
     assert.deepEqual(times, [
-      '0.0 s',
+      '0 s',
       '0.4 s',
       '9.9 s',
       '10 s',

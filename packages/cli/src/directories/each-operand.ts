@@ -9,8 +9,8 @@ import type { OptionValues } from '../options/option-table.js';
 import { Outcome } from '../outcome.js';
 import { type RemoteLocation, RemoteNames } from '../remote-location.js';
 import { ServerConnections } from '../server-connections.js';
+import { messageLine } from '../terminal/message-line.js';
 import { stderr } from '../terminal/standard-streams.js';
-import { escapeControls } from '../terminal/terminal-text.js';
 
 export type OperandWork = (client: SluiceClient, location: RemoteLocation, signal: AbortSignal) => Promise<void>;
 
@@ -39,8 +39,8 @@ export async function eachOperand(
       const failure = describeFailure(error);
       if (failure.concernsAll || failure.exitCode === ExitCode.Usage) throw error;
       outcome.addFailure(failure.exitCode);
-      const isNamed = error instanceof CommandError || failure.message.includes(location.path);
-      stderr.write(`sluice: ${escapeControls(isNamed ? failure.message : `${location.path}: ${failure.message}`)}\n`);
+      const text = error instanceof CommandError ? failure.message : `${location.path}: ${failure.message}`;
+      stderr.write(`${messageLine(text)}\n`);
     }
   }
   return outcome.exitCode;

@@ -9,6 +9,7 @@ import { Outcome } from '../outcome.js';
 import { findEntry, listIfDirectory } from '../remote-answer.js';
 import { type RemoteLocation, RemoteNames, remoteName } from '../remote-location.js';
 import { ServerConnections } from '../server-connections.js';
+import { messageLine } from '../terminal/message-line.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
 import { escapeControls } from '../terminal/terminal-text.js';
 import { type RemoteEntry, type RemoteTree, readRemoteTree } from '../transfers/remote-tree.js';
@@ -66,11 +67,11 @@ function reportObstacles({ refused, failed }: RemoteTree): number {
   outcome.addDone(); // the directory itself
   for (const { relative } of refused) {
     outcome.addRefusal();
-    stderr.write(`sluice: skipped ${escapeControls(relative)}: not a name that can be listed further\n`);
+    stderr.write(`${messageLine(`skipped ${relative}: not a name that can be listed further`)}\n`);
   }
   for (const { relative, error } of failed) {
     outcome.addFailure(ExitCode.Failed);
-    stderr.write(`sluice: ${escapeControls(`${relative}: ${error.message}`)}\n`);
+    stderr.write(`${messageLine(`${relative}: ${error.message}`)}\n`);
   }
   return outcome.exitCode;
 }

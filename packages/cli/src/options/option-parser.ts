@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { Invocation } from '../command.js';
 import { usageError } from '../command-error.js';
-import { escapeControls } from '../terminal/terminal-text.js';
 import { parseAddress } from './address.js';
 import type { Option, OptionTable, OptionValues } from './option-table.js';
 import { bytesText, durationText, parseBytes, parseDuration } from './quantities.js';
@@ -50,7 +49,7 @@ function parseArgsTable(table: OptionTable): Record<string, { type: 'boolean' | 
 function unknownOption(table: OptionTable, rawName: string): Error {
   const nearest = rawName.startsWith('--') ? nearestName(rawName.slice(2), Object.keys(table)) : undefined;
   const hint = nearest ? `did you mean --${nearest}?` : 'see --help for those that exist';
-  return usageError(`unknown option ${escapeControls(rawName)}: ${hint}`);
+  return usageError(`unknown option ${rawName}: ${hint}`);
 }
 
 function rawValue(option: Option, rawName: string, value: string | undefined, inline: boolean | undefined): string {
@@ -61,9 +60,7 @@ function rawValue(option: Option, rawName: string, value: string | undefined, in
   if (value === undefined) throw usageError(`${rawName} needs a value: ${rawName} ${option.placeholder}`);
   // `--root --listen x` is a forgotten value far more often than a directory of that name
   if (!inline && value.length > 1 && value.startsWith('-') && rawName.startsWith('--')) {
-    throw usageError(
-      `${rawName} needs a value: ${rawName} ${option.placeholder}, or ${rawName}=${escapeControls(value)}`,
-    );
+    throw usageError(`${rawName} needs a value: ${rawName} ${option.placeholder}, or ${rawName}=${value}`);
   }
   return value;
 }
@@ -111,5 +108,5 @@ function inRange(
 }
 
 function badValue(name: string, value: string, accepted: string): Error {
-  return usageError(`--${name} ${escapeControls(value) || '""'} cannot be used: give ${accepted}`);
+  return usageError(`--${name} ${value || '""'} cannot be used: give ${accepted}`);
 }

@@ -34,9 +34,9 @@ export function formatRate(bytesPerSecond: number): string {
   return `${formatBytes(Math.max(0, bytesPerSecond))}/s`;
 }
 
-/** For people: `0.4 s`, `42 s`, `3m 05s`, `2h 03m`, `4d 01h`. */
+/** For people: `0.4 s`, `4 s` for exactly four, `42 s`, `3m 05s`, `2h 03m`, `4d 01h`. */
 export function formatSeconds(seconds: number): string {
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 9.95 && !Number.isInteger(seconds)) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)}m ${twoDigits(whole % 60)}s`;

@@ -105,7 +105,6 @@ function bytesText({ bytesDone, bytesTotal }: Amount): string {
 function timeLeftText({ bytesDone, bytesTotal, bytesPerSecond }: Amount): string {
   if (bytesTotal === undefined || bytesPerSecond === undefined || bytesDone >= bytesTotal) return '';
   const seconds = Math.ceil((bytesTotal - bytesDone) / bytesPerSecond);
-  if (seconds < 60) return `${seconds} s left`;
   // a link that rests has a rate next to nothing, which would promise years
   return seconds < 100 * 86_400 ? `${formatSeconds(seconds)} left` : 'stalled';
 }

@@ -191,7 +191,10 @@ function downloadJob(
       } catch (error) {
         const mayBeDirectory = isMissing(error) || isBadName(error);
         if (!mayBeDirectory || !(await listIfDirectory(client, remotePath, options.signal))) throw error;
-        throw new CommandError(ExitCode.Failed, `${remotePath} is a directory: fetch it with -r`, { cause: error });
+        throw new CommandError(ExitCode.Failed, `${remotePath} is a directory: fetch it with -r`, {
+          cause: error,
+          code: 'ERR_NOT_A_FILE',
+        });
       }
     },
   };

@@ -2,6 +2,7 @@ import { ExitCode } from '../exit-code.js';
 import { describeFailure, type Failure } from '../failure.js';
 import { formatBytes, formatRate, formatSeconds } from '../options/quantities.js';
 import { Outcome } from '../outcome.js';
+import { messageLine, withoutPasswords } from '../terminal/message-line.js';
 import { escapeControls } from '../terminal/terminal-text.js';
 import type { MoveResult, Obstacle, TransferJob } from './transfer-job.js';
 
@@ -100,14 +101,12 @@ export class TransferReport {
     if (this.#options.format === 'json') {
       this.#writeJson('failed', { ...fields, error: errorObject(failure) });
     } else if (failure.exitCode !== ExitCode.Interrupted) {
-      // a failure that names the file already does not name it twice
-      const isNamed = name === undefined || failure.message.includes(name);
-      this.#errorLine(isNamed ? failure.message : `${name}: ${failure.message}`);
+      this.#errorLine(name === undefined || failure.namesFile ? failure.message : `${name}: ${failure.message}`);
     }
   }
 
   #errorLine(text: string): void {
-    this.#options.writeError(`sluice: ${escapeControls(text)}`);
+    this.#options.writeError(messageLine(text));
   }
 
   #writeJson(event: string, fields: object): void {
@@ -123,7 +122,7 @@ function doneLine(name: string, { bytes, bytesMoved, bytesResumed, seconds }: Mo
 }
 
 function errorObject({ code, message }: Failure): { code: string; message: string } {
-  return { code, message };
+  return { code, message: withoutPasswords(message) };
 }
 
 /** To microseconds. */
