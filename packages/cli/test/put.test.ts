@@ -126,7 +126,8 @@ describe('sluice put', { concurrency: 4 }, () => {
   it('goes on after a broken link without a word, and says how much was resumed by an earlier run', async () => {
     await using place = await Workplace.open();
     await writeFile(place.local('a.bin'), block);
-    place.server.faults.cutAfterReceivedBytes = 100_000;
+    // whole packets: the plain server still writes those behind it that it has read
+    place.server.faults.cutAfterReceivedBytes = 3 * 32_768;
     const [done] = jsonLines((await place.sluice(['put', 'a.bin', '--json'])).stdout);
     assert.deepEqual([done?.event, done?.attempts, done?.bytes], ['done', 2, 300_000]);
     assert.deepEqual(await readFile(place.served('a.bin')), block);

@@ -1,4 +1,3 @@
-const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 const plainAscii = /^[\x20-\x7e]*$/;
 const wide =
   /^(?:\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{17000}-\u{18aff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}])/u;
@@ -21,7 +20,7 @@ export function escapeControls(text: string): string {
 export function displayWidth(text: string): number {
   if (plainAscii.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of segmenter.segment(text)) width += graphemeWidth(segment);
+  for (const grapheme of graphemesOf(text)) width += graphemeWidth(grapheme);
   return width;
 }
 
@@ -29,7 +28,7 @@ export function displayWidth(text: string): number {
 export function shortenMiddle(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   if (width < 1) return '';
-  const graphemes = [...segmenter.segment(text)].map(({ segment }) => segment);
+  const graphemes = graphemesOf(text);
   const tailWidth = Math.floor((width - 1) / 2);
   const tail = takeColumns(graphemes.toReversed(), tailWidth).reverse().join('');
   return `${takeColumns(graphemes, width - 1 - displayWidth(tail)).join('')}…${tail}`;
@@ -38,10 +37,7 @@ export function shortenMiddle(text: string, width: number): string {
 /** The first columns of the text, at most `width`. */
 export function truncate(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
-  return takeColumns(
-    [...segmenter.segment(text)].map(({ segment }) => segment),
-    width,
-  ).join('');
+  return takeColumns(graphemesOf(text), width).join('');
 }
 
 /** Spaces behind the text, up to `width` columns. */
@@ -63,6 +59,15 @@ export function wrapColumns(text: string, width: number): string[] {
   }
   lines.push(line);
   return lines;
+}
+
+/** Made when first needed: that takes 15 ms, which a short command does not have. */
+let segmenter: Intl.Segmenter | undefined;
+
+/** What a reader takes for one character. */
+function graphemesOf(text: string): string[] {
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+  return Array.from(segmenter.segment(text), ({ segment }) => segment);
 }
 
 function graphemeWidth(grapheme: string): number {
