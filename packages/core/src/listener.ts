@@ -70,6 +70,7 @@ export class Listener {
   readonly #server: net.Server;
   readonly #admission: Admission<net.Socket>;
   readonly #connections = new Set<Connection>();
+  #address = { host: '', port: 0 };
   #stopScan: (() => void) | undefined;
   #nextId = 1;
   /** Set once the listener stops: resolves when no connection is left. */
@@ -107,10 +108,9 @@ export class Listener {
     this.#server.on('connection', (socket) => this.#accept(socket));
   }
 
-  /** Where the listener listens. */
+  /** Where the listener listens, or did until it was closed. */
   get address(): { readonly host: string; readonly port: number } {
-    const { address, port } = this.#server.address() as net.AddressInfo;
-    return { host: address, port };
+    return this.#address;
   }
 
   /** All connections that are served, in the order of their admission. */
@@ -155,6 +155,8 @@ export class Listener {
       this.#server.once('error', reject);
       this.#server.listen({ host, port, backlog }, () => {
         this.#server.off('error', reject);
+        const { address, port } = this.#server.address() as net.AddressInfo;
+        this.#address = { host: address, port };
         resolve();
       });
     });

@@ -20,6 +20,8 @@ export class Peer implements Disposable {
   receivedBytes = 0;
   hasEnded = false;
   isClosed = false;
+  /** Nobody listened. */
+  wasRefused = false;
 
   private constructor(port: number) {
     this.socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
@@ -30,7 +32,9 @@ export class Peer implements Disposable {
     this.socket.on('end', () => {
       this.hasEnded = true;
     });
-    this.socket.on('error', () => {}); // resets are part of many tests
+    this.socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.wasRefused = error.code === 'ECONNREFUSED'; // resets are part of many tests
+    });
     this.socket.on('close', () => {
       this.isClosed = true;
     });
