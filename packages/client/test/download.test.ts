@@ -6,7 +6,7 @@ import type { Progress } from '@sluice/client';
 import { paceOfDevice } from '@sluice/files';
 import type { PlainServerFaults } from '@sluice/testkit';
 import { DIGEST_CHUNK_BYTES, Key, responseText } from '@sluice/wire';
-import { Fixture, MIB, someBytes } from './fixture.js';
+import { assertSameBytes, Fixture, MIB, someBytes } from './fixture.js';
 
 describe('Download to a file', () => {
   for (const size of [0, 1, 256 << 10, 3 * MIB + 17]) {
@@ -16,7 +16,7 @@ describe('Download to a file', () => {
         const content = someBytes(size);
         await fixture.writeRemote('a', content);
         const result = await fixture.client.download('a', fixture.local('b'));
-        assert.deepEqual(await fixture.readLocal('b'), content);
+        assertSameBytes(await fixture.readLocal('b'), content);
         assert.deepEqual(
           [result.bytes, result.bytesReceived, result.bytesResumed, result.attempts],
           [size, size, 0, 1],
@@ -39,7 +39,7 @@ describe('Download to a file', () => {
     await fixture.writeRemote('a', content);
     fixture.server.faults.cutAfterSentBytes = 3 * MIB;
     const result = await fixture.client.download('a', fixture.local('b'));
-    assert.deepEqual(await fixture.readLocal('b'), content);
+    assertSameBytes(await fixture.readLocal('b'), content);
     assert.equal(result.attempts, 2);
     assert.equal(result.bytesReceived, 8 * MIB);
     assert.equal(result.bytesResumed, 0);
@@ -58,7 +58,7 @@ describe('Download to a file', () => {
       },
     });
     await replacing;
-    assert.deepEqual(await fixture.readLocal('b'), content);
+    assertSameBytes(await fixture.readLocal('b'), content);
     assert.equal(result.bytes, content.length);
   });
 
@@ -72,7 +72,7 @@ describe('Download to a file', () => {
     assert.equal(partial.length, DIGEST_CHUNK_BYTES + 2 * MIB);
 
     const result = await fixture.client.download('a', fixture.local('b'));
-    assert.deepEqual(await fixture.readLocal('b'), content);
+    assertSameBytes(await fixture.readLocal('b'), content);
     assert.equal(result.bytesResumed, partial.length);
     assert.equal(result.bytesReceived, content.length - partial.length);
   });
@@ -84,7 +84,7 @@ describe('Download to a file', () => {
     const partial = Buffer.concat([content.subarray(0, DIGEST_CHUNK_BYTES + 5), someBytes(2 * DIGEST_CHUNK_BYTES)]);
     await fixture.writeLocal('b.sluice-part', partial); // also longer than the file
     const result = await fixture.client.download('a', fixture.local('b'));
-    assert.deepEqual(await fixture.readLocal('b'), content);
+    assertSameBytes(await fixture.readLocal('b'), content);
     assert.equal(result.bytesResumed, DIGEST_CHUNK_BYTES);
   });
 
@@ -94,7 +94,7 @@ describe('Download to a file', () => {
     await fixture.writeRemote('a', content);
     await fixture.writeLocal('b.sluice-part', someBytes(50_000));
     const result = await fixture.client.download('a', fixture.local('b'));
-    assert.deepEqual(await fixture.readLocal('b'), content);
+    assertSameBytes(await fixture.readLocal('b'), content);
     assert.equal(result.bytesResumed, 0);
   });
 
@@ -104,7 +104,7 @@ describe('Download to a file', () => {
     await fixture.writeRemote('a', content);
     await fixture.writeLocal('b.sluice-part', content.subarray(0, 50_000));
     const result = await fixture.client.download('a', fixture.local('b'), { resume: 'trust-length' });
-    assert.deepEqual(await fixture.readLocal('b'), content);
+    assertSameBytes(await fixture.readLocal('b'), content);
     assert.deepEqual([result.bytesResumed, result.bytesReceived], [50_000, 50_000]);
   });
 
@@ -122,7 +122,7 @@ describe('Download to a file', () => {
       await fixture.writeLocal('b.sluice-part', someBytes(garbageFor ? 900 : 1_976));
       faults.garbageFor = garbageFor;
       await fixture.client.download('a', fixture.local('b'), { resume: 'trust-length' });
-      assert.deepEqual(await fixture.readLocal('b'), content);
+      assertSameBytes(await fixture.readLocal('b'), content);
     }
   });
 
@@ -133,7 +133,7 @@ describe('Download to a file', () => {
     paceOfDevice((await stat(fixture.directory)).dev).record(1_000); // a slow disk: the thread pool writes
     fixture.server.faults.cutAfterSentBytes = 2 * MIB;
     const result = await fixture.client.download('a', fixture.local('b'));
-    assert.deepEqual(await fixture.readLocal('b'), content);
+    assertSameBytes(await fixture.readLocal('b'), content);
     assert.equal(result.attempts, 2);
     assert.equal(result.bytesReceived, content.length);
   });
@@ -196,7 +196,7 @@ describe('Download to a stream', () => {
       },
     });
     const result = await fixture.client.download('a', target);
-    assert.deepEqual(Buffer.concat(pieces), content);
+    assertSameBytes(Buffer.concat(pieces), content);
     assert.equal(result.attempts, 2);
     assert(mostWaiting <= 512 << 10, `${mostWaiting} bytes waited`);
     assert.equal(target.writableEnded, false);

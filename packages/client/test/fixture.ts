@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -59,6 +60,13 @@ export class Fixture implements AsyncDisposable {
     await this.server.close();
     await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Unlike `deepEqual`, does not print megabytes when they differ. */
+export function assertSameBytes(actual: Uint8Array, expected: Uint8Array): void {
+  if (Buffer.compare(actual, expected) === 0) return;
+  const at = actual.findIndex((byte, i) => byte !== expected[i]);
+  assert.fail(`${actual.length} bytes instead of ${expected.length}, different from byte ${at} on`);
 }
 
 /** Bytes that compress to nothing and repeat nowhere. */

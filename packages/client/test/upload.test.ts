@@ -3,7 +3,7 @@ import { appendFile, mkdir, truncate, utimes } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import type { Progress } from '@sluice/client';
 import { DIGEST_CHUNK_BYTES } from '@sluice/wire';
-import { Fixture, MIB, someBytes } from './fixture.js';
+import { assertSameBytes, Fixture, MIB, someBytes } from './fixture.js';
 
 describe('Upload of a file', () => {
   for (const size of [0, 1, 32_768, 32_769, MIB, 3 * MIB + 17]) {
@@ -12,7 +12,7 @@ describe('Upload of a file', () => {
         await using fixture = await make();
         const content = someBytes(size);
         const result = await fixture.client.upload(await fixture.writeLocal('a', content), 'a');
-        assert.deepEqual(await fixture.readRemote('a'), content);
+        assertSameBytes(await fixture.readRemote('a'), content);
         assert.deepEqual(
           { bytes: result.bytes, sent: result.bytesSent, resumed: result.bytesResumed, attempts: result.attempts },
           { bytes: size, sent: size, resumed: 0, attempts: 1 },
@@ -51,7 +51,7 @@ describe('Upload of a file', () => {
     const content = someBytes(8 * MIB);
     fixture.server.faults.cutAfterReceivedBytes = 3 * MIB + 5;
     const result = await fixture.client.upload(await fixture.writeLocal('a', content), 'a');
-    assert.deepEqual(await fixture.readRemote('a'), content);
+    assertSameBytes(await fixture.readRemote('a'), content);
     assert.equal(result.attempts, 2);
     assert.equal(result.bytesResumed, 0);
     assert.equal(fixture.server.receivedDataBytes, 8 * MIB);
@@ -63,7 +63,7 @@ describe('Upload of a file', () => {
     const content = someBytes(100_000);
     await fixture.writeRemote('a', someBytes(60_000));
     const result = await fixture.client.upload(await fixture.writeLocal('a', content), 'a');
-    assert.deepEqual(await fixture.readRemote('a'), content);
+    assertSameBytes(await fixture.readRemote('a'), content);
     assert.equal(result.bytesSent, 100_000);
   });
 
@@ -73,7 +73,7 @@ describe('Upload of a file', () => {
     await fixture.writeRemote('a', content.subarray(0, 60_000));
     const source = await fixture.writeLocal('a', content);
     const result = await fixture.client.upload(source, 'a', { resume: 'trust-length' });
-    assert.deepEqual(await fixture.readRemote('a'), content);
+    assertSameBytes(await fixture.readRemote('a'), content);
     assert.deepEqual([result.bytesSent, result.bytesResumed], [40_000, 60_000]);
   });
 
@@ -84,7 +84,7 @@ describe('Upload of a file', () => {
       await fixture.writeRemote('a', content.subarray(0, 60_000));
       const source = await fixture.writeLocal('a', content);
       const result = await fixture.client.upload(source, 'a', { resume: 'never' });
-      assert.deepEqual(await fixture.readRemote('a'), content);
+      assertSameBytes(await fixture.readRemote('a'), content);
       assert.equal(result.bytesSent, 100_000);
     }
   });
@@ -95,7 +95,7 @@ describe('Upload of a file', () => {
       const content = someBytes(50);
       await fixture.writeRemote('a', someBytes(60));
       await fixture.client.upload(await fixture.writeLocal('a', content), 'a', { force: true });
-      assert.deepEqual(await fixture.readRemote('a'), content);
+      assertSameBytes(await fixture.readRemote('a'), content);
     }
   });
 
@@ -107,19 +107,19 @@ describe('Upload of a file', () => {
     await fixture.writeRemote('whole', onServer);
     const whole = await fixture.client.upload(source, 'whole');
     assert.deepEqual([whole.bytesResumed, whole.bytesSent], [onServer.length, content.length - onServer.length]);
-    assert.deepEqual(await fixture.readRemote('whole'), content);
+    assertSameBytes(await fixture.readRemote('whole'), content);
 
     onServer[onServer.length - 1]! ^= 1; // a torn tail
     await fixture.writeRemote('torn', onServer);
     const torn = await fixture.client.upload(source, 'torn');
     assert.equal(torn.bytesResumed, 2 * DIGEST_CHUNK_BYTES);
-    assert.deepEqual(await fixture.readRemote('torn'), content);
+    assertSameBytes(await fixture.readRemote('torn'), content);
 
     onServer[7]! ^= 1;
     await fixture.writeRemote('other', onServer);
     const other = await fixture.client.upload(source, 'other');
     assert.equal(other.bytesResumed, 0);
-    assert.deepEqual(await fixture.readRemote('other'), content);
+    assertSameBytes(await fixture.readRemote('other'), content);
   });
 
   it('sends nothing of a file that the server has whole, and still has it confirmed', async () => {
@@ -206,7 +206,7 @@ describe('Upload of a stream', () => {
       await fixture.writeRemote('a', someBytes(MIB));
       const pieces = [someBytes(10), someBytes(0), someBytes(600_000)];
       const result = await fixture.client.upload(streamOf(pieces), 'a');
-      assert.deepEqual(await fixture.readRemote('a'), Buffer.concat(pieces));
+      assertSameBytes(await fixture.readRemote('a'), Buffer.concat(pieces));
       assert.equal(result.bytes, 600_010);
     }
   });

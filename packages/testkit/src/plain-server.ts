@@ -169,6 +169,7 @@ class PlainConnection {
   readonly #decoder: LengthFieldDecoder;
   /** Answers leave in the order of the requests, also when one takes its time. */
   #work: Promise<void> = Promise.resolve();
+  #answersGoingOn = 0;
   #flag: number | undefined;
   #openFile: { readonly fd: number; readonly path: string } | undefined;
   #hasRefusedData = false;
@@ -210,14 +211,19 @@ class PlainConnection {
     const { commands, faults, texts } = this.#server;
     if (command !== 'data' || commands.at(-1) !== 'data') commands.push(command);
     if (command === 'data') {
-      this.#onFileData(data);
+      if (this.#answersGoingOn === 0) this.#onFileData(data);
+      else {
+        const copy = Uint8Array.from(data);
+        this.#work = this.#work.then(() => this.#onFileData(copy));
+      }
       return;
     }
+    this.#answersGoingOn += 1;
     texts.push(text);
     this.#work = this.#work.then(async () => {
-      if (faults.answerDelayMs) await new Promise((resolve) => setTimeout(resolve, faults.answerDelayMs));
-      if (this.#socket.destroyed || (faults.ignored !== undefined && asciiFold(faults.ignored) === command)) return;
       try {
+        if (faults.answerDelayMs) await new Promise((resolve) => setTimeout(resolve, faults.answerDelayMs));
+        if (this.#socket.destroyed || (faults.ignored !== undefined && asciiFold(faults.ignored) === command)) return;
         await this.#answer(command, text);
       } catch (error) {
         const [code, message] =
@@ -225,6 +231,8 @@ class PlainConnection {
             ? [error.resultCode, error.message]
             : [ResultCode.UnknownError, 'the server failed'];
         await this.#send(responseText(text.command ?? '', code, [], message.replace(/=/g, ' ')), undefined, command);
+      } finally {
+        this.#answersGoingOn -= 1;
       }
     });
   }
@@ -324,6 +332,7 @@ class PlainConnection {
   #onFileData(data: Uint8Array): void {
     const server = this.#server;
     const { faults } = server;
+    if (this.#socket.destroyed) return; // cut, and this came in the same chunk
     if (!this.#openFile) {
       this.#socket.destroy();
       return;
