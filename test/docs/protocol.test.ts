@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { type LogFields, SluiceServer, UserStore } from '@sluice/server';
-import { RawPeer } from '@sluice/testkit';
+import type { RawPeer } from '@sluice/testkit';
 import {
   canonicalResultCode,
   decodeCommandText,
@@ -15,8 +11,7 @@ import {
 } from '@sluice/wire';
 import { fencesOf, plain, readPage, sectionOf, tableOf } from './markdown.js';
 import { PROTOCOL_EXAMPLES } from './protocol-examples.js';
-
-const users = UserStore.fromPairs([{ name: 'admin', password: 'admin' }]);
+import { TemporaryServer } from './temporary-server.js';
 
 let page = '';
 let examples = new Map<string, Buffer>();
@@ -152,34 +147,6 @@ describe('docs/protocol.md', () => {
     }
   });
 });
-
-/** A server over an empty directory, with the user admin, password admin. */
-class TemporaryServer implements AsyncDisposable {
-  readonly #root: string;
-  readonly #server: SluiceServer;
-
-  private constructor(root: string, server: SluiceServer) {
-    this.#root = root;
-    this.#server = server;
-  }
-
-  static async start(): Promise<TemporaryServer> {
-    const root = await mkdtemp(path.join(os.tmpdir(), 'sluice-docs-'));
-    const ignore = (_event: string, _fields?: LogFields): void => {};
-    const log = { error: ignore, warn: ignore, info: ignore, debug: ignore };
-    const server = await SluiceServer.start({ host: '127.0.0.1', port: 0, root, users: await users, log });
-    return new TemporaryServer(root, server);
-  }
-
-  connect(): Promise<RawPeer> {
-    return RawPeer.connect(this.#server.address.port);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server.close();
-    await rm(this.#root, { recursive: true, force: true });
-  }
-}
 
 function example(name: string): Buffer {
   const bytes = examples.get(name);
