@@ -25,10 +25,10 @@ async function digest(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Clearly less than the whole, and not less than what is missing. */
+/** Clearly less than the whole was moved, and what was moved and what was there make the whole. */
 function assertResumed(event: Record<string, unknown> | undefined, moved: 'bytesSent' | 'bytesReceived'): void {
   const bytes = event?.[moved] as number;
-  assert.ok(bytes >= SIZE - HELD_AT - 8 * MIB && bytes < SIZE - HELD_AT / 2, `${moved} ${bytes}`);
+  assert.ok(bytes > 0 && bytes < SIZE - HELD_AT / 2, `${moved} ${bytes}`);
   assert.equal(bytes + (event?.['bytesResumed'] as number), SIZE);
 }
 
@@ -159,7 +159,7 @@ describe('a partial on the server that is not what it seems', () => {
     assert.equal(refused.exitCode, 1);
     assert.match(
       refused.stderr,
-      /^sluice: the file on the server has 16 bytes, .* has only 5: replace it with --force\n$/,
+      /^sluice: .*the file on the server has 16 bytes, .* has only 5: replace it with --force\n$/,
     );
     assert.equal(await readFile(scratch.path('up'), 'utf8'), 'longer than that');
     assert.equal((await sluice(['put', '--force', scratch.path('source'), `${server.url}up`])).exitCode, 0);

@@ -254,17 +254,17 @@ describe('put and get against sluice serve', () => {
       [['put', scratch.path('f'), `${server.url}folder`], 1, /folder/],
       [['put', scratch.path('f'), `${server.url}no/such/f`], 1, /no\/such/],
       [['put', scratch.path('f'), `${server.url}link/f`], 1, /link/],
-      [['put', scratch.path('f'), `${server.url}..%2f..%2fescaped`], 1, /escaped/],
+      [['put', scratch.path('f'), `${server.url}..%2f..%2fescaped`], 2, /escaped/],
       [['get', `${server.url}none`, scratch.path('g')], 1, /none/],
       [['get', `${server.url}none`, `${server.url}folder`, scratch.folder], 1, /none/],
       [['rm', `${server.url}folder`], 1, /folder.*-r/],
-      [['mkdir', `${server.url}../x`], 1, /x/],
+      [['mkdir', `${server.url}../x`], 2, /x/],
     ];
     for (const [args, exitCode, message] of cases) {
       const ended = await sluice(args);
       assert.equal(ended.exitCode, exitCode, `${args.join(' ')}: ${ended.exitCode} ${ended.stderr}`);
       assert.match(ended.stderr, message);
-      assert.ok(!/wrong|admin:| {4}at /.test(ended.stderr), ended.stderr);
+      assert.ok(!/sEcret|admin:admin|\n\s+at /.test(ended.stderr), ended.stderr);
     }
     assert.deepEqual((await readdir(scratch.path('root'))).sort(), ['folder', 'link']);
   });

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { SLUICE_PATH } from './support/sluice-process.js';
 import { Workplace } from './support/workplace.js';
 
-const hasScript = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') ?? false;
-
-describe('sluice on a terminal', { skip: !hasScript && 'needs script of util-linux' }, () => {
+describe('sluice on a terminal', () => {
   it('draws progress in colour, takes it away, and leaves the results', async () => {
     await using place = await Workplace.open();
     await writeFile(place.local('a.bin'), randomBytes(300_000));

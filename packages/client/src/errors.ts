@@ -1,5 +1,5 @@
 import { getSystemErrorMap } from 'node:util';
-import { canonicalResultCode, resultText } from '@sluice/wire';
+import { canonicalResultCode, ResultCode, resultText } from '@sluice/wire';
 
 /**
  * - `ERR_URL`: the address, or a path on the server, cannot be used as it is
@@ -53,9 +53,22 @@ export class ClientError extends Error {
 
 /** The failure that a server's answer reports: a text for every code (C5), and what the server adds to it. */
 export function remoteError(code: number, message: string): ClientError {
-  const text = message === '' ? resultText(code) : `${resultText(code)}: ${message}`;
-  return new ClientError('ERR_REMOTE', text, { resultCode: canonicalResultCode(code) });
+  const resultCode = canonicalResultCode(code);
+  return new ClientError('ERR_REMOTE', remoteText(resultCode, message), { resultCode });
 }
+
+/** What the code means, with the server's own words where they say more. */
+function remoteText(code: number, message: string): string {
+  if (message === '' || selfExplaining.has(code)) return resultText(code);
+  return code === ResultCode.UnknownError ? message : `${resultText(code)}: ${message}`;
+}
+
+const selfExplaining = new Set<number>([
+  ResultCode.NotLoggedIn,
+  ResultCode.FileNotExist,
+  ResultCode.FileIsInUse,
+  ResultCode.DirNotExist,
+]);
 
 /** A system error about a local file, with the file's name and the system's words. */
 export function localFileError(action: string, path: string, cause: unknown): ClientError {

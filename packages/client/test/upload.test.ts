@@ -187,7 +187,7 @@ describe('Upload of a file', () => {
       code: 'ERR_REMOTE',
       resultCode: 4,
       retryable: false,
-      message: 'unexpected error: disk full',
+      message: 'disk full',
     });
   });
 

@@ -183,6 +183,7 @@ function downloadJob(
   return {
     ...file,
     name: file.target === STREAM ? remotePath : file.target,
+    remoteName: remotePath,
     move: async (options): Promise<MoveResult> => {
       const to: string | Writable = file.target === STREAM ? stdout : file.target;
       try {

@@ -20,6 +20,8 @@ export interface MoveResult {
 export interface TransferJob {
   /** The local path: what people know it by. */
   readonly name: string;
+  /** What the server's refusals are about, where that is not `name`. */
+  readonly remoteName?: string;
   readonly source: string;
   readonly target: string;
   /** Size if it is known beforehand. */

@@ -59,7 +59,8 @@ export class TransferReport {
   failed(job: TransferJob, error: unknown): void {
     const failure = describeFailure(error);
     this.#outcome.addFailure(failure.exitCode);
-    this.#failedLine(failure, job.name, { source: job.source, target: job.target });
+    const name = failure.code === 'ERR_REMOTE' ? (job.remoteName ?? job.name) : job.name;
+    this.#failedLine(failure, name, { source: job.source, target: job.target });
   }
 
   obstacle({ kind, source, error }: Obstacle): void {

@@ -9,12 +9,16 @@ export const SLUICE_PATH = path.resolve(
   '../../../../packages/cli/bin/sluice.js',
 );
 
+const OVERRIDES = '-dac_override,-dac_read_search';
+
 export interface SluiceOptions {
   readonly cwd?: string;
   /** Added to an environment without any of the variables that the command reads. */
   readonly env?: Readonly<Record<string, string>>;
   /** Standard input. @default empty */
   readonly input?: string | Uint8Array;
+  /** With the right of root to open locked files given up. */
+  readonly withoutPrivileges?: boolean;
 }
 
 export interface SluiceResult {
@@ -26,7 +30,11 @@ export interface SluiceResult {
 /** Starts `sluice` with pipes for all three streams, and a session of its own: no terminal to ask on. */
 export function startSluice(args: readonly string[], options: SluiceOptions = {}): ChildProcessWithoutNullStreams {
   const { SLUICE_URL, SLUICE_PASSWORD, NO_COLOR, ...environment } = process.env;
-  const child = spawn(process.execPath, [SLUICE_PATH, ...args], {
+  const isRoot = process.getuid?.() === 0;
+  const wrapper =
+    options.withoutPrivileges && isRoot ? ['setpriv', `--bounding-set=${OVERRIDES}`, `--inh-caps=${OVERRIDES}`] : [];
+  const [program, ...words] = [...wrapper, process.execPath, SLUICE_PATH, ...args] as [string, ...string[]];
+  const child = spawn(program, words, {
     cwd: options.cwd,
     env: { ...environment, TERM: 'xterm', ...options.env },
     detached: true,
