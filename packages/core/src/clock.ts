@@ -11,15 +11,18 @@ export interface Clock {
   every(periodMs: number, callback: () => void): Cancel;
 }
 
+/** Node takes a longer time for none at all; this one is 24 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** The machine's monotonic clock. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs).unref();
+    const timer = setTimeout(callback, Math.min(delayMs, MAX_TIMER_MS)).unref();
     return () => clearTimeout(timer);
   },
   every(periodMs, callback) {
-    const timer = setInterval(callback, periodMs).unref();
+    const timer = setInterval(callback, Math.min(periodMs, MAX_TIMER_MS)).unref();
     return () => clearInterval(timer);
   },
 };

@@ -191,7 +191,7 @@ export class Connection {
     else if (this.#state !== 'open') return;
     else if (firstByteTimeoutMs > 0 && this.#receivedBytes === 0 && nowMs - this.openedAtMs >= firstByteTimeoutMs)
       this.close('first-byte-timeout');
-    else if (this.#handler.isWorking) this.#lastActivityMs = nowMs;
+    else if (this.#handler.isWorking && this.#queue.queuedBytes === 0) this.#lastActivityMs = nowMs;
     else if (idleTimeoutMs > 0 && nowMs - this.#lastActivityMs >= idleTimeoutMs) this.close('idle-timeout');
   }
 

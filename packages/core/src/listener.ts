@@ -1,9 +1,10 @@
 import net from 'node:net';
+import { OptionsError } from '@sluice/framing';
 import { Admission } from './admission.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CloseReason, Connection, type ConnectionHandler, type ConnectionLimits } from './connection.js';
 import { descriptorLimit, fitToDescriptors } from './descriptor-limit.js';
-import { DEFAULT_OUTBOUND_LIMITS } from './outbound-queue.js';
+import { DEFAULT_OUTBOUND_LIMITS, type OutboundLimits } from './outbound-queue.js';
 import type { ReceiveMode } from './receive-buffer.js';
 
 export interface ListenerOptions {
@@ -78,7 +79,12 @@ export class Listener {
   #onEmpty: (() => void) | undefined;
   #refusedSinceWarning = 0;
 
-  /** Opens a listener. @throws the system's error when the address cannot be used */
+  /**
+   * Opens a listener.
+   *
+   * @throws {OptionsError} `ERR_OPTION_RANGE` for a number that makes no sense
+   * @throws the system's error when the address cannot be used
+   */
   static async listen(options: ListenerOptions): Promise<Listener> {
     const listener = new Listener(options);
     await listener.#open();
@@ -95,6 +101,14 @@ export class Listener {
       maxConnections: options.maxConnections ?? DEFAULT_LISTENER_OPTIONS.maxConnections,
       maxWaiting: options.maxWaiting ?? DEFAULT_LISTENER_OPTIONS.maxWaiting,
     };
+    requireAtLeast(1, { maxConnections: wanted.maxConnections, backlog: options.backlog ?? 1 });
+    requireAtLeast(0, {
+      maxWaiting: wanted.maxWaiting,
+      firstByteTimeoutMs: this.#firstByteTimeoutMs,
+      idleTimeoutMs: this.#idleTimeoutMs,
+      closeTimeoutMs: this.#limits.closeTimeoutMs,
+    });
+    requireOrder(this.#limits.outbound);
     const limit = descriptorLimit();
     const fitted = fitToDescriptors(wanted, limit);
     if (fitted.maxConnections < wanted.maxConnections) {
@@ -257,5 +271,23 @@ export class Listener {
       if (this.#admission.active === 0) this.#onEmpty();
     });
     return this.#stopped;
+  }
+}
+
+function requireAtLeast(min: number, options: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!(value >= min)) throw new OptionsError(`${name} is ${value}; it must be ${min} or more`);
+  }
+}
+
+function requireOrder({
+  lowWaterMarkBytes: low,
+  highWaterMarkBytes: high,
+  hardLimitBytes: hard,
+}: OutboundLimits): void {
+  if (!(low >= 0 && low <= high && high < hard)) {
+    throw new OptionsError(
+      `the outbound limits are ${low}, ${high} and ${hard} bytes; each must be above the one before`,
+    );
   }
 }

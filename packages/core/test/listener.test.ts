@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Connection, descriptorLimit, type FramedConnection, type FrameHandler, Listener } from '@sluice/core';
+import {
+  type Connection,
+  DEFAULT_OUTBOUND_LIMITS,
+  descriptorLimit,
+  type FramedConnection,
+  type FrameHandler,
+  Listener,
+  type ListenerOptions,
+} from '@sluice/core';
+import { OptionsError } from '@sluice/framing';
 import { eventually } from './support/eventually.js';
 import { echo, Loopback, passTurns, RECEIVE_MODES } from './support/loopback.js';
 import { frame, Peer } from './support/peer.js';
@@ -279,6 +288,22 @@ describe('listener', () => {
   it('rejects when the address is not one of this machine, or no port', async () => {
     await assert.rejects(Listener.listen({ ...options, host: '192.0.2.1' }), { code: 'EADDRNOTAVAIL' });
     await assert.rejects(Listener.listen({ ...options, port: 65_536 }), { code: 'ERR_SOCKET_BAD_PORT' });
+  });
+
+  it('refuses numbers that make no sense', async () => {
+    const outbound = DEFAULT_OUTBOUND_LIMITS;
+    const bad: Partial<ListenerOptions>[] = [
+      { maxConnections: 0 },
+      { maxConnections: Number.NaN },
+      { maxWaiting: -1 },
+      { backlog: 0 },
+      { firstByteTimeoutMs: -1 },
+      { idleTimeoutMs: Number.NaN },
+      { limits: { closeTimeoutMs: -1 } },
+      { limits: { outbound: { ...outbound, lowWaterMarkBytes: outbound.highWaterMarkBytes + 1 } } },
+      { limits: { outbound: { ...outbound, hardLimitBytes: outbound.highWaterMarkBytes } } },
+    ];
+    for (const given of bad) await assert.rejects(Listener.listen({ ...options, ...given }), OptionsError);
   });
 
   it('frees the port when it is closed', async () => {

@@ -63,6 +63,7 @@ export class LengthFieldDecoder implements FrameDecoder {
     const minLength = layout.minLength ?? smallest;
     requireInteger('lengthOffset', lengthOffset, 0, 1 << 20);
     requireInteger('lengthWidth', lengthWidth, 1, 6);
+    requireInteger('lengthAdjustment', lengthAdjustment, -(2 ** 48), 2 ** 48);
     requireInteger('maxLength', maxLength, 0, 256 ** lengthWidth - 1);
     requireInteger('minLength', minLength, smallest, maxLength);
     this.#sink = sink;

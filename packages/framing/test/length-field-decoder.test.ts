@@ -244,6 +244,38 @@ describe('length-field decoder', () => {
     assert.ok(copied < 4 * bytes.length, `buffers of ${copied} bytes for a frame of ${bytes.length}`);
   });
 
+  for (const chunkBytes of [1460, 65_536, 262_144]) {
+    it(`takes buffers of a few times 10 MiB for a frame of 10 MiB in chunks of ${chunkBytes} bytes`, () => {
+      let taken = 0;
+      let mostBuffered = 0;
+      const pool = new (class extends BufferPool {
+        override take(bytes: number): Uint8Array {
+          taken += bytes;
+          return super.take(bytes);
+        }
+      })();
+      let frames = 0;
+      const decoder = new LengthFieldDecoder(
+        { byteOrder: 'little', maxLength: 10_485_760 },
+        {
+          onFrame() {
+            frames += 1;
+            return true;
+          },
+        },
+        pool,
+      );
+      const bytes = frame(new Uint8Array(10_485_760));
+      for (let at = 0; at < bytes.length; at += chunkBytes) {
+        decoder.push(bytes, at, Math.min(bytes.length, at + chunkBytes));
+        mostBuffered = Math.max(mostBuffered, decoder.bufferedBytes);
+      }
+      assert.equal(frames, 1);
+      assert.ok(mostBuffered <= bytes.length);
+      assert.ok(taken < 4 * bytes.length, `buffers of ${taken} bytes`);
+    });
+  }
+
   const layouts: [string, LengthFieldLayout, number[], number[]][] = [
     ['one byte that counts what follows', { lengthWidth: 1, maxLength: 255 }, [2, 9, 9], [2, 9, 9]],
     ['two bytes, big-endian', { lengthWidth: 2, maxLength: 500 }, [0, 1, 9], [0, 1, 9]],
@@ -275,6 +307,8 @@ describe('length-field decoder', () => {
       { lengthOffset: -1, maxLength: 1 },
       { lengthAdjustment: -4, minLength: 3, maxLength: 10 },
       { minLength: 5, maxLength: 4 },
+      { lengthAdjustment: 0.5, maxLength: 4 },
+      { maxLength: 1.5 },
     ];
     for (const layout of bad) assert.throws(() => new LengthFieldDecoder(layout, new Collector()), OptionsError);
   });
