@@ -28,7 +28,15 @@ function exportsOfIndex() {
       .split(',')
       .map((name) => name.trim())
       .filter((name) => name !== '')
-      .map((name) => ({ name, file: `${module}.d.ts` })),
+      .map((name) => ({ name, file: `${module}.d.ts` }))
+      .filter(({ name, file }) => !isFromElsewhere(name, file)),
+  );
+}
+
+/** Whether a file hands a name of another package on; the introduction of the page has those. */
+function isFromElsewhere(name, file) {
+  return new RegExp(`^export (type )?\\{[^}]*\\b${name}\\b[^}]*\\}`, 'm').test(
+    readFileSync(path.join(declarations, file), 'utf8'),
   );
 }
 

@@ -1,4 +1,7 @@
 import { getSystemErrorMap } from 'node:util';
+
+export { OptionsError } from '@sluice/framing';
+
 import { canonicalResultCode, ResultCode, resultText } from '@sluice/wire';
 
 /**

@@ -3,14 +3,15 @@ export type { Cancel, ClientClock } from './clock.js';
 export type { Endpoint, ParsedSluiceUrl } from './endpoint.js';
 export { DEFAULT_PORT, parseSluiceUrl } from './endpoint.js';
 export type { ClientErrorCode, ClientErrorOptions } from './errors.js';
-export { ClientError } from './errors.js';
+export { ClientError, OptionsError } from './errors.js';
 export type { ListEntry } from './listing.js';
-export type { ConnectOptions, RetryInfo } from './options.js';
+export type { ConnectOptions, ResolvedConnectOptions, RetryInfo } from './options.js';
 export { DEFAULT_CONNECT_OPTIONS } from './options.js';
 export type {
   CallOptions,
   DownloadOptions,
   DownloadResult,
+  Durability,
   Progress,
   ResumePolicy,
   UploadOptions,

@@ -1,5 +1,7 @@
 import type { Durability } from '@sluice/wire';
 
+export type { Durability };
+
 /** How far a transfer has come. */
 export interface Progress {
   /** Bytes that are where they belong, resumed ones included. Goes back when an attempt has to start over. */

@@ -33,6 +33,9 @@ const SERVER_FEATURES: readonly string[] = [Feature.VerifiedResume, Feature.Dura
 
 const DATA_TEXT = dataRequestText();
 
+/** Longest command text before login, in bytes: a Login needs some 100, and a stranger gets no more memory than this. */
+const MAX_TEXT_BEFORE_LOGIN = 64 << 10;
+
 /** What becomes of a packet that arrives in pieces. */
 type Pieces =
   /** Its data goes to the protocol as it comes. */
@@ -135,6 +138,9 @@ export class ServerSession implements Session, FrameHandler {
     const textStart = start + PACKET_HEAD_BYTES;
     if (end < textStart) return false;
     const textEnd = commandTextEnd(source, start, frameLength);
+    if (!this.#isAllowed && textEnd - textStart > MAX_TEXT_BEFORE_LOGIN) {
+      throw new ProtocolError('ERR_COMMAND_LENGTH', `command text of ${textEnd - textStart} bytes before login`);
+    }
     if (end < textEnd) return false;
     const isPlain = this.#takesData && isPlainData(source, textStart, textEnd);
     const text = isPlain ? undefined : decodeCommandText(source, textStart, textEnd);

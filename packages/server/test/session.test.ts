@@ -323,6 +323,17 @@ describe('hostile peers', () => {
     );
   });
 
+  it('closes on a command text above 64 KiB before login, as soon as its length is there, and takes it after', async () => {
+    await using server = await TestServer.start();
+    using stranger = await server.connect();
+    const long = request('Active', [['Filler', 'x'.repeat(70_000)]]);
+    await stranger.send(Uint8Array.of(Upload), long.subarray(0, 20));
+    assert.equal((await stranger.waitForClose()).length, 0);
+    using peer = await server.login(Upload);
+    await peer.send(long);
+    assert.deepEqual(await answer(peer), ['Command=Active', 'Code=0']);
+  });
+
   it('makes failed logins wait longer and longer, per address', async () => {
     const clock = new ManualClock();
     await using server = await TestServer.start({ clock });

@@ -42,8 +42,8 @@ interface OpenUpload {
   readonly claim: WriteClaim;
   readonly handle: FileHandle;
   readonly writer: FileWriter;
-  /** Held for a file that was created, until its name is on the disk. */
-  readonly directory: HeldDirectory | undefined;
+  /** Synced before "done": also a file that was there may have a name that is not on the disk yet. */
+  readonly directory: HeldDirectory;
 }
 
 class UploadHandler implements ProtocolHandler, WriteHolder {
@@ -137,9 +137,9 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
         claim,
         handle: opened.handle,
         writer: new FileWriter(opened.handle, position, paceOfDevice(dev)),
-        directory: opened.created && this.#durability === 'durable' ? directory : undefined,
+        directory,
       };
-      if (this.#open.directory) directory = undefined;
+      directory = undefined;
       opened = undefined;
       claim = undefined;
       this.#session.log.debug('upload begins', { directory: upload.dirName, file: fileName, from: position });
@@ -165,7 +165,7 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
       } catch (error) {
         throw storageErrorFrom(error, 'file');
       }
-      await open.directory?.sync();
+      await open.directory.sync();
     }
     await this.#release();
     this.#session.log.info('upload complete', {
@@ -205,7 +205,7 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     this.#open = undefined;
     await open.writer.settle();
     await open.handle.close();
-    await open.directory?.close();
+    await open.directory.close();
     open.claim.release();
   }
 
