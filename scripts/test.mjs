@@ -17,10 +17,15 @@ if (files.length === 0) {
   process.stderr.write('no test file matches\n');
   process.exit(1);
 }
-const result = spawnSync(process.execPath, ['--enable-source-maps', '--test', ...files], {
-  cwd: root,
-  stdio: 'inherit',
-});
+const reporter = process.stdout.isTTY ? 'spec' : 'tap';
+const result = spawnSync(
+  process.execPath,
+  ['--enable-source-maps', '--test', `--test-reporter=${reporter}`, ...files],
+  {
+    cwd: root,
+    stdio: 'inherit',
+  },
+);
 process.exit(result.status ?? 1);
 
 /** A compiled test whose source was renamed or removed must not run. */
