@@ -1,19 +1,16 @@
-import { createHmac, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
-import { lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import {
   createVerifier,
   digestOf,
-  faultOfVerifier,
   type PasswordVerifier,
   SCRYPT_PARAMETERS,
   unfittingVerifier,
   verify,
 } from './password-verifier.js';
+import { randomPassword } from './random-password.js';
 import { UserError } from './user-error.js';
-
-/** Longest user name, in characters. */
-export const MAX_USER_NAME_LENGTH = 64;
+import { faultOfName } from './user-name.js';
+import { createUsersFile, readUsersFile } from './users-file.js';
 
 /** What an operator gives on the command line for one user. */
 export interface NameAndPassword {
@@ -27,9 +24,6 @@ interface User {
   remembered: Buffer | undefined;
 }
 
-/** Characters that are not taken for one another, and are typed without shift. */
-const PASSWORD_ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789';
-const PASSWORD_LENGTH = 20;
 const ADMIN_NAME = 'admin';
 
 /**
@@ -70,35 +64,20 @@ export class UserStore {
    * @throws {UserError} `ERR_USERS_FILE_MISSING`; `ERR_USERS_FILE`, with the first thing that is wrong
    */
   static async load(file: string): Promise<UserStore> {
-    let text: string;
-    try {
-      text = await readFile(file, 'utf8');
-    } catch (error) {
-      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      const code = isMissing ? 'ERR_USERS_FILE_MISSING' : 'ERR_USERS_FILE';
-      throw new UserError(code, `users file ${file}: ${isMissing ? 'not found' : 'cannot be read'}`, { cause: error });
-    }
-    return new UserStore(parseUsersFile(file, text));
+    const users = await readUsersFile(file);
+    return new UserStore(new Map(users.map(({ name, verifier }) => [name, verifier])));
   }
 
   /**
    * Makes a users file with the user `admin` and a random password. The password is in the result and nowhere else: it
-   * must be shown now or never. Missing directories are made, for the owner alone; the file is there as a whole, durable,
-   * with mode 0600, or not at all.
+   * must be shown now or never.
    *
-   * @throws {UserError} `ERR_USERS_FILE` if the file exists or cannot be written
+   * @throws {UserError} as `createUsersFile`
    */
   static async createWithAdmin(file: string): Promise<{ store: UserStore; password: string }> {
-    const password = Array.from({ length: PASSWORD_LENGTH }, randomCharacter).join('');
+    const password = randomPassword();
     const verifier = await createVerifier(digestOf(password));
-    const content = { users: [{ name: ADMIN_NAME, verifier }] };
-    try {
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-      await writeNewFile(file, `${JSON.stringify(content, undefined, 2)}\n`);
-    } catch (error) {
-      if (error instanceof UserError) throw error;
-      throw new UserError('ERR_USERS_FILE', `users file ${file}: cannot be written`, { cause: error });
-    }
+    await createUsersFile(file, [{ name: ADMIN_NAME, verifier }]);
     return { store: new UserStore(new Map([[ADMIN_NAME, verifier]])), password };
   }
 
@@ -134,73 +113,4 @@ export function parseUserOption(text: string): NameAndPassword {
   if (password === '')
     throw new UserError('ERR_USER_OPTION', 'a user is given as NAME:PASSWORD: the password is empty');
   return { name, password };
-}
-
-function faultOfName(name: string): string | undefined {
-  if (name === '') return 'the name is empty';
-  if (Array.from(name).length > MAX_USER_NAME_LENGTH) return `the name is above ${MAX_USER_NAME_LENGTH} characters`;
-  if (/[\p{Cc}\p{Surrogate}]/u.test(name)) return 'the name has a control character';
-  return undefined;
-}
-
-function parseUsersFile(file: string, text: string): Map<string, PasswordVerifier> {
-  const fail = (fault: string, cause?: unknown): never => {
-    throw new UserError('ERR_USERS_FILE', `users file ${file}: ${fault}`, cause === undefined ? {} : { cause });
-  };
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch (error) {
-    return fail('is not JSON', error);
-  }
-  const users = isObject(content) ? (content as { users?: unknown }).users : undefined;
-  if (!Array.isArray(users)) return fail('has no list "users"');
-  const verifiers = new Map<string, PasswordVerifier>();
-  for (const [index, user] of users.entries()) {
-    const at = `users[${index}]`;
-    if (!isObject(user)) return fail(`${at} is not an object`);
-    const { name, verifier } = user;
-    if (typeof name !== 'string') return fail(`${at} has no "name"`);
-    const nameFault = faultOfName(name);
-    if (nameFault) return fail(`${at}: ${nameFault}`);
-    if (verifiers.has(name)) return fail(`${at}: the name ${JSON.stringify(name)} is there twice`);
-    const verifierFault = faultOfVerifier(verifier);
-    if (verifierFault) return fail(`${at}: "verifier" ${verifierFault}`);
-    verifiers.set(name, verifier as PasswordVerifier);
-  }
-  return verifiers;
-}
-
-async function writeNewFile(file: string, text: string): Promise<void> {
-  if (await exists(file)) throw new UserError('ERR_USERS_FILE', `users file ${file}: exists already`);
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    await using handle = await open(temporary, 'wx', 0o600);
-    await handle.writeFile(text);
-    await handle.sync();
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  await using directory = await open(dirname(file), 'r');
-  await directory.sync();
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await lstat(file);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-function randomCharacter(): string {
-  return PASSWORD_ALPHABET[randomInt(PASSWORD_ALPHABET.length)]!;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,0 +1,261 @@
+import type { Stats } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { STATE_DIRECTORY } from '../storage/path-name.js';
+import { describeHolder, LockFile } from './lock-file.js';
+import { createVerifier, digestOf, faultOfVerifier, type PasswordVerifier } from './password-verifier.js';
+import { UserError } from './user-error.js';
+import { faultOfName } from './user-name.js';
+
+/** How long a change waits for another one to end. */
+const LOCK_WAIT_MS = 5000;
+
+/** A user as the file has it. */
+export interface UserEntry {
+  readonly name: string;
+  readonly verifier: PasswordVerifier;
+}
+
+/** What else the file has, there or in an entry, is kept as it is. */
+interface Content {
+  readonly users: readonly UserEntry[];
+}
+
+export interface ChangeUsersOptions {
+  /** Ends the wait for another change; one that has begun is completed. */
+  readonly signal?: AbortSignal;
+  /** @default 5000 */
+  readonly lockWaitMs?: number;
+}
+
+/** The file that a server without other users makes and reads. No client can reach it. */
+export function ownUsersFile(root: string): string {
+  return join(root, STATE_DIRECTORY, 'users.json');
+}
+
+/**
+ * The users of a file, in its order.
+ *
+ * @throws {UserError} `ERR_USERS_FILE_MISSING`; `ERR_USERS_FILE`, with the first thing that is wrong
+ */
+export async function readUsersFile(file: string): Promise<readonly UserEntry[]> {
+  const text = await readText(file, file);
+  if (text === undefined) throw missingFile(file);
+  return parse(file, text).users;
+}
+
+/**
+ * Makes a file that is not there yet. Missing directories are made, for the owner alone; the file is there as a whole,
+ * durable, with mode 0600, or not at all.
+ *
+ * @throws {UserError} `ERR_USERS_FILE` if the file exists or cannot be written; `ERR_USERS_FILE_LOCKED`
+ */
+export async function createUsersFile(file: string, users: readonly UserEntry[]): Promise<void> {
+  await change(file, { mayCreate: true }, (text) => {
+    if (text !== undefined) throw new UserError('ERR_USERS_FILE', `users file ${file}: exists already`);
+    return { users };
+  });
+}
+
+/**
+ * Adds a user; makes the file, as `createUsersFile` does, if it is not there.
+ *
+ * @throws {UserError} `ERR_USER_NAME` and `ERR_USER_PASSWORD` for what no user can have; `ERR_USER_EXISTS`;
+ * `ERR_USERS_FILE`; `ERR_USERS_FILE_LOCKED`
+ */
+export async function addUser(
+  file: string,
+  name: string,
+  password: string,
+  options: ChangeUsersOptions = {},
+): Promise<void> {
+  const fault = faultOfName(name);
+  if (fault) throw new UserError('ERR_USER_NAME', `user ${JSON.stringify(name)}: ${fault}`);
+  // before the lock: it takes longer than all the rest
+  const verifier = await verifierOf(name, password);
+  await change(file, { ...options, mayCreate: true }, (text) => {
+    const content = text === undefined ? { users: [] } : parse(file, text);
+    if (content.users.some((user) => user.name === name)) {
+      throw new UserError('ERR_USER_EXISTS', `user ${JSON.stringify(name)} exists already`);
+    }
+    return { ...content, users: [...content.users, { name, verifier }] };
+  });
+}
+
+/** @throws {UserError} as `addUser`, but `ERR_USERS_FILE_MISSING` and `ERR_USER_MISSING` */
+export async function changePassword(
+  file: string,
+  name: string,
+  password: string,
+  options: ChangeUsersOptions = {},
+): Promise<void> {
+  const verifier = await verifierOf(name, password);
+  await change(file, options, (text) => {
+    const content = parseWithUser(file, text, name);
+    return { ...content, users: content.users.map((user) => (user.name === name ? { ...user, verifier } : user)) };
+  });
+}
+
+/**
+ * The last one may be removed, too; then nobody can log in.
+ *
+ * @returns how many are left
+ * @throws {UserError} `ERR_USERS_FILE_MISSING`, `ERR_USER_MISSING`; `ERR_USERS_FILE` and `ERR_USERS_FILE_LOCKED`
+ */
+export async function removeUser(file: string, name: string, options: ChangeUsersOptions = {}): Promise<number> {
+  const { users } = await change(file, options, (text) => {
+    const content = parseWithUser(file, text, name);
+    return { ...content, users: content.users.filter((user) => user.name !== name) };
+  });
+  return users.length;
+}
+
+async function verifierOf(name: string, password: string): Promise<PasswordVerifier> {
+  if (password === '') throw new UserError('ERR_USER_PASSWORD', `user ${JSON.stringify(name)}: the password is empty`);
+  return await createVerifier(digestOf(password));
+}
+
+function parseWithUser(file: string, text: string | undefined, name: string): Content {
+  if (text === undefined) throw missingFile(file);
+  const content = parse(file, text);
+  if (content.users.some((user) => user.name === name)) return content;
+  throw new UserError('ERR_USER_MISSING', `there is no user ${JSON.stringify(name)}`);
+}
+
+/** Reads, changes and replaces the file, while nobody else does. Readers see the old file or the new one. */
+async function change(
+  file: string,
+  { signal, lockWaitMs = LOCK_WAIT_MS, mayCreate = false }: ChangeUsersOptions & { readonly mayCreate?: boolean },
+  make: (text: string | undefined) => Content,
+): Promise<Content> {
+  try {
+    const target = await locate(file, mayCreate);
+    const lockPath = `${target}.lock`;
+    await using lock = await LockFile.acquire(lockPath, { waitMs: lockWaitMs, signal });
+    if (!lock) {
+      const advice = `try again; if that process is gone, remove ${lockPath}`;
+      const message = `users file ${file}: ${await describeHolder(lockPath)} is changing it: ${advice}`;
+      throw new UserError('ERR_USERS_FILE_LOCKED', message);
+    }
+    const content = make(await readText(file, target));
+    await replace(file, target, `${JSON.stringify(content, undefined, 2)}\n`);
+    return content;
+  } catch (error) {
+    if (error instanceof UserError || (signal?.aborted && error === signal.reason)) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    const reason = code === undefined ? '' : ` (${code})`;
+    throw new UserError('ERR_USERS_FILE', `users file ${file}: cannot be written${reason}`, { cause: error });
+  }
+}
+
+/** The file itself, where `file` is a link to it: the link stays, and all names of the file have the same lock. */
+async function locate(file: string, mayCreate: boolean): Promise<string> {
+  try {
+    return await realpath(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  if (await isLink(file)) {
+    throw new UserError('ERR_USERS_FILE', `users file ${file}: is a link to a file that is not there`);
+  }
+  if (!mayCreate) throw missingFile(file);
+  const made = await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  if (made !== undefined) {
+    for (let path = resolve(dirname(file)); path.length >= resolve(made).length; path = dirname(path)) {
+      await syncDirectory(dirname(path));
+    }
+  }
+  return join(await realpath(dirname(file)), basename(file));
+}
+
+async function isLink(path: string): Promise<boolean> {
+  return await readlink(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** @param target where the file is @returns `undefined` if it is not there @throws {UserError} `ERR_USERS_FILE` */
+async function readText(file: string, target: string): Promise<string | undefined> {
+  try {
+    return await readFile(target, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new UserError('ERR_USERS_FILE', `users file ${file}: cannot be read`, { cause: error });
+  }
+}
+
+/** To be called by the holder of the lock alone. */
+async function replace(file: string, target: string, text: string): Promise<void> {
+  const old = await stat(target).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  const temporary = `${target}.tmp`;
+  // of somebody who died with the lock
+  await rm(temporary, { force: true });
+  try {
+    await using handle = await open(temporary, 'wx', 0o600);
+    await handle.writeFile(text);
+    if (old) await takeOver(file, handle, old);
+    await handle.sync();
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(target));
+}
+
+/** Who could read the old file can read the new one: often root changes it, and the server has a user of its own. */
+async function takeOver(file: string, handle: FileHandle, old: Stats): Promise<void> {
+  const own = await handle.stat();
+  if (own.uid !== old.uid || own.gid !== old.gid) {
+    await handle.chown(old.uid, old.gid).catch((cause: unknown) => {
+      const message = `users file ${file}: its owner and group cannot be kept: change it as that user, or as root`;
+      throw new UserError('ERR_USERS_FILE', message, { cause });
+    });
+  }
+  await handle.chmod(old.mode & 0o777);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  await using directory = await open(path, 'r');
+  await directory.sync();
+}
+
+function missingFile(file: string): UserError {
+  return new UserError('ERR_USERS_FILE_MISSING', `users file ${file}: not found`);
+}
+
+function parse(file: string, text: string): Content {
+  const fail = (fault: string, cause?: unknown): never => {
+    throw new UserError('ERR_USERS_FILE', `users file ${file}: ${fault}`, cause === undefined ? {} : { cause });
+  };
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    return fail('is not JSON', error);
+  }
+  const users = isObject(content) ? content['users'] : undefined;
+  if (!Array.isArray(users)) return fail('has no list "users"');
+  const names = new Set<string>();
+  for (const [index, user] of users.entries()) {
+    const at = `users[${index}]`;
+    if (!isObject(user)) return fail(`${at} is not an object`);
+    const { name, verifier } = user;
+    if (typeof name !== 'string') return fail(`${at} has no "name"`);
+    const nameFault = faultOfName(name);
+    if (nameFault) return fail(`${at}: ${nameFault}`);
+    if (names.has(name)) return fail(`${at}: the name ${JSON.stringify(name)} is there twice`);
+    const verifierFault = faultOfVerifier(verifier);
+    if (verifierFault) return fail(`${at}: "verifier" ${verifierFault}`);
+    names.add(name);
+  }
+  return content as Content;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
