@@ -25,6 +25,22 @@ export async function findPassword(who: string, sources: PasswordSources): Promi
   return sources.environment ?? (await askPassword(who));
 }
 
+/**
+ * A password for a user to be: from the file, else typed on the terminal, twice. Never from `SLUICE_PASSWORD`, which is
+ * what the operator logs in with.
+ *
+ * @param name for the question
+ * @param file path; its first line counts
+ * @throws {CommandError} as `findPassword`; exit code 1 for an empty password, and when the second is another
+ */
+export async function findNewPassword(name: string, file: string | undefined): Promise<string> {
+  if (file === undefined) return await askNewPassword(name);
+  const password = await readPasswordFile(file);
+  if (password === '')
+    throw new CommandError(ExitCode.Failed, `the first line of ${file} is empty: it is the password`);
+  return password;
+}
+
 async function readPasswordFile(path: string): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).split(/\r?\n/, 1)[0] ?? '';
@@ -33,45 +49,85 @@ async function readPasswordFile(path: string): Promise<string> {
   }
 }
 
-/** Asks on the terminal itself, not on standard input: that may be what is uploaded. */
 async function askPassword(who: string): Promise<string> {
-  const terminal = openTerminal();
+  const terminal = UnseenTerminal.open();
   if (!terminal) {
     throw usageError(`no password for ${who}: put it in SLUICE_PASSWORD, --password-file or the URL`);
   }
   try {
-    terminal.setRawMode(true);
-    stderr.write(`Password for ${escapeControls(who)}: `);
-    return await readLineUnseen(terminal);
+    return await terminal.ask(`Password for ${escapeControls(who)}: `);
   } finally {
-    stderr.write('\n');
-    terminal.setRawMode(false);
-    terminal.destroy();
+    terminal.close();
   }
 }
 
-function openTerminal(): ReadStream | undefined {
+async function askNewPassword(name: string): Promise<string> {
+  const terminal = UnseenTerminal.open();
+  if (!terminal) throw usageError(`no password for ${name}: give --password-file or --generate`);
   try {
-    return new ReadStream(openSync('/dev/tty', 'r+'));
-  } catch {
-    return undefined;
+    const password = await terminal.ask(`New password for ${escapeControls(name)}: `);
+    if (password === '') throw new CommandError(ExitCode.Failed, 'an empty password is not accepted');
+    if ((await terminal.ask('The same again: ')) === password) return password;
+    throw new CommandError(ExitCode.Failed, 'these were two different passwords: nothing was changed');
+  } finally {
+    terminal.close();
   }
 }
 
-function readLineUnseen(terminal: ReadStream): Promise<string> {
-  terminal.setEncoding('utf8');
-  return new Promise((resolve, reject) => {
-    let line: string[] = [];
-    terminal.on('error', reject);
-    terminal.on('end', () => resolve(line.join('')));
-    terminal.on('data', (chunk: string) => {
-      for (const char of chunk) {
-        if (char === '\r' || char === '\n' || char === '\x04') return resolve(line.join(''));
-        if (char === '\x03') return reject(new CommandError(ExitCode.Interrupted, 'interrupted'));
-        if (char === '\x7f' || char === '\b') line.pop();
-        else if (char === '\x15') line = [];
-        else line.push(char);
-      }
-    });
-  });
+/** The terminal itself, without echo: not standard input, which may be what is uploaded. */
+class UnseenTerminal {
+  readonly #terminal: ReadStream;
+  readonly #lines: AsyncIterator<string>;
+
+  private constructor(terminal: ReadStream) {
+    this.#terminal = terminal.setEncoding('utf8');
+    this.#lines = unseenLines(terminal);
+  }
+
+  /** @returns `undefined` if there is none. To be closed */
+  static open(): UnseenTerminal | undefined {
+    try {
+      const terminal = new ReadStream(openSync('/dev/tty', 'r+'));
+      terminal.setRawMode(true);
+      return new UnseenTerminal(terminal);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** @throws {CommandError} exit code 130 for Ctrl-C */
+  async ask(question: string): Promise<string> {
+    stderr.write(question);
+    try {
+      const { value } = await this.#lines.next();
+      if (value === CTRL_C) throw new CommandError(ExitCode.Interrupted, 'interrupted');
+      return value ?? '';
+    } finally {
+      stderr.write('\n');
+    }
+  }
+
+  close(): void {
+    this.#terminal.setRawMode(false);
+    this.#terminal.destroy();
+  }
+}
+
+const CTRL_C = '\x03';
+
+/** What is typed, also ahead; Ctrl-C is a line of its own. To throw here would close the terminal before its mode is set back. */
+async function* unseenLines(terminal: ReadStream): AsyncGenerator<string, string> {
+  let line: string[] = [];
+  for await (const chunk of terminal) {
+    for (const char of chunk as string) {
+      if (char === CTRL_C) yield CTRL_C;
+      else if (char === '\r' || char === '\n' || char === '\x04') {
+        yield line.join('');
+        line = [];
+      } else if (char === '\x7f' || char === '\b') line.pop();
+      else if (char === '\x15') line = [];
+      else line.push(char);
+    }
+  }
+  return line.join('');
 }

@@ -8,9 +8,6 @@ import { stderr, stdout } from '../terminal/standard-streams.js';
 
 type ServerPackage = typeof import('@sluice/server');
 
-/** The server's own files, below the root; no client can reach it. */
-const STATE_DIRECTORY = '.sluice';
-
 export const serve = defineCommand({
   name: 'serve',
   summary: 'Run a server for a directory',
@@ -147,7 +144,7 @@ export const serve = defineCommand({
 });
 
 /** @throws {CommandError} exit code 1 */
-async function requireDirectory(root: string): Promise<void> {
+export async function requireDirectory(root: string): Promise<void> {
   const { stat } = await import('node:fs/promises');
   const found = await stat(root).catch((error: NodeJS.ErrnoException) => {
     const hint =
@@ -162,7 +159,7 @@ async function requireDirectory(root: string): Promise<void> {
 
 /** The users of the command line, of a users file, or of the file that the first start without either has made. */
 async function findUsers(
-  { UserStore, UserError, parseUserOption }: ServerPackage,
+  { UserStore, UserError, ownUsersFile, parseUserOption }: ServerPackage,
   root: string,
   given: readonly string[],
   file: string | undefined,
@@ -171,7 +168,7 @@ async function findUsers(
   try {
     if (given.length > 0) return { users: await UserStore.fromPairs(given.map(parseUserOption)) };
     if (file !== undefined) return { users: await UserStore.load(file) };
-    const ownFile = path.join(root, STATE_DIRECTORY, 'users.json');
+    const ownFile = ownUsersFile(root);
     try {
       return { users: await UserStore.load(ownFile) };
     } catch (error) {
