@@ -35,6 +35,7 @@ export async function withRetries<T>(
       const delayMs = retryDelayMs(options, vainAttempts);
       vainAttempts += 1;
       options.onRetry({ attempt: number, delayMs, error });
+      signal.throwIfAborted(); // onRetry may have called it off
       await pause(options, signal, delayMs);
     }
   }
