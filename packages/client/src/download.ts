@@ -1,16 +1,15 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { Command, encodeDownloadRequest, Feature, ProtocolFlag, ResultCode } from '@sluice/wire';
 import { abortable } from './cancellation.js';
 import type { Connection } from './connection.js';
 import { ClientError, localFileError } from './errors.js';
-import { type ByteTarget, IncomingFile } from './incoming-file.js';
-import { matchingPrefix } from './matching-prefix.js';
+import { IncomingFile } from './incoming-file.js';
+import { digestsOfFile, matchingPrefix } from './matching-prefix.js';
 import { PartialFile } from './partial-file.js';
 import type { RemotePath } from './remote-path.js';
 import { type Attempt, withRetries } from './retry.js';
 import { StreamTarget } from './stream-target.js';
-import type { DownloadOptions, DownloadResult } from './transfer.js';
+import type { DownloadOptions, DownloadResult, ResumePolicy } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
 
 /** Data per packet that is asked for. */
@@ -25,7 +24,7 @@ export async function downloadToFile(
 ): Promise<DownloadResult> {
   const partial = await PartialFile.open(targetPath);
   try {
-    const result = await new Download(context, remote, partial, partial, options).run();
+    const result = await new Download(context, remote, partial, options).run();
     await partial.commit(result.bytes);
     return result;
   } finally {
@@ -40,9 +39,9 @@ export async function downloadToStream(
   stream: Writable,
   options: DownloadOptions,
 ): Promise<DownloadResult> {
-  const target = new StreamTarget(stream);
+  const target = await StreamTarget.open(stream);
   try {
-    const result = await new Download(context, remote, target, undefined, options).run();
+    const result = await new Download(context, remote, target, options).run();
     await abortable(context.signal, target.finish());
     return result;
   } finally {
@@ -54,9 +53,7 @@ export async function downloadToStream(
 class Download {
   readonly #context: TransferContext;
   readonly #remote: RemotePath;
-  readonly #target: ByteTarget;
-  /** The target, if what is in it can be read and dropped. */
-  readonly #partial: PartialFile | undefined;
+  readonly #target: PartialFile | StreamTarget;
   readonly #options: DownloadOptions;
   #bytesReceived = 0;
   /** Bytes that are with the target and right, as far as this call knows. */
@@ -70,14 +67,12 @@ class Download {
   constructor(
     context: TransferContext,
     remote: RemotePath,
-    target: ByteTarget,
-    partial: PartialFile | undefined,
+    target: PartialFile | StreamTarget,
     options: DownloadOptions,
   ) {
     this.#context = context;
     this.#remote = remote;
     this.#target = target;
-    this.#partial = partial;
     this.#options = options;
   }
 
@@ -100,50 +95,73 @@ class Download {
   }
 
   async #attempt(connection: Connection, attempt: Attempt): Promise<void> {
-    const offset = await this.#offset(connection);
+    // Digest and Download follow each other on this one connection, which serves nobody else: a server can answer both from the same file,
+    // also when another one takes its name in between.
+    const offset =
+      this.#target instanceof PartialFile
+        ? await this.#offset(connection, this.#target)
+        : await this.#streamOffset(connection, this.#target);
     await this.#startAt(offset);
     try {
       await this.#fetch(connection, attempt);
     } catch (error) {
       // The partial is longer than the file: its length was trusted wrongly.
       const isBehindEnd = error instanceof ClientError && error.resultCode === ResultCode.ParameterError;
-      if (!isBehindEnd || offset === 0 || !this.#partial) throw error;
+      if (!isBehindEnd || offset === 0 || !(this.#target instanceof PartialFile)) {
+        throw this.#canGoOn(connection) ? error : withoutRetry(error);
+      }
       await this.#startAt(0);
       await this.#fetch(connection, attempt);
     }
   }
 
-  /** Where to go on: every byte in front of it is known to be right. */
-  async #offset(connection: Connection): Promise<number> {
+  /** Where to go on in the partial: every byte in front of it is known to be right. */
+  async #offset(connection: Connection, partial: PartialFile): Promise<number> {
     const isFirst = this.#isFirstAttempt;
     this.#isFirstAttempt = false;
-    if (!this.#partial) return this.#bytesDone;
     if (this.#mustStartOver) {
       this.#mustStartOver = false;
       return 0;
     }
-    const policy = this.#options.resume ?? 'verified';
-    if (isFirst && policy === 'never') return 0;
-    if (policy === 'trust-length') return this.#partial.length();
+    if (isFirst && this.#resume === 'never') return 0;
+    if (this.#resume === 'trust-length') return partial.length();
     if (connection.supports(Feature.VerifiedResume)) {
       this.#total = undefined; // what is kept is proven, whatever became of the rest
-      return this.#matching(connection, this.#partial.handle);
+      return this.#matching(connection, partial);
     }
     return this.#bytesDone;
   }
 
-  async #matching(connection: Connection, partial: FileHandle): Promise<number> {
-    const { size } = await partial.stat();
+  async #matching(connection: Connection, partial: PartialFile): Promise<number> {
+    const length = await partial.length();
     try {
-      return await matchingPrefix(connection, this.#remote, partial, size);
+      return await matchingPrefix(connection, this.#remote, digestsOfFile(partial.handle), length);
     } catch (error) {
       if (error instanceof ClientError || this.#context.signal.aborted) throw error;
-      throw localFileError('read', this.#partial?.path ?? '', error);
+      throw localFileError('read', partial.path, error);
     }
   }
 
+  /** Where to go on in a stream: behind all that was written, which must be what the server's file still begins with. */
+  async #streamOffset(connection: Connection, stream: StreamTarget): Promise<number> {
+    const done = this.#bytesDone;
+    if (done === 0 || this.#resume === 'trust-length') return done;
+    if (!this.#canGoOn(connection))
+      throw withoutRetry(new ClientError('ERR_CONNECTION_LOST', 'the connection was lost'));
+    this.#total = undefined;
+    const common = await matchingPrefix(connection, this.#remote, stream.digests, done);
+    if (common < done) throw this.#changedOnServer();
+    return done;
+  }
+
+  /** Whether a broken link can be mended, as far as this server is concerned. */
+  #canGoOn(connection: Connection): boolean {
+    if (this.#target instanceof PartialFile || this.#bytesDone === 0) return true;
+    return this.#resume === 'trust-length' || connection.supports(Feature.VerifiedResume);
+  }
+
   async #startAt(offset: number): Promise<void> {
-    await this.#partial?.keep(offset);
+    if (this.#target instanceof PartialFile) await this.#target.keep(offset);
     if (offset === 0) this.#bytesResumed = 0;
     else if (this.#bytesReceived === 0) this.#bytesResumed = offset;
     else this.#bytesResumed = Math.min(this.#bytesResumed, offset);
@@ -182,12 +200,21 @@ class Download {
     this.#total = isOtherFile ? undefined : total;
     if (isOtherFile && this.#bytesDone > 0) {
       this.#mustStartOver = true;
-      const text = `${this.#remote.fileName} changed on the server while it was being downloaded`;
-      throw new ClientError('ERR_SOURCE_CHANGED', text, { retryable: this.#partial !== undefined });
+      throw this.#changedOnServer();
     }
     if (remaining < 0) throw new ClientError('ERR_PROTOCOL', `the server announced ${remaining} bytes`);
     this.#total = total;
     this.#report();
+  }
+
+  /** A partial can be started over, a stream cannot. */
+  #changedOnServer(): ClientError {
+    const text = `${this.#remote.fileName} changed on the server while it was being downloaded`;
+    return new ClientError('ERR_SOURCE_CHANGED', text, { retryable: this.#target instanceof PartialFile });
+  }
+
+  get #resume(): ResumePolicy {
+    return this.#options.resume ?? 'verified';
   }
 
   #report(): void {
@@ -197,4 +224,11 @@ class Download {
       bytesResumed: this.#bytesResumed,
     });
   }
+}
+
+/** For a stream that has got bytes of a server that cannot tell whether they are those of its file. */
+function withoutRetry(error: unknown): unknown {
+  if (!(error instanceof ClientError) || !error.retryable) return error;
+  const text = `${error.message}; this server cannot tell whether its file is still the one that was begun`;
+  return new ClientError(error.code, text, { cause: error });
 }

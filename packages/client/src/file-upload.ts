@@ -1,7 +1,7 @@
 import { DataSlab, dataRequestText, Feature, PACKET_HEAD_BYTES, ProtocolFlag } from '@sluice/wire';
 import type { Connection } from './connection.js';
 import { ClientError, localFileError } from './errors.js';
-import { matchingPrefix } from './matching-prefix.js';
+import { digestsOfFile, matchingPrefix } from './matching-prefix.js';
 import type { RemotePath } from './remote-path.js';
 import { RemoteUpload } from './remote-upload.js';
 import { type Attempt, withRetries } from './retry.js';
@@ -97,7 +97,8 @@ export class FileUpload {
 
   async #keepMatching(upload: RemoteUpload, bytesOnServer: number): Promise<number> {
     const limit = Math.min(bytesOnServer, this.#source.size);
-    const common = await matchingPrefix(upload.connection, undefined, this.#source.handle, limit).catch((error) => {
+    const digests = digestsOfFile(this.#source.handle);
+    const common = await matchingPrefix(upload.connection, undefined, digests, limit).catch((error) => {
       throw error instanceof ClientError ? error : this.#context.signal.aborted ? error : this.#unreadable(error);
     });
     if (common < bytesOnServer) await upload.open(common);

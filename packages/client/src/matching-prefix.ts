@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { digestChunks } from '@sluice/files';
+import { type DigestRange, digestChunks } from '@sluice/files';
 import {
   Command,
   DIGEST_BYTES,
@@ -15,17 +15,25 @@ import { ClientError } from './errors.js';
 /** Bytes whose digests are asked for at once: a disk of 3 MB/s still answers within the response timeout of 60 s. */
 const BATCH_BYTES = 128 << 20;
 
+/** The digests of the chunks of what is here, each of {@link DIGEST_CHUNK_BYTES}, in a range that begins with a chunk. */
+export type LocalDigests = (range: Omit<DigestRange, 'chunkBytes'>) => Promise<Uint8Array>;
+
+/** Reads the file for each range. Rejects with the system's error. */
+export function digestsOfFile(handle: FileHandle): LocalDigests {
+  return (range) => digestChunks(handle, { ...range, chunkBytes: DIGEST_CHUNK_BYTES });
+}
+
 /**
- * How many bytes, from the start, a local file and one on the server have in common, by the digests of their chunks: whole chunks, or
+ * How many bytes, from the start, what is here and a file on the server have in common, by the digests of their chunks: whole chunks, or
  * `limitBytes`. Both sides digest at the same time.
  *
  * @param remote `undefined`: the file whose upload is open on this connection
- * @throws {ClientError} as a request does, or the system's error of reading the local file
+ * @throws {ClientError} as a request does, or what `local` throws
  */
 export async function matchingPrefix(
   connection: Connection,
   remote: DigestRequest['file'],
-  local: FileHandle,
+  local: LocalDigests,
   limitBytes: number,
 ): Promise<number> {
   for (let position = 0; position < limitBytes; position += BATCH_BYTES) {
@@ -39,17 +47,12 @@ export async function matchingPrefix(
 async function matchingBytes(
   connection: Connection,
   remote: DigestRequest['file'],
-  local: FileHandle,
+  local: LocalDigests,
   position: number,
   count: number,
 ): Promise<number> {
   const stop = new AbortController();
-  const localDigests = digestChunks(local, {
-    position,
-    count,
-    chunkBytes: DIGEST_CHUNK_BYTES,
-    signal: stop.signal,
-  });
+  const localDigests = local({ position, count, signal: stop.signal });
   localDigests.catch(() => {}); // seen when it is awaited, unless the request fails first
   try {
     const text = encodeDigestRequest({ file: remote, position: BigInt(position), count: BigInt(count) });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { renameSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import type { Progress } from '@sluice/client';
@@ -181,7 +183,7 @@ describe('Download to a file', () => {
 
 describe('Download to a stream', () => {
   it('writes in order, no faster than the stream takes it, and goes on after a broken link', async () => {
-    await using fixture = await Fixture.make();
+    await using fixture = await Fixture.makeExtended();
     const content = someBytes(8 * MIB);
     await fixture.writeRemote('a', content);
     fixture.server.faults.cutAfterSentBytes = 3 * MIB;
@@ -203,18 +205,63 @@ describe('Download to a stream', () => {
     assert.equal(target.listenerCount('error') + target.listenerCount('close'), 0);
   });
 
-  it('fails when the file has become another in the meantime', async () => {
-    await using fixture = await Fixture.make();
-    await fixture.writeRemote('a', someBytes(8 * MIB));
-    fixture.server.faults.cutAfterSentBytes = 3 * MIB;
-    let replacing: Promise<void> | undefined;
-    const target = new Writable({
-      write(_piece, _encoding, done) {
-        replacing ??= fixture.writeRemote('a', someBytes(5 * MIB));
-        replacing.then(() => done());
+  for (const size of [5 * MIB, 8 * MIB]) {
+    it(`fails when ${size === 8 * MIB ? 'another of the same size' : 'a shorter one'} has taken the place of the file`, async () => {
+      await using fixture = await Fixture.makeExtended();
+      const content = someBytes(8 * MIB);
+      await fixture.writeRemote('a', content);
+      fixture.server.faults.cutAfterSentBytes = 6 * MIB;
+      const pieces: Buffer[] = [];
+      const target = collect(pieces, () => {
+        if (pieces.length > 0) return;
+        writeFileSync(join(fixture.server.root, 'new'), someBytes(size));
+        renameSync(join(fixture.server.root, 'new'), join(fixture.server.root, 'a'));
+      });
+      await assert.rejects(fixture.client.download('a', target), { code: 'ERR_SOURCE_CHANGED', retryable: false });
+      assertSameBytes(Buffer.concat(pieces), content.subarray(0, 6 * MIB));
+    });
+  }
+
+  it('fails when the link to a server breaks that cannot tell whether its file is still the same, and does not try', async () => {
+    let retries = 0;
+    await using fixture = await Fixture.make({
+      onRetry: () => {
+        retries += 1;
       },
     });
-    await assert.rejects(fixture.client.download('a', target), { code: 'ERR_SOURCE_CHANGED', retryable: false });
+    await fixture.writeRemote('a', someBytes(8 * MIB));
+    fixture.server.faults.cutAfterSentBytes = 3 * MIB;
+    await assert.rejects(fixture.client.download('a', collect([])), {
+      code: 'ERR_CONNECTION_LOST',
+      retryable: false,
+      message: /lost: .*; this server cannot tell whether its file is still the one that was begun$/,
+    });
+    assert.equal(retries, 0);
+  });
+
+  it('tries again, whatever the server, as long as nothing was written', async () => {
+    await using fixture = await Fixture.make();
+    const content = someBytes(1_000);
+    await fixture.writeRemote('a', content);
+    const { client, server } = fixture;
+    server.faults.answerDelayMs = 50;
+    const pieces: Buffer[] = [];
+    const download = client.download('a', collect(pieces));
+    while (!server.commands.includes('download')) await new Promise(setImmediate);
+    server.cutAll();
+    assert.equal((await download).attempts, 2);
+    assertSameBytes(Buffer.concat(pieces), content);
+  });
+
+  it('goes on whatever the server when told to trust the length', async () => {
+    await using fixture = await Fixture.make();
+    const content = someBytes(8 * MIB);
+    await fixture.writeRemote('a', content);
+    fixture.server.faults.cutAfterSentBytes = 3 * MIB;
+    const pieces: Buffer[] = [];
+    const result = await fixture.client.download('a', collect(pieces), { resume: 'trust-length' });
+    assertSameBytes(Buffer.concat(pieces), content);
+    assert.equal(result.attempts, 2);
   });
 
   it('fails when the stream fails, and ends the transfer', async () => {
@@ -243,6 +290,17 @@ it('A download to a stream that is stuck can be called off', async () => {
   });
   await assert.rejects(fixture.client.download('a', target, { signal: controller.signal }), /enough/);
 });
+
+/** A stream that keeps what is written to it. */
+function collect(pieces: Buffer[], beforeWrite = () => {}): Writable {
+  return new Writable({
+    write(piece: Buffer, _encoding, done) {
+      beforeWrite();
+      pieces.push(piece);
+      done();
+    },
+  });
+}
 
 function sendFileOf(fileSize: number): Uint8Array {
   const text = Buffer.from(`[Response]\r\nCommand=SendFile\r\nCode=0\r\nFileSize=${fileSize}`);
