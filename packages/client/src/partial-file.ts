@@ -1,48 +1,67 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { FileWriter, type IoPace, paceOfDevice } from '@sluice/files';
+import { FileWriter, type IoPace, paceOfDevice, syncDirectory } from '@sluice/files';
 import { ClientError, localFileError } from './errors.js';
+import { TargetLock } from './target-lock.js';
 
 /** Behind the name of a file whose download is not complete. */
-const PARTIAL_SUFFIX = '.sluice-part';
+export const PARTIAL_SUFFIX = '.sluice-part';
 
-/** The bytes of a download until it is complete: beside its target, and renamed over it at the end. */
+/** What a file is known by, whatever its name. */
+interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
+/** The bytes of a download until it is complete: beside its target, and renamed over it at the end. Nobody else downloads to it meanwhile. */
 export class PartialFile {
   readonly target: string;
   readonly path: string;
   readonly handle: FileHandle;
+  readonly #identity: FileIdentity;
   readonly #pace: IoPace;
+  readonly #lock: TargetLock;
   #writer: FileWriter | undefined;
   #isCommitted = false;
 
-  private constructor(target: string, path: string, handle: FileHandle, pace: IoPace) {
+  private constructor(target: string, path: string, handle: FileHandle, identity: FileIdentity, lock: TargetLock) {
     this.target = target;
     this.path = path;
     this.handle = handle;
-    this.#pace = pace;
+    this.#identity = identity;
+    this.#pace = paceOfDevice(Number(identity.dev));
+    this.#lock = lock;
   }
 
   /** Opens what an earlier download has left, or begins. @throws {ClientError} `ERR_LOCAL_FILE` */
   static async open(target: string): Promise<PartialFile> {
+    const existing = await stat(target).catch(() => undefined);
+    if (existing?.isDirectory()) throw localFileError('write', target, new Error('is a directory'));
     const path = `${target}${PARTIAL_SUFFIX}`;
+    const lock = await TargetLock.take(target);
     let handle: FileHandle | undefined;
     try {
-      const existing = await stat(target).catch(() => undefined);
-      if (existing?.isDirectory()) throw new Error('is a directory');
-      handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o666);
-      const { dev } = await handle.stat();
-      return new PartialFile(target, path, handle, paceOfDevice(dev));
+      // Not through a link: it would be the link that is renamed, and somebody else's file that is written.
+      handle = await open(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o666);
+      const stats = await handle.stat({ bigint: true });
+      if (!stats.isFile()) throw new Error('is not a regular file');
+      return new PartialFile(target, path, handle, stats, lock);
     } catch (error) {
-      await handle?.close();
-      throw localFileError('write', target, error);
+      await handle?.close().catch(() => {}); // there is a failure to be told already
+      await lock.release();
+      const isLink = (error as NodeJS.ErrnoException).code === 'ELOOP';
+      throw localFileError('write', path, isLink ? new Error('is a symbolic link') : error);
     }
   }
 
-  /** Length of what is there, in bytes. */
+  /** Length of what is there, in bytes. @throws {ClientError} `ERR_LOCAL_FILE` */
   async length(): Promise<number> {
-    const { size } = await this.handle.stat();
-    return size;
+    try {
+      return (await this.handle.stat()).size;
+    } catch (error) {
+      throw localFileError('read', this.path, error);
+    }
   }
 
   /** Drops everything behind `bytes`; the next write goes there. @throws {ClientError} `ERR_LOCAL_FILE` */
@@ -67,43 +86,58 @@ export class PartialFile {
 
   /** Puts the complete file on the disk and in the place of the target. @throws {ClientError} `ERR_LOCAL_FILE` */
   async commit(bytes: number): Promise<void> {
-    const length = await this.length();
-    if (length !== bytes) {
-      throw new ClientError(
-        'ERR_LOCAL_FILE',
-        `${this.path} has ${length} bytes instead of ${bytes}: someone changed it`,
-      );
-    }
     await this.#asLocal(async () => {
       await this.#writer?.sync();
+      const length = await this.length();
+      if (length !== bytes) throw this.#changed(`has ${length} bytes instead of ${bytes}`);
+      // What is renamed is the name: it must be that of the file that was written.
+      if (!(await this.#isInPlace())) throw this.#changed('is not the file that was written');
       await rename(this.path, this.target);
       this.#isCommitted = true;
-      if (process.platform !== 'win32') await syncDirectory(dirname(this.target));
+      await syncDirectory(dirname(this.target));
     });
   }
 
-  /** Closes the file, and removes it when nothing is in it. May be called after `commit`. */
+  /**
+   * Closes the file, and removes it when nothing is in it. May be called after `commit`. Never rejects: what was to be kept is safe by then,
+   * and otherwise something has failed before, which is what the caller is to be told.
+   */
   async close(): Promise<void> {
     await this.#writer?.settle();
-    const isEmpty = !this.#isCommitted && (await this.length()) === 0;
-    await this.handle.close();
-    if (isEmpty) await unlink(this.path).catch(() => {});
+    if (!this.#isCommitted) await this.#leaveForNextTime().catch(() => {});
+    await this.handle.close().catch(() => {});
+    await this.#lock.release();
+  }
+
+  async #leaveForNextTime(): Promise<void> {
+    if ((await this.length()) === 0) await this.#remove();
+  }
+
+  async #remove(): Promise<void> {
+    if (await this.#isInPlace()) await unlink(this.path);
+  }
+
+  /** Whether the file still has its name. */
+  async #isInPlace(): Promise<boolean> {
+    try {
+      const { dev, ino } = await lstat(this.path, { bigint: true });
+      // On Windows, the two calls that ask by handle and by name do not always agree about the device.
+      return ino === this.#identity.ino && (dev === this.#identity.dev || process.platform === 'win32');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
+  #changed(what: string): ClientError {
+    return new ClientError('ERR_LOCAL_FILE', `${this.path} ${what}: someone changed it`);
   }
 
   async #asLocal(work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      throw localFileError('write', this.target, error);
+      throw error instanceof ClientError ? error : localFileError('write', this.target, error);
     }
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY);
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

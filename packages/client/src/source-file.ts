@@ -30,7 +30,7 @@ export class SourceFile {
       if (stats.isFile()) return new SourceFile(path, handle, stats);
       throw new Error(stats.isDirectory() ? 'is a directory' : 'is not a regular file; give it as a stream');
     } catch (error) {
-      await handle?.close();
+      await handle?.close().catch(() => {}); // there is a failure to be told already
       throw localFileError('read', path, error);
     }
   }
@@ -49,15 +49,17 @@ export class SourceFile {
     await this.#checked(() => this.#reader.readPooled(views, position), count);
   }
 
-  /** @throws {ClientError} `ERR_SOURCE_CHANGED` when size or modification time are not what they were */
+  /** @throws {ClientError} `ERR_SOURCE_CHANGED` when size or modification time are not what they were; `ERR_LOCAL_FILE` */
   async requireUnchanged(): Promise<void> {
-    const { size, mtimeMs } = await this.handle.stat();
+    const { size, mtimeMs } = await this.handle.stat().catch((error) => {
+      throw localFileError('read', this.path, error);
+    });
     if (size !== this.size || mtimeMs !== this.#mtimeMs) throw this.#changed();
   }
 
-  /** May be called while a read is going on: waits for it. */
+  /** May be called while a read is going on: waits for it. Never rejects: there is nothing to lose in a file that was only read. */
   async close(): Promise<void> {
-    await this.handle.close();
+    await this.handle.close().catch(() => {});
   }
 
   async #checked(read: () => Promise<number>, count: number): Promise<void> {
