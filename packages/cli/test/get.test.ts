@@ -146,6 +146,41 @@ describe('sluice get', { concurrency: 4 }, () => {
     assert.equal(await readFile(place.local('a'), 'utf8'), 'first');
   });
 
+  it('does not fetch a file under a name that the download of another one needs', async () => {
+    await using place = await Workplace.open();
+    await mkdir(place.served('tree'));
+    const names = ['x', 'x.sluice-lock', 'x.sluice-part', 'y.sluice-part'];
+    for (const name of names) await writeFile(place.served('tree', name), `content of ${name}`);
+    const { code, stderr } = await place.sluice(['get', '-r', ':tree', '.']);
+    assert.equal(code, 3);
+    for (const name of ['x.sluice-lock', 'x.sluice-part']) {
+      const text = `tree/${name} cannot be fetched together with ${place.server.url.replace('admin:admin@', '')}tree/x, whose download needs the name tree/${name}`;
+      assert(stderr.includes(`${text}\n`), stderr);
+    }
+    for (const name of ['x', 'y.sluice-part']) {
+      assert.equal(await readFile(place.local('tree', name), 'utf8'), `content of ${name}`);
+    }
+    assert.deepEqual((await readdir(place.local('tree'))).sort(), ['x', 'y.sluice-part']);
+  });
+
+  it('fails when the file is being fetched already', async () => {
+    await using place = await Workplace.open();
+    await writeFile(place.served('a.bin'), block);
+    const { faults, commands } = place.server;
+    faults.ignored = 'Download';
+    const child = startSluice(['get', ':a.bin'], { cwd: place.local(), env: { SLUICE_URL: place.server.url } });
+    await untilTrue(() => commands.includes('download'));
+    const { code, stderr } = await place.sluice(['get', ':a.bin']);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^sluice: a\.bin is being downloaded already, by process \d+ on .*; remove a\.bin\.sluice-lock if /,
+    );
+    child.kill('SIGTERM');
+    assert.equal((await finished(child)).code, 130);
+    assert.deepEqual(await readdir(place.local()), ['served']);
+  });
+
   it('ends quietly when nobody reads its standard output any more', async () => {
     await using place = await Workplace.open();
     await writeFile(place.served('a.bin'), randomBytes(5_000_000));

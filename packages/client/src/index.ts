@@ -7,6 +7,8 @@ export { ClientError, OptionsError } from './errors.js';
 export type { ListEntry } from './listing.js';
 export type { ConnectOptions, ResolvedConnectOptions, RetryInfo } from './options.js';
 export { DEFAULT_CONNECT_OPTIONS } from './options.js';
+export { PARTIAL_SUFFIX } from './partial-file.js';
+export { LOCK_SUFFIX } from './target-lock.js';
 export type {
   CallOptions,
   DownloadOptions,

@@ -1,7 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import type { ListEntry, SluiceClient } from '@sluice/client';
+import { type ListEntry, LOCK_SUFFIX, PARTIAL_SUFFIX, type SluiceClient } from '@sluice/client';
 import type { Invocation } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import type { getOptions } from '../commands/get.js';
@@ -44,6 +44,7 @@ export async function get(invocation: GetInvocation): Promise<number> {
   });
   const planner = new DownloadPlanner(target, options, run.signal);
   for (const source of sources) await planner.add(await servers.to(source.endpoint), source);
+  planner.refuseNeededNames();
   await planner.makeDirectories();
   return await run.moveAll(planner.plan);
 }
@@ -118,6 +119,19 @@ class DownloadPlanner {
     }
   }
 
+  /** To be called after the last `add`: a file must not take a name that the download of another one works under. */
+  refuseNeededNames(): void {
+    const { jobs, obstacles } = this.plan;
+    for (const job of jobs.splice(0)) {
+      const other = this.#sourceOf.get(neededBy(job.target) ?? '');
+      if (other === undefined) jobs.push(job);
+      else {
+        const text = `${job.source} cannot be fetched together with ${other}, whose download needs the name ${job.target}`;
+        obstacles.push({ kind: 'failed', source: job.source, error: new CommandError(ExitCode.Failed, text) });
+      }
+    }
+  }
+
   /** @throws {CommandError} exit code 1 */
   async makeDirectories(): Promise<void> {
     for (const path of this.#directories) {
@@ -172,6 +186,12 @@ class DownloadPlanner {
     this.#sourceOf.set(target, source);
     this.plan.jobs.push(downloadJob(client, path, { source, target, bytes }, this.#options));
   }
+}
+
+/** The target whose download works under this name. */
+function neededBy(path: string): string | undefined {
+  const suffix = [PARTIAL_SUFFIX, LOCK_SUFFIX].find((end) => path.endsWith(end));
+  return suffix && path.slice(0, -suffix.length);
 }
 
 function downloadJob(
