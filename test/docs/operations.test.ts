@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { promisify } from 'node:util';
 import { commands, defaultText, type Option, optionSyntax } from '@sluice/cli';
 import { DEFAULT_CONNECT_OPTIONS } from '@sluice/client';
 import {
@@ -14,9 +10,9 @@ import {
   DEFAULT_OUTBOUND_LIMITS,
   fitToDescriptors,
 } from '@sluice/core';
-import { LOG_LEVELS, UserStore } from '@sluice/server';
+import { LOG_LEVELS } from '@sluice/server';
 import { MAX_PACKET_LENGTH, MAX_SENT_PACKET_LENGTH } from '@sluice/wire';
-import { fencesOf, plain, REPOSITORY, readPage, sectionOf, tableOf } from './markdown.js';
+import { plain, REPOSITORY, readPage, sectionOf, tableOf } from './markdown.js';
 
 let page = '';
 
@@ -94,36 +90,12 @@ describe('docs/operations.md', () => {
     for (const source of [...(await sourcesBelow('core/src')), ...(await sourcesBelow('server/src'))]) {
       for (const [, reason = ''] of source.matchAll(/\.(?:close|destroy)\('([a-z-]+)'/g)) reasons.add(reason);
       for (const [, reason = ''] of source.matchAll(/^ {2}\| '([a-z]+(?:-[a-z]+)*)'$/gm)) reasons.add(reason);
+      for (const [, reason = ''] of source.matchAll(/^ +return '([a-z]+(?:-[a-z]+)+)';$/gm)) reasons.add(reason);
     }
     const log = sectionOf(page, 'Log');
     const listed = tableOf(log.slice(log.indexOf('| reason'))).flatMap(([names = '']) => names.split(', ').map(plain));
     assert.ok(reasons.size >= 13, [...reasons].join(' '));
     assert.deepEqual([...listed].sort(), [...reasons].sort());
-  });
-
-  it('shows how to make an entry of a users file that the server accepts', async () => {
-    const [script] = fencesOf(page, 'js').filter(({ label }) => label === 'make-user.mjs');
-    assert.ok(script);
-    const directory = await mkdtemp(path.join(os.tmpdir(), 'sluice-docs-'));
-    try {
-      const scriptFile = path.join(directory, script.label);
-      await writeFile(scriptFile, script.text);
-      const { stdout } = await promisify(execFile)(process.execPath, [scriptFile, 'anna', 'grün']);
-      const usersFile = path.join(directory, 'users.json');
-      await writeFile(usersFile, stdout);
-      const users = await UserStore.load(usersFile);
-      const digest = createHash('md5').update('grün', 'utf8').digest('hex');
-      assert.equal(await users.authenticate('anna', digest), true);
-      assert.equal(
-        await users.authenticate(
-          'anna',
-          digest.replace(/^./, (first) => (first === '0' ? '1' : '0')),
-        ),
-        false,
-      );
-    } finally {
-      await rm(directory, { recursive: true, force: true });
-    }
   });
 });
 
@@ -144,15 +116,21 @@ async function limits(): Promise<Limit[]> {
   const retry = await readSource('client/src/retry.ts');
   const pool = await readSource('client/src/connection-pool.ts');
   const listener = await readSource('core/src/listener.ts');
+  const session = await readSource('server/src/session.ts');
+  const log = await readSource('server/src/log.ts');
   return [
     ['Connections', 'connections at once', count(DEFAULT_LISTENER_OPTIONS.maxConnections)],
     ['Connections', 'connections that wait', count(DEFAULT_LISTENER_OPTIONS.maxWaiting)],
+    ['Connections', 'waiting for a place', seconds(DEFAULT_LISTENER_OPTIONS.waitTimeoutMs)],
     ['Connections', 'connections the system completes', count(DEFAULT_LISTENER_OPTIONS.backlog)],
     ['Connections', 'silence before', seconds(DEFAULT_LISTENER_OPTIONS.firstByteTimeoutMs)],
     ['Connections', 'silence after', seconds(DEFAULT_LISTENER_OPTIONS.idleTimeoutMs)],
     ['Connections', 'looking at', seconds(numberIn(listener, 'SCAN_PERIOD_MS'))],
     ['Connections', 'closing', seconds(closeTimeoutMs)],
     ['Packets and answers', 'packet length, received', count(MAX_PACKET_LENGTH)],
+    ['Packets and answers', 'text length before login', size(numberIn(session, 'MAX_TEXT_BEFORE_LOGIN'))],
+    ['Packets and answers', 'lines in a command text', count(numberIn(session, 'MAX_LINES'))],
+    ['Packets and answers', 'one value in a log line', `${numberIn(log, 'MAX_VALUE_LENGTH')} characters`],
     ['Packets and answers', 'packet length, sent', count(MAX_SENT_PACKET_LENGTH)],
     ['Packets and answers', 'answers queued: high', size(outbound.highWaterMarkBytes)],
     ['Packets and answers', 'answers queued: low', size(outbound.lowWaterMarkBytes)],

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { RawPeer } from '@sluice/testkit';
+import { encodePacket, requestText } from '@sluice/wire';
 import { Command, events, Scratch, ServeCommand, sluice, urlOf } from './support/command.js';
 
 const vectorFile = new URL('../../../../packages/wire/test/vectors.json', import.meta.url);
@@ -148,6 +149,42 @@ describe('sluice serve', () => {
     const ended = await server.command.kill('SIGTERM');
     assert.equal(ended.exitCode, 0);
     assert.match(ended.stderr, /1 connections were cut/);
+  });
+
+  it('ends with 0 on SIGTERM while a guesser waits for its turn', async () => {
+    await using scratch = await Scratch.make();
+    await using server = await ServeCommand.start(scratch.folder, ['--drain-timeout', '500ms']);
+    using peer = await RawPeer.connect(server.port);
+    const closed = peer.waitForClose();
+    const wrong = Buffer.from(vector('Login request (user admin, password admin)'));
+    wrong.write('0', wrong.length - 1);
+    await peer.send(Uint8Array.of(2), wrong, wrong, wrong, wrong, wrong);
+    await peer.receivedAtLeast(2 * vector('Login refused').length);
+    const ended = await server.command.kill('SIGTERM');
+    assert.deepEqual([ended.exitCode, ended.signal], [0, null]);
+    await closed;
+  });
+
+  it('ends with 0 on SIGTERM while it digests a file that takes longer than the drain timeout', async () => {
+    await using scratch = await Scratch.make();
+    await writeFile(scratch.path('u.bin'), '');
+    await truncate(scratch.path('u.bin'), 8 * 2 ** 30);
+    await using server = await ServeCommand.start(scratch.folder, ['--drain-timeout', '100ms']);
+    using peer = await RawPeer.connect(server.port);
+    const digest = encodePacket(
+      requestText('Digest', [
+        ['Position', 0],
+        ['Count', 1 << 30],
+      ]),
+    );
+    const login = vector('Login request (user admin, password admin)');
+    await peer.send(Uint8Array.of(2), login, vector('Upload request'), ...Array(8).fill(digest));
+    await peer.nextPacket();
+    await peer.nextPacket();
+    const closed = peer.waitForClose();
+    const ended = await server.command.kill('SIGTERM');
+    assert.deepEqual([ended.exitCode, ended.signal], [0, null]);
+    assert.ok((await closed).length < 8 * 2048, 'it was not waited for');
   });
 
   it('makes the user admin at the first start, prints the password once, and stores nothing that lets one log in', async () => {

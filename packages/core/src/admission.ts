@@ -8,7 +8,8 @@ export type AdmissionResult = 'admitted' | 'waiting' | 'refused';
 export class Admission<T> {
   readonly #maxActive: number;
   readonly #maxWaiting: number;
-  readonly #waiting = new Set<T>();
+  /** Who waits, the longest first, and since when. */
+  readonly #waiting = new Map<T, number>();
   #active = 0;
 
   constructor(maxActive: number, maxWaiting: number) {
@@ -26,19 +27,19 @@ export class Admission<T> {
   }
 
   /** `admitted` takes a slot: give it back with `release`. */
-  offer(newcomer: T): AdmissionResult {
+  offer(newcomer: T, nowMs: number): AdmissionResult {
     if (this.#active < this.#maxActive) {
       this.#active += 1;
       return 'admitted';
     }
     if (this.#waiting.size >= this.#maxWaiting) return 'refused';
-    this.#waiting.add(newcomer);
+    this.#waiting.set(newcomer, nowMs);
     return 'waiting';
   }
 
   /** Gives a slot back. @returns who has it now, if anyone waited */
   release(): T | undefined {
-    const next = this.#waiting.values().next();
+    const next = this.#waiting.keys().next();
     if (next.done) {
       this.#active -= 1;
       return undefined;
@@ -47,9 +48,20 @@ export class Admission<T> {
     return next.value;
   }
 
+  /** Ends the waiting of those that have waited since `sinceMs` or longer. @returns who they are */
+  withdrawSince(sinceMs: number): T[] {
+    const expired: T[] = [];
+    for (const [waiting, startedMs] of this.#waiting) {
+      if (startedMs > sinceMs) break;
+      this.#waiting.delete(waiting);
+      expired.push(waiting);
+    }
+    return expired;
+  }
+
   /** Ends all waiting. @returns who waited */
   withdrawAll(): T[] {
-    const all = [...this.#waiting];
+    const all = [...this.#waiting.keys()];
     this.#waiting.clear();
     return all;
   }

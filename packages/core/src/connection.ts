@@ -32,7 +32,11 @@ export interface ConnectionHandler {
 }
 
 export interface ConnectionLimits {
-  /** Time from `close` until what is queued must have left and the peer have closed, in milliseconds. @default 3000 */
+  /**
+   * Time from `close`, and from each later sign that the peer takes what is queued, until the peer must have closed, in milliseconds.
+   *
+   * @default 3000
+   */
   readonly closeTimeoutMs: number;
   readonly outbound: OutboundLimits;
 }
@@ -190,7 +194,7 @@ export class Connection {
     if (nowMs >= this.#closeDeadlineMs) this.destroy('close-timeout');
     else if (this.#state !== 'open') return;
     else if (firstByteTimeoutMs > 0 && this.#receivedBytes === 0 && nowMs - this.openedAtMs >= firstByteTimeoutMs)
-      this.close('first-byte-timeout');
+      this.destroy('first-byte-timeout');
     else if (this.#handler.isWorking && this.#queue.queuedBytes === 0) this.#lastActivityMs = nowMs;
     else if (idleTimeoutMs > 0 && nowMs - this.#lastActivityMs >= idleTimeoutMs) this.close('idle-timeout');
   }
@@ -215,6 +219,8 @@ export class Connection {
 
   readonly #onProgress = (hasDrained: boolean): void => {
     this.#lastActivityMs = this.#clock.nowMs();
+    // A slow peer that takes what it is told to the end may do so; one that takes nothing is cut.
+    if (this.#state === 'closing') this.#closeDeadlineMs = this.#lastActivityMs + this.#limits.closeTimeoutMs;
     if (hasDrained && this.#state === 'open') this.#tell('onDrained');
   };
 

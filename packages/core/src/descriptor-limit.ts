@@ -17,12 +17,12 @@ export function descriptorLimit(): number | undefined {
 }
 
 /**
- * Lowers counts to what the process can hold. A quarter of its descriptors, 64 at least, are kept for files and everything else: when
+ * Lowers counts to what the process can hold. A third of its descriptors, 64 at least, are kept for files and everything else: when
  * they run out, Node closes new connections without a word.
  */
 export function fitToDescriptors(wanted: ConnectionCounts, limit: number | undefined): ConnectionCounts {
   if (limit === undefined) return wanted;
-  const usable = Math.max(2, limit - Math.max(64, Math.ceil(limit / 4)));
+  const usable = Math.max(2, limit - Math.max(64, Math.ceil(limit / 3)));
   const maxWaiting = Math.min(wanted.maxWaiting, Math.floor(usable / 4));
   return { maxConnections: Math.min(wanted.maxConnections, usable - maxWaiting), maxWaiting };
 }

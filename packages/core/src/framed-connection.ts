@@ -16,14 +16,22 @@ export interface FrameHandler {
   onBatchEnd?(): void | Promise<void>;
   /** The connection's queue has drained. */
   onDrained?(): void;
-  /** The peer's bytes are no frames, or a method failed. The connection closes after this; what is sent here still leaves. */
-  onFailed?(error: unknown): void;
+  /**
+   * The peer's bytes are no frames, or a method failed. The connection closes after this; what is sent here still leaves.
+   *
+   * @returns the reason to close for; without one, `framing-error` or `handler-failed`
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: most handlers have nothing to say
+  onFailed?(error: unknown): CloseReason | void;
   onClosed?(reason: CloseReason, error: Error | undefined): void;
   /** Whether something is going on that a shutdown should wait for. Call `FramedConnection.check` when it ends. */
   readonly isBusy?: boolean;
   /** Whether more will be sent although the peer may have sent its last byte. Call `FramedConnection.check` when it ends. */
   readonly isSending?: boolean;
 }
+
+/** Received bytes that wait for a handler, above which the connection is not read any more. */
+const MAX_HELD_BYTES = 64 << 10;
 
 /** Cuts a connection's bytes into frames and gives them to a handler, no faster than it and the peer can take them. */
 export class FramedConnection implements ConnectionHandler, FrameSink {
@@ -54,6 +62,12 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   }
 
   onBytes(source: Uint8Array, start: number, end: number): void {
+    if (this.#waiting > 0 || this.#isStopped) {
+      this.#isStopped = true;
+      this.#decoder.hold(source, start, end);
+      if (this.#decoder.bufferedBytes > MAX_HELD_BYTES) this.#connection.pauseReading();
+      return;
+    }
     let wantsMore = false;
     try {
       wantsMore = this.#decoder.push(source, start, end);
@@ -162,18 +176,22 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
 
   #readOn(): void {
     this.#connection.flush();
-    if (!this.#isStopped && this.#mayGoOn) this.#connection.resumeReading();
+    // While a handler works, reading goes on for a little: only who reads learns that the peer is gone. What comes is held.
+    const mayRead = !this.#connection.isAboveHighWaterMark && !this.#connection.isClosing;
+    if (mayRead && (!this.#isStopped || this.#decoder.bufferedBytes <= MAX_HELD_BYTES))
+      this.#connection.resumeReading();
     else this.#connection.pauseReading(); // until a promise settles or the queue drains: each calls #goOn
     this.check();
   }
 
   #fail(error: unknown): void {
     if (this.#connection.isClosing) return;
+    let reason: CloseReason = error instanceof FramingError ? 'framing-error' : 'handler-failed';
     try {
-      this.#handler.onFailed?.(error);
+      reason = this.#handler.onFailed?.(error) || reason;
     } catch (failure) {
       this.#connection.destroy('handler-failed', failure instanceof Error ? failure : new Error(String(failure)));
     }
-    this.#connection.close(error instanceof FramingError ? 'framing-error' : 'handler-failed');
+    this.#connection.close(reason);
   }
 }

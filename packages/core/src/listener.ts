@@ -21,6 +21,11 @@ export interface ListenerOptions {
   readonly maxConnections?: number;
   /** Connections that are accepted and wait, unread, for a place; more are closed. @default 1024 */
   readonly maxWaiting?: number;
+  /**
+   * Time for which a connection may wait for a place before it is closed, in milliseconds; 0 for no limit. Nothing is read from one that
+   * waits, so that it has gone away does not show. @default 60_000
+   */
+  readonly waitTimeoutMs?: number;
   /** Time from admission to the first byte, in milliseconds; 0 for no limit. Up to 1 s late. @default 6000 */
   readonly firstByteTimeoutMs?: number;
   /** Silence in both directions after which a connection is closed, in milliseconds; 0 for never. Up to 1 s late. @default 300_000 */
@@ -36,11 +41,15 @@ export const DEFAULT_LISTENER_OPTIONS = {
   backlog: 4096,
   maxConnections: 10_000,
   maxWaiting: 1024,
+  waitTimeoutMs: 60_000,
   firstByteTimeoutMs: 6000,
   idleTimeoutMs: 300_000,
 } as const;
 
 export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = { closeTimeoutMs: 3000, outbound: DEFAULT_OUTBOUND_LIMITS };
+
+/** Longest period of a timer. */
+const FOREVER_MS = 2 ** 31 - 1;
 
 /** Deadlines are looked at this often, at most. One pass over all connections: 10,000 take about 0.2 ms. */
 const SCAN_PERIOD_MS = 1000;
@@ -49,7 +58,7 @@ const SCAN_PERIOD_MS = 1000;
 export interface ListenerCounters {
   /** Connections the system handed over. */
   accepted: number;
-  /** Of these, those that were closed at once because no place to wait was left. */
+  /** Of these, those that were closed without being served: no place to wait was left, or they had waited too long. */
   refused: number;
   /** Connections that have ended, by reason. */
   readonly closed: Map<CloseReason, number>;
@@ -63,11 +72,14 @@ export class Listener {
   readonly counters: ListenerCounters = { accepted: 0, refused: 0, closed: new Map(), receivedBytes: 0, sentBytes: 0 };
   /** The largest number of connections served at once, after the descriptor limit was taken into account. */
   readonly maxConnections: number;
+  /** The largest number of connections that wait for a place, likewise. */
+  readonly maxWaiting: number;
   readonly #options: ListenerOptions;
   readonly #clock: Clock;
   readonly #limits: ConnectionLimits;
   readonly #firstByteTimeoutMs: number;
   readonly #idleTimeoutMs: number;
+  readonly #waitTimeoutMs: number;
   readonly #server: net.Server;
   readonly #admission: Admission<net.Socket>;
   readonly #connections = new Set<Connection>();
@@ -97,6 +109,7 @@ export class Listener {
     this.#limits = { ...DEFAULT_CONNECTION_LIMITS, ...options.limits };
     this.#firstByteTimeoutMs = options.firstByteTimeoutMs ?? DEFAULT_LISTENER_OPTIONS.firstByteTimeoutMs;
     this.#idleTimeoutMs = options.idleTimeoutMs ?? DEFAULT_LISTENER_OPTIONS.idleTimeoutMs;
+    this.#waitTimeoutMs = options.waitTimeoutMs ?? DEFAULT_LISTENER_OPTIONS.waitTimeoutMs;
     const wanted = {
       maxConnections: options.maxConnections ?? DEFAULT_LISTENER_OPTIONS.maxConnections,
       maxWaiting: options.maxWaiting ?? DEFAULT_LISTENER_OPTIONS.maxWaiting,
@@ -106,6 +119,7 @@ export class Listener {
       maxWaiting: wanted.maxWaiting,
       firstByteTimeoutMs: this.#firstByteTimeoutMs,
       idleTimeoutMs: this.#idleTimeoutMs,
+      waitTimeoutMs: this.#waitTimeoutMs,
       closeTimeoutMs: this.#limits.closeTimeoutMs,
     });
     requireOrder(this.#limits.outbound);
@@ -117,6 +131,7 @@ export class Listener {
       );
     }
     this.maxConnections = fitted.maxConnections;
+    this.maxWaiting = fitted.maxWaiting;
     this.#admission = new Admission(fitted.maxConnections, fitted.maxWaiting);
     this.#server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true });
     this.#server.on('connection', (socket) => this.#accept(socket));
@@ -176,9 +191,12 @@ export class Listener {
     });
     // Accepting goes on after an error: the next connection is another matter.
     this.#server.on('error', (error) => this.#options.onWarning?.(`accepting failed: ${error.message}`));
-    const timeouts = [this.#firstByteTimeoutMs, this.#idleTimeoutMs, this.#limits.closeTimeoutMs].filter(
-      (ms) => ms > 0,
-    );
+    const timeouts = [
+      this.#firstByteTimeoutMs,
+      this.#idleTimeoutMs,
+      this.#waitTimeoutMs,
+      this.#limits.closeTimeoutMs,
+    ].filter((ms) => ms > 0);
     const periodMs = Math.max(10, Math.min(SCAN_PERIOD_MS, ...timeouts.map((ms) => ms / 2)));
     this.#stopScan = this.#clock.every(periodMs, () => this.#scan());
   }
@@ -189,7 +207,7 @@ export class Listener {
       socket.destroy();
       return;
     }
-    switch (this.#admission.offer(socket)) {
+    switch (this.#admission.offer(socket, this.#clock.nowMs())) {
       case 'admitted':
         this.#admit(socket);
         break;
@@ -197,10 +215,14 @@ export class Listener {
         socket.on('error', () => {}); // its reset shows when it is admitted and read
         break;
       case 'refused':
-        this.counters.refused += 1;
-        this.#refusedSinceWarning += 1;
-        socket.destroy();
+        this.#refuse(socket);
     }
+  }
+
+  #refuse(socket: net.Socket): void {
+    this.counters.refused += 1;
+    this.#refusedSinceWarning += 1;
+    socket.destroy();
   }
 
   #admit(socket: net.Socket): void {
@@ -251,9 +273,12 @@ export class Listener {
     for (const connection of this.#connections) {
       connection.checkDeadlines(nowMs, this.#firstByteTimeoutMs, this.#idleTimeoutMs);
     }
+    if (this.#waitTimeoutMs > 0) {
+      for (const socket of this.#admission.withdrawSince(nowMs - this.#waitTimeoutMs)) this.#refuse(socket);
+    }
     if (this.#refusedSinceWarning > 0) {
       this.#options.onWarning?.(
-        `${this.#refusedSinceWarning} connections were refused: ${this.maxConnections} are served and no place to wait is left`,
+        `${this.#refusedSinceWarning} connections were refused: ${this.maxConnections} are served, and no place to wait was left or they had waited too long`,
       );
       this.#refusedSinceWarning = 0;
     }
@@ -262,7 +287,10 @@ export class Listener {
   /** Stops accepting and waiting. @returns when no connection is left, the same to all who ask */
   #stop(): Promise<void> {
     this.#stopped ??= new Promise<void>((resolve) => {
+      // Paused sockets and our timers do not keep a process alive, and this must not end by the process ending.
+      const keepAlive = setInterval(() => {}, FOREVER_MS);
       this.#onEmpty = () => {
+        clearInterval(keepAlive);
         this.#stopScan?.();
         resolve();
       };

@@ -16,7 +16,7 @@ export interface WriteTarget {
 
 /** @see docs/operations.md#limits */
 export interface OutboundLimits {
-  /** Above so many queued bytes, `send` says `queued`. @default 256 KiB */
+  /** Above so many queued bytes, `send` says `queued`. @default 512 KiB */
   readonly highWaterMarkBytes: number;
   /** At or below so many queued bytes, the queue has drained. @default 64 KiB */
   readonly lowWaterMarkBytes: number;
@@ -25,7 +25,7 @@ export interface OutboundLimits {
 }
 
 export const DEFAULT_OUTBOUND_LIMITS: OutboundLimits = {
-  highWaterMarkBytes: 256 << 10,
+  highWaterMarkBytes: 512 << 10,
   lowWaterMarkBytes: 64 << 10,
   hardLimitBytes: 24 << 20,
 };

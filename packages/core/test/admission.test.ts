@@ -7,7 +7,7 @@ describe('admission', () => {
   it('admits so many, lets so many wait, and refuses the others', () => {
     const admission = new Admission<string>(2, 1);
     assert.deepEqual(
-      ['a', 'b', 'c', 'd'].map((name) => admission.offer(name)),
+      ['a', 'b', 'c', 'd'].map((name) => admission.offer(name, 0)),
       ['admitted', 'admitted', 'waiting', 'refused'],
     );
     assert.deepEqual([admission.active, admission.waiting], [2, 1]);
@@ -15,25 +15,25 @@ describe('admission', () => {
 
   it('gives a slot that comes back to the longest waiting at once', () => {
     const admission = new Admission<string>(1, 3);
-    for (const name of ['a', 'b', 'c']) admission.offer(name);
+    for (const name of ['a', 'b', 'c']) admission.offer(name, 0);
     assert.equal(admission.release(), 'b');
     assert.equal(admission.active, 1);
-    assert.equal(admission.offer('d'), 'waiting');
+    assert.equal(admission.offer('d', 0), 'waiting');
     assert.deepEqual([admission.release(), admission.release(), admission.release()], ['c', 'd', undefined]);
     assert.equal(admission.active, 0);
-    assert.equal(admission.offer('e'), 'admitted');
+    assert.equal(admission.offer('e', 0), 'admitted');
   });
 
   it('lets nobody wait where there is no place to', () => {
     const admission = new Admission<string>(1, 0);
-    assert.deepEqual([admission.offer('a'), admission.offer('b')], ['admitted', 'refused']);
+    assert.deepEqual([admission.offer('a', 0), admission.offer('b', 0)], ['admitted', 'refused']);
     assert.equal(admission.release(), undefined);
-    assert.equal(admission.offer('c'), 'admitted');
+    assert.equal(admission.offer('c', 0), 'admitted');
   });
 
   it('ends all waiting', () => {
     const admission = new Admission<string>(1, 5);
-    for (const name of ['a', 'b', 'c']) admission.offer(name);
+    for (const name of ['a', 'b', 'c']) admission.offer(name, 0);
     assert.deepEqual(admission.withdrawAll(), ['b', 'c']);
     assert.equal(admission.release(), undefined);
     assert.equal(admission.active, 0);
@@ -53,7 +53,7 @@ describe('admission', () => {
           let next = 0;
           for (const step of steps) {
             if (step === 'come') {
-              const result = admission.offer(++next);
+              const result = admission.offer(++next, 0);
               if (result !== 'refused') order.push(next);
               if (result === 'admitted') {
                 admitted.push(next);
@@ -83,8 +83,8 @@ describe('descriptor limit', () => {
     assert.deepEqual(fitToDescriptors(wanted, 1_000_000), wanted);
   });
 
-  it('lowers the numbers to three quarters of the descriptors', () => {
-    assert.deepEqual(fitToDescriptors(wanted, 1024), { maxConnections: 576, maxWaiting: 192 });
+  it('lowers the numbers to two thirds of the descriptors', () => {
+    assert.deepEqual(fitToDescriptors(wanted, 1024), { maxConnections: 512, maxWaiting: 170 });
     assert.deepEqual(fitToDescriptors({ maxConnections: 10, maxWaiting: 5 }, 1024), {
       maxConnections: 10,
       maxWaiting: 5,

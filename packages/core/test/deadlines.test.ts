@@ -37,13 +37,27 @@ for (const receiveMode of RECEIVE_MODES) {
       await first.bytes(1);
       await loopback.dial();
       await eventually('one waits', () => loopback.listener.waiting === 1);
-      loopback.clock.advance(60 * SECOND);
+      loopback.clock.advance(59 * SECOND);
       first.halfClose();
       await eventually('the next one', () => loopback.connections.length === 2);
       loopback.clock.advance(5 * SECOND);
       assert.equal(loopback.connections[1]?.isClosing, false);
       loopback.clock.advance(2 * SECOND);
       assert.equal(loopback.connections[1]?.closeReason, 'first-byte-timeout');
+    });
+
+    it('closes who has waited 60 s for a place, so that those who have gone away do not keep the places to wait', async () => {
+      await using loopback = await Loopback.open({ receiveMode, maxConnections: 1, maxWaiting: 1 }, echo);
+      const { peer: first } = await loopback.connect();
+      first.send('x');
+      await first.bytes(1);
+      const second = await loopback.dial();
+      await eventually('one waits', () => loopback.listener.waiting === 1);
+      loopback.clock.advance(58 * SECOND);
+      assert.equal(loopback.listener.waiting, 1);
+      loopback.clock.advance(3 * SECOND);
+      await second.gone();
+      assert.deepEqual([loopback.listener.waiting, loopback.listener.counters.refused], [0, 1]);
     });
 
     it('has no deadline that is switched off', async () => {

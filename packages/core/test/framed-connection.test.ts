@@ -215,12 +215,18 @@ for (const receiveMode of RECEIVE_MODES) {
       await passTurns(bystander);
       assert.equal(handled, handledThen);
       assert.ok(handled < requests, 'the system took everything');
-      // The high-water mark of 256 KiB, and the answer that went above it.
-      assert.ok(mostQueued <= (256 << 10) + answer.length, `${mostQueued} bytes were queued`);
+      // The high-water mark, and the answer that went above it.
+      assert.ok(
+        mostQueued <= DEFAULT_OUTBOUND_LIMITS.highWaterMarkBytes + answer.length,
+        `${mostQueued} bytes were queued`,
+      );
       peer.readOn();
       await eventually('all answers', () => peer.receivedBytes === requests * answer.length);
       assert.equal(handled, requests);
-      assert.ok(mostQueued <= (256 << 10) + answer.length, `${mostQueued} bytes were queued`);
+      assert.ok(
+        mostQueued <= DEFAULT_OUTBOUND_LIMITS.highWaterMarkBytes + answer.length,
+        `${mostQueued} bytes were queued`,
+      );
     });
 
     it('gives a peer that ends its side the answers first, however long they take', async () => {
@@ -358,7 +364,7 @@ for (const receiveMode of RECEIVE_MODES) {
           assert.equal(connection.send(Buffer.alloc(2000)), 'queued');
         },
         onDrained: () => fail(),
-        onFailed: (error) => failures.push(error),
+        onFailed: (error) => void failures.push(error),
       }));
       const { peer } = await loopback.connect();
       peer.send(frame('x'));

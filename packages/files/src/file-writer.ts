@@ -17,8 +17,10 @@ export class FileWriter {
   #position: number;
   #unsyncedBytes = 0;
   #backgroundSync: Promise<void> | undefined;
-  /** What a background sync failed with. */
+  /** What a sync failed with. */
   #failure: unknown;
+  /** Everything before this place has been synced by this writer. */
+  #syncedBytes = 0;
 
   /**
    * @param position where the next byte goes
@@ -66,32 +68,49 @@ export class FileWriter {
     }
   }
 
+  /** Up to where, from the start of the file, a sync of this writer has succeeded. What was there before it counts only then. */
+  get syncedBytes(): number {
+    return this.#syncedBytes;
+  }
+
+  /**
+   * Whether a sync has failed. The system says so once, and shows the bytes as written until it forgets them: behind `syncedBytes` nothing
+   * may be taken for written any more.
+   */
+  get hasSyncFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   #advance(written: number): void {
     this.#position += written;
     this.#unsyncedBytes += written;
     if (this.#unsyncedBytes >= SYNC_EVERY_BYTES && !this.#backgroundSync) {
       this.#unsyncedBytes = 0;
-      // A failure is kept for `sync`: the system reports it only once.
-      this.#backgroundSync = this.#handle.datasync().then(
-        () => {
-          this.#backgroundSync = undefined;
-        },
-        (error: unknown) => {
-          this.#failure ??= error;
-          this.#backgroundSync = undefined;
-        },
-      );
+      this.#backgroundSync = this.#syncNow().finally(() => {
+        this.#backgroundSync = undefined;
+      });
+    }
+  }
+
+  /** Never rejects: a failure is kept. */
+  async #syncNow(): Promise<void> {
+    const position = this.#position;
+    try {
+      await this.#handle.datasync();
+      if (this.#failure === undefined) this.#syncedBytes = position;
+    } catch (error) {
+      this.#failure ??= error;
     }
   }
 
   /** Settles when all that was written is on the disk. Rejects with the system's error, also with one of an earlier sync. */
   async sync(): Promise<void> {
     await this.#backgroundSync;
+    if (this.#failure === undefined) await this.#syncNow();
     if (this.#failure !== undefined) throw this.#failure;
-    await this.#handle.datasync();
   }
 
-  /** Settles when no call is going on: only then may the handle be closed. */
+  /** Settles when no sync is going on in the background. Then, and after the promise of the last `write`, the handle may be closed. */
   async settle(): Promise<void> {
     await this.#backgroundSync;
   }

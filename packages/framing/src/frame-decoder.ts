@@ -43,6 +43,9 @@ export interface FrameDecoder {
   /** Goes on where the sink stopped. @returns as `push` */
   resume(): boolean;
 
+  /** Keeps the bytes `source[start, end)` for `resume`, behind those that wait for it, without looking at them. */
+  hold(source: Uint8Array, start: number, end: number): void;
+
   /** Bytes of unfinished or held-back frames. */
   readonly bufferedBytes: number;
 

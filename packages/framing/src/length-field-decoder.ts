@@ -47,9 +47,10 @@ export class LengthFieldDecoder implements FrameDecoder {
   #partBytes = 0;
   /** Bytes of the current frame still to come in pieces; 0 when none is taken in pieces. */
   #pieceBytes = 0;
-  /** What came behind the frame after which the sink stopped: `#held[#heldStart, length)`. */
+  /** What came behind the frame after which the sink stopped: `#held[#heldStart, #heldEnd)`. */
   #held: Uint8Array | undefined;
   #heldStart = 0;
+  #heldEnd = 0;
   /** An assembled frame that was reported: its bytes stay valid until the next call. */
   #retired: Uint8Array | undefined;
 
@@ -78,7 +79,7 @@ export class LengthFieldDecoder implements FrameDecoder {
   }
 
   get bufferedBytes(): number {
-    return this.#partBytes + (this.#held ? this.#held.length - this.#heldStart : 0);
+    return this.#partBytes + (this.#heldEnd - this.#heldStart);
   }
 
   get isMidFrame(): boolean {
@@ -87,7 +88,7 @@ export class LengthFieldDecoder implements FrameDecoder {
 
   push(source: Uint8Array, start: number, end: number): boolean {
     if (this.#held) {
-      this.#hold(source, start, end);
+      this.hold(source, start, end);
       return false;
     }
     return this.#consume(source, start, end, false);
@@ -96,8 +97,9 @@ export class LengthFieldDecoder implements FrameDecoder {
   resume(): boolean {
     const held = this.#held;
     if (!held) return true;
-    this.#held = undefined;
-    return this.#consume(held, this.#heldStart, held.length, true);
+    const [start, end] = [this.#heldStart, this.#heldEnd];
+    this.#forgetHeld();
+    return this.#consume(held, start, end, true);
   }
 
   reset(): void {
@@ -106,7 +108,7 @@ export class LengthFieldDecoder implements FrameDecoder {
     this.#part = undefined;
     this.#partBytes = 0;
     this.#pieceBytes = 0;
-    this.#held = undefined;
+    this.#forgetHeld();
   }
 
   /** The whole path of received bytes: what is unfinished first, then every frame that lies whole in the chunk, then the rest. */
@@ -202,20 +204,32 @@ export class LengthFieldDecoder implements FrameDecoder {
       // Held bytes that are held again only move their start: stopping often stays linear.
       this.#held = source;
       this.#heldStart = at;
+      this.#heldEnd = end;
     } else {
-      this.#hold(source, at, end);
+      this.hold(source, at, end);
     }
     return false;
   }
 
-  /** Copies bytes that wait for `resume`. */
-  #hold(source: Uint8Array, start: number, end: number): void {
-    const before = this.#held?.subarray(this.#heldStart) ?? new Uint8Array(0);
-    const joined = new Uint8Array(before.length + end - start);
-    joined.set(before);
-    joined.set(source.subarray(start, end), before.length);
-    this.#held = joined;
+  /** Copies bytes that wait for `resume`, behind those that wait already; amortised, however small they come. */
+  hold(source: Uint8Array, start: number, end: number): void {
+    const bytes = this.#heldEnd - this.#heldStart + end - start;
+    let held = this.#held;
+    if (!held || held.length - this.#heldEnd < end - start) {
+      held = new Uint8Array(this.#held ? bytes * 2 : bytes);
+      if (this.#held) held.set(this.#held.subarray(this.#heldStart, this.#heldEnd));
+      this.#heldEnd -= this.#heldStart;
+      this.#heldStart = 0;
+      this.#held = held;
+    }
+    held.set(source.subarray(start, end), this.#heldEnd);
+    this.#heldEnd += end - start;
+  }
+
+  #forgetHeld(): void {
+    this.#held = undefined;
     this.#heldStart = 0;
+    this.#heldEnd = 0;
   }
 
   #retirePart(): Uint8Array {

@@ -18,6 +18,7 @@ const codes: Record<StorageErrorCode, number> = {
   ERR_NOT_A_DIRECTORY: ResultCode.DirNotExist,
   ERR_IN_USE: ResultCode.FileIsInUse,
   ERR_DISK_FULL: ResultCode.UnknownError,
+  ERR_TOO_MANY_FILES: ResultCode.UnknownError,
   ERR_IO: ResultCode.UnknownError,
 };
 
@@ -25,7 +26,7 @@ const codes: Record<StorageErrorCode, number> = {
 export function answerFor(error: unknown): ErrorAnswer {
   if (error instanceof RequestError) return { code: error.resultCode, message: error.message, isExpected: true };
   if (error instanceof StorageError) {
-    const isExpected = error.code !== 'ERR_IO' && error.code !== 'ERR_DISK_FULL';
+    const isExpected = !['ERR_IO', 'ERR_DISK_FULL', 'ERR_TOO_MANY_FILES'].includes(error.code);
     return { code: codes[error.code], message: error.message, isExpected };
   }
   return { code: ResultCode.UnknownError, message: 'unexpected error', isExpected: false };

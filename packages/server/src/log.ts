@@ -3,6 +3,9 @@ export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** Longest value in a line: peers choose what stands there. */
+const MAX_VALUE_LENGTH = 400;
+
 /** What an event is about. Values come from peers too: a sink escapes them. */
 export type LogFields = Readonly<Record<string, string | number | bigint | boolean | undefined>>;
 
@@ -48,11 +51,15 @@ export class TextLog implements Log {
     const parts = [this.#now().toISOString(), LOG_LEVELS[level]!.toUpperCase().padEnd(5), escapeControls(event)];
     for (const [key, value] of Object.entries(fields)) {
       if (value === undefined) continue;
-      const text = escapeControls(String(value));
+      const text = escapeControls(shortened(String(value)));
       parts.push(`${key}=${/[ "=]|^$/.test(text) ? `"${text.replaceAll('"', '\\"')}"` : text}`);
     }
     this.#write(`${parts.join(' ')}\n`);
   }
+}
+
+function shortened(text: string): string {
+  return text.length <= MAX_VALUE_LENGTH ? text : `${text.slice(0, MAX_VALUE_LENGTH)}... (${text.length} characters)`;
 }
 
 /** A log that adds the same fields to every event. */

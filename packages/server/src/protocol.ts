@@ -21,10 +21,16 @@ export interface Session {
   /** Adds connection, user and address to what it is told. */
   readonly log: Log;
   readonly isClosing: boolean;
+  /** Aborted when the connection is cut or gone: nobody waits for what is still being done for it. */
+  readonly gone: AbortSignal;
   /** Sends a packet. What is sent in one tick leaves in one write. */
   reply(text: Uint8Array, data?: Uint8Array): void;
-  /** Sends whole packets from the caller's memory, which stays untouched until `release` is called, maybe before this returns. */
-  sendOwned(packets: Uint8Array, release: () => void): void;
+  /**
+   * Sends whole packets from the caller's memory, which stays untouched until `release` is called, maybe before this returns.
+   *
+   * @returns whether they were kept; if not, the connection is closing and `release` is not called
+   */
+  sendOwned(packets: Uint8Array, release: () => void): boolean;
   /** Ends the connection after what is queued has left. */
   close(reason: string): void;
   /** Ends the connection at once. */

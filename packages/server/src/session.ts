@@ -1,4 +1,4 @@
-import { type Connection, FramedConnection, type FrameHandler } from '@sluice/core';
+import { type CloseReason, type Connection, FramedConnection, type FrameHandler, type SendResult } from '@sluice/core';
 import { FramingError } from '@sluice/framing';
 import {
   asciiFold,
@@ -24,8 +24,11 @@ import type { Protocol, ProtocolHandler, Session } from './protocol.js';
 
 /** Decides who may log in. */
 export interface Authenticator {
-  /** @param address of the peer: failures are slowed per address */
-  authenticate(userName: string, passwordDigest: string, address: string): Promise<boolean>;
+  /**
+   * @param address of the peer: failures are slowed per address
+   * @param gone ends the wait, if there is one, with a rejection
+   */
+  authenticate(userName: string, passwordDigest: string, address: string, gone: AbortSignal): Promise<boolean>;
 }
 
 /** The extensions this server has. docs/protocol.md. */
@@ -35,6 +38,9 @@ const DATA_TEXT = dataRequestText();
 
 /** Longest command text before login, in bytes: a Login needs some 100, and a stranger gets no more memory than this. */
 const MAX_TEXT_BEFORE_LOGIN = 64 << 10;
+
+/** Most lines in a command text: more than any list of names has, and no more work than some milliseconds. */
+const MAX_LINES = 65_536;
 
 /** What becomes of a packet that arrives in pieces. */
 type Pieces =
@@ -57,6 +63,7 @@ export class ServerSession implements Session, FrameHandler {
   #userName: string | undefined;
   #knowsExtensions = false;
   #pieces: Pieces | undefined;
+  readonly #gone = new AbortController();
 
   /** Takes the connection over from its next byte on. */
   static start(connection: Connection, protocol: Protocol, authenticator: Authenticator, log: Log): FramedConnection {
@@ -97,21 +104,30 @@ export class ServerSession implements Session, FrameHandler {
   }
 
   reply(text: Uint8Array, data?: Uint8Array): void {
-    if (this.#connection.send(encodePacket(text, data)) === 'refused' && !this.#connection.isClosing) {
-      // Cannot be: no request is read while the queue is above its high-water mark, and the largest answer fits above that.
-      this.#connection.destroy('outbound-limit');
-    }
+    this.#requireKept(this.#connection.send(encodePacket(text, data)));
   }
 
-  sendOwned(packets: Uint8Array, release: () => void): void {
-    if (this.#connection.sendOwned(packets, release) === 'refused') release();
+  sendOwned(packets: Uint8Array, release: () => void): boolean {
+    return this.#requireKept(this.#connection.sendOwned(packets, release));
+  }
+
+  #requireKept(result: SendResult): boolean {
+    // Cannot be while the connection is open: no request is handled while the queue is above its high-water mark, and what one request
+    // brings fits between that and the hard limit. If it is all the same, a gap in the stream would be worse than an end.
+    if (result === 'refused' && !this.#connection.isClosing) this.#connection.destroy('outbound-limit');
+    return result !== 'refused';
   }
 
   close(reason: string): void {
     this.#connection.close(reason);
   }
 
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
   destroy(reason: string): void {
+    this.#gone.abort();
     this.#connection.destroy(reason);
   }
 
@@ -126,7 +142,7 @@ export class ServerSession implements Session, FrameHandler {
       this.#handler.onData?.(source, textEnd, end);
       return;
     }
-    const text = decodeCommandText(source, textStart, textEnd);
+    const text = this.#decodeText(source, textStart, textEnd);
     if (this.#takesData && isData(text)) {
       this.#handler.onData?.(source, textEnd, end);
       return;
@@ -138,12 +154,10 @@ export class ServerSession implements Session, FrameHandler {
     const textStart = start + PACKET_HEAD_BYTES;
     if (end < textStart) return false;
     const textEnd = commandTextEnd(source, start, frameLength);
-    if (!this.#isAllowed && textEnd - textStart > MAX_TEXT_BEFORE_LOGIN) {
-      throw new ProtocolError('ERR_COMMAND_LENGTH', `command text of ${textEnd - textStart} bytes before login`);
-    }
+    this.#requireFitting(textEnd - textStart);
     if (end < textEnd) return false;
     const isPlain = this.#takesData && isPlainData(source, textStart, textEnd);
-    const text = isPlain ? undefined : decodeCommandText(source, textStart, textEnd);
+    const text = isPlain ? undefined : this.#decodeText(source, textStart, textEnd);
     if (!text || (this.#takesData && isData(text))) {
       this.#pieces = { kind: 'data' };
       this.#handler.onData?.(source, textEnd, end);
@@ -162,19 +176,37 @@ export class ServerSession implements Session, FrameHandler {
     return this.#handler.onBatchEnd?.();
   }
 
-  onFailed(error: unknown): void {
-    if (error instanceof FramingError) this.log.info('bad packet length', { detail: error.message });
-    else if (error instanceof ProtocolError) {
+  onFailed(error: unknown): CloseReason {
+    if (error instanceof FramingError) {
+      this.log.info('bad packet length', { detail: error.message });
+      return 'framing-error';
+    }
+    if (error instanceof ProtocolError) {
       this.log.info('bad packet', { detail: error.message });
       if (error.code === 'ERR_TEXT_MALFORMED') this.reply(responseText('', ResultCode.PacketFormatError));
-    } else this.log.error('unexpected error', { detail: String(error) });
+      return 'bad-packet';
+    }
+    this.log.error('unexpected error', { detail: String(error) });
+    return 'handler-failed';
   }
 
   onClosed(reason: string, error: Error | undefined): void {
+    this.#gone.abort();
     this.log.debug('connection closed', { reason, detail: error?.message });
     Promise.resolve(this.#handler.onClosed()).catch((failure: unknown) => {
       this.log.error('releasing a connection failed', { detail: String(failure) });
     });
+  }
+
+  /** @throws {ProtocolError} `ERR_COMMAND_LENGTH`, `ERR_TEXT_MALFORMED` */
+  #decodeText(source: Uint8Array, start: number, end: number): CommandText {
+    this.#requireFitting(end - start);
+    return decodeCommandText(source, start, end, MAX_LINES);
+  }
+
+  #requireFitting(textBytes: number): void {
+    if (this.#isAllowed || textBytes <= MAX_TEXT_BEFORE_LOGIN) return;
+    throw new ProtocolError('ERR_COMMAND_LENGTH', `command text of ${textBytes} bytes before login`);
   }
 
   /** Whether the data of a Data packet may go to the protocol. */
@@ -187,8 +219,8 @@ export class ServerSession implements Session, FrameHandler {
   }
 
   #dispatch(text: CommandText): void | Promise<void> {
-    const command = text.command;
-    if (command === undefined) return this.reply(responseText('', ResultCode.CommandNotCompleted));
+    if (text.command === undefined) return this.reply(responseText('', ResultCode.CommandNotCompleted));
+    const command = text.command.replace(/[\r\n]/g, ' '); // legal in a request (3.2, rule 9), never in an answer
     try {
       const pending = this.#handle(command, text);
       if (pending) return pending.catch((error: unknown) => this.#answerError(command, error));
@@ -211,7 +243,7 @@ export class ServerSession implements Session, FrameHandler {
   async #logIn(command: string, text: CommandText): Promise<void> {
     const request = decodeLoginRequest(text);
     const { userName, passwordDigest } = request;
-    if (!(await this.#authenticator.authenticate(userName, passwordDigest, this.remoteAddress))) {
+    if (!(await this.#authenticator.authenticate(userName, passwordDigest, this.remoteAddress, this.gone))) {
       this.log.warn('login refused', { name: userName });
       return this.reply(responseText(command, ResultCode.UserOrPasswordError));
     }
@@ -228,6 +260,7 @@ export class ServerSession implements Session, FrameHandler {
   }
 
   #answerError(command: string, error: unknown): void {
+    if (this.#gone.signal.aborted) return; // nobody hears it, and that the work was broken off is no failure
     const { code, message, isExpected } = answerFor(error);
     if (isExpected) this.log.info('request refused', { command, code, detail: message });
     else this.log.error('request failed', { command, detail: String(error), cause: causeOf(error) });

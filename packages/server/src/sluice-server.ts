@@ -2,6 +2,9 @@ import {
   type Clock,
   type Connection,
   type ConnectionHandler,
+  DEFAULT_LISTENER_OPTIONS,
+  descriptorLimit,
+  fitToDescriptors,
   Listener,
   type ListenerOptions,
   systemClock,
@@ -12,8 +15,10 @@ import type { Protocol } from './protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
 import { type Authenticator, ServerSession } from './session.js';
+import { DescriptorAccount } from './storage/descriptor-account.js';
 import { DirectoryTree } from './storage/directory-tree.js';
 import { OpenFiles } from './storage/open-files.js';
+import { Turnstile } from './storage/turnstile.js';
 import { LoginGuard } from './users/login-guard.js';
 import type { UserStore } from './users/user-store.js';
 
@@ -39,6 +44,9 @@ export interface SluiceServerOptions
   readonly clock?: Clock;
 }
 
+/** Listings made at once; the others wait. */
+const MAX_LISTINGS = 2;
+
 /** The server: one listener, the protocols, the files and the users. */
 export class SluiceServer {
   readonly listener: Listener;
@@ -59,7 +67,12 @@ export class SluiceServer {
     const { root, users, log, durability = 'durable', clock = systemClock, ...listen } = options;
     const tree = await DirectoryTree.open(root);
     try {
-      const files = { tree, openFiles: new OpenFiles() };
+      const files = {
+        tree,
+        openFiles: new OpenFiles(),
+        descriptors: accountBeside(listen),
+        listings: new Turnstile(MAX_LISTINGS),
+      };
       const protocols = new Map<number, Protocol>();
       for (const protocol of [uploadProtocol(files, durability), downloadProtocol(files)])
         protocols.set(protocol.flag, protocol);
@@ -142,10 +155,17 @@ class FlagReader implements ConnectionHandler {
   }
 }
 
+/** What the files may take of the descriptors that the listener leaves. */
+function accountBeside(listen: Pick<ListenerOptions, 'maxConnections' | 'maxWaiting'>): DescriptorAccount {
+  const limit = descriptorLimit();
+  const { maxConnections, maxWaiting } = fitToDescriptors({ ...DEFAULT_LISTENER_OPTIONS, ...listen }, limit);
+  return DescriptorAccount.of(limit === undefined ? Number.POSITIVE_INFINITY : limit - maxConnections - maxWaiting);
+}
+
 function guardedLogins(users: UserStore, clock: Clock): Authenticator {
   const guard = new LoginGuard({ clock });
   return {
-    authenticate: (userName, passwordDigest, address) =>
-      guard.attempt(address, () => users.authenticate(userName, passwordDigest)),
+    authenticate: (userName, passwordDigest, address, gone) =>
+      guard.attempt(address, () => users.authenticate(userName, passwordDigest), gone),
   };
 }

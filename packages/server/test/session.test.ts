@@ -352,6 +352,52 @@ describe('hostile peers', () => {
     assert.equal((await answer(peer))[1], 'Code=7');
   });
 
+  it('lets no burst of wrong logins keep its connections: most are refused at once, and those that wait go when the peer goes', async () => {
+    const clock = new ManualClock();
+    await using server = await TestServer.start({ clock });
+    const wrong = request('Login', [
+      ['UserName', 'admin'],
+      ['Password', 'f'.repeat(32)],
+    ]);
+    const peers = await Promise.all(Array.from({ length: 60 }, () => server.connect()));
+    for (const peer of peers) await peer.send(Uint8Array.of(Upload), wrong);
+    const answered = () => peers.filter((peer) => peer.received.length > 0).length;
+    await eventually('all but those that wait are refused', () => answered() >= 60 - 16 - 4);
+    for (const peer of peers) peer.reset();
+    await eventually('all are gone, although no time has passed', () => server.server.listener.connections.size === 0);
+  });
+
+  it('refuses a command text of more than 65,536 lines, before it is worked on', async () => {
+    await using server = await TestServer.start();
+    using peer = await server.login(Upload);
+    await peer.send(text(`[Request]\r\nCommand=DeleteFile\r\nDirName=\r\n${'a=\r\n'.repeat(70_000)}`));
+    assert.match((await peer.waitForClose()).toString(), /Command=\r\nCode=3\r\nMessage=$/);
+  });
+
+  it('answers a command name with a lone line feed or carriage return, which an answer cannot repeat', async () => {
+    await using server = await TestServer.start();
+    using peer = await server.connect();
+    await peer.send(
+      Uint8Array.of(Upload),
+      text('[Request]\r\nCommand=Foo\nBar'),
+      login(),
+      text('[Request]\r\nCommand=Foo\rBar'),
+    );
+    assert.deepEqual(await answer(peer), ['Command=Foo Bar', 'Code=8', 'Message=']);
+    await answer(peer);
+    assert.deepEqual(await answer(peer), ['Command=Foo Bar', 'Code=1', 'Message=']);
+  });
+
+  it('cuts what a peer makes it log', async () => {
+    const lines: string[] = [];
+    const { TextLog } = await import('@sluice/server');
+    await using server = await TestServer.start({ log: new TextLog((line) => lines.push(line), 'debug') });
+    using peer = await server.login(Upload);
+    await ask(peer, 'x'.repeat(1_000_000));
+    const line = lines.find((each) => each.includes('unknown command')) ?? '';
+    assert.ok(line.length < 1000 && line.includes('1000000 characters'), `${line.length}`);
+  });
+
   it('escapes what a peer sends before it reaches the log', async () => {
     const lines: string[] = [];
     const { TextLog } = await import('@sluice/server');

@@ -34,24 +34,40 @@ export class CommandText {
 /**
  * Decodes a command text by the rules of specification 3.2. Invalid UTF-8 becomes U+FFFD.
  *
- * @throws {ProtocolError} `ERR_TEXT_MALFORMED` when it has no two lines
+ * @param maxLines most lines that are read, empty ones included. @default no limit
+ * @throws {ProtocolError} `ERR_TEXT_MALFORMED` when it has no two lines, or too many
  */
-export function decodeCommandText(source: Uint8Array, start: number, end: number): CommandText {
-  const lines = decodeUtf8(source, start, end)
-    .split(CRLF)
-    .filter((line) => line !== '');
-  if (lines.length < 2) throw new ProtocolError('ERR_TEXT_MALFORMED', 'command text of less than two lines');
-
+export function decodeCommandText(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  maxLines = Number.POSITIVE_INFINITY,
+): CommandText {
+  const text = decodeUtf8(source, start, end);
   let command: string | undefined;
   const fields: [string, string][] = [];
-  for (const line of lines) {
-    const equals = line.indexOf('=');
-    if (equals < 0) continue; // the section marker, or anything else: never checked
-    const key = asciiFold(line.slice(0, equals));
-    const value = line.slice(equals + 1);
-    if (key === 'command') command = value;
-    else fields.push([key, value]);
+  let lines = 0;
+  let filledLines = 0;
+  for (let at = 0; at < text.length; ) {
+    const found = text.indexOf(CRLF, at);
+    const lineEnd = found < 0 ? text.length : found;
+    lines += 1;
+    if (lines > maxLines) throw new ProtocolError('ERR_TEXT_MALFORMED', `command text of more than ${maxLines} lines`);
+    if (lineEnd > at) {
+      filledLines += 1;
+      const line = text.slice(at, lineEnd);
+      const equals = line.indexOf('=');
+      // A line without one is the section marker, or anything else: never checked.
+      if (equals >= 0) {
+        const key = asciiFold(line.slice(0, equals));
+        const value = line.slice(equals + 1);
+        if (key === 'command') command = value;
+        else fields.push([key, value]);
+      }
+    }
+    at = lineEnd + CRLF.length;
   }
+  if (filledLines < 2) throw new ProtocolError('ERR_TEXT_MALFORMED', 'command text of less than two lines');
   return new CommandText(command, fields);
 }
 

@@ -6,6 +6,9 @@ import { ExitCode } from '../exit-code.js';
 import { addressText } from '../options/address.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
 
+/** What is under way when everything is cut may take so long to end, in milliseconds. */
+const LAST_CALLS_MS = 1000;
+
 type ServerPackage = typeof import('@sluice/server');
 
 export const serve = defineCommand({
@@ -136,12 +139,19 @@ export const serve = defineCommand({
     await signals.first;
     const inUse = running.listener.connections.size;
     if (inUse > 0) stderr.write(`sluice: ending; ${inUse} connections may finish, a second signal cuts them\n`);
-    const cut = await Promise.race([running.drain(options['drain-timeout']), signals.second]);
-    if (cut === undefined) await running.close();
-    else if (cut > 0) stderr.write(`sluice: ${cut} connections were cut after ${options['drain-timeout']} ms\n`);
-    return ExitCode.Done;
+    const graceMs = options['drain-timeout'];
+    const cut = await Promise.race([running.drain(graceMs), signals.second, ended(graceMs + LAST_CALLS_MS)]);
+    if (cut === undefined) await Promise.race([running.close(), ended(LAST_CALLS_MS)]);
+    else if (cut > 0) stderr.write(`sluice: ${cut} connections were cut after ${graceMs} ms\n`);
+    // Not by itself: a disk that does not answer would keep the process for as long as it likes.
+    process.exit(ExitCode.Done);
   },
 });
+
+/** Resolves after so many milliseconds. */
+function ended(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined));
+}
 
 /** @throws {CommandError} exit code 1 */
 export async function requireDirectory(root: string): Promise<void> {

@@ -6,12 +6,18 @@ import type { Request, Session } from '../protocol.js';
 /** Largest range of one request, in bytes: about a second of work. docs/protocol.md. */
 const MAX_RANGE_BYTES = 1 << 30;
 
-/** Answers Digest for an open file. docs/protocol.md. @throws {RequestError} code 6 for a bad range */
+/**
+ * Answers Digest for an open file. docs/protocol.md.
+ *
+ * @param signal aborted when the connection is gone: then nobody waits for the answer, and perhaps somebody for the file
+ * @throws {RequestError} code 6 for a bad range
+ */
 export async function answerDigest(
   session: Session,
   request: Request,
   range: DigestRequest,
   handle: FileHandle,
+  signal: AbortSignal,
 ): Promise<void> {
   const { position, count } = range;
   if (position < 0n || position % BigInt(DIGEST_CHUNK_BYTES) !== 0n || count < 0n || count > BigInt(MAX_RANGE_BYTES)) {
@@ -20,7 +26,12 @@ export async function answerDigest(
   const { size } = await handle.stat();
   const digests =
     position < BigInt(size)
-      ? await digestChunks(handle, { position: Number(position), count: Number(count), chunkBytes: DIGEST_CHUNK_BYTES })
+      ? await digestChunks(handle, {
+          position: Number(position),
+          count: Number(count),
+          chunkBytes: DIGEST_CHUNK_BYTES,
+          signal,
+        })
       : new Uint8Array(0);
   session.reply(digestResponseText(request.command, size), digests);
 }

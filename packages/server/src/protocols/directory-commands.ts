@@ -17,20 +17,22 @@ import type { StorageError } from '../storage/storage-error.js';
 import type { SharedFiles } from './shared-files.js';
 
 /** Dir and FileList. Specification 6 and 7. */
-export function listingCommands(session: Session, { tree }: SharedFiles): [string, CommandHandler][] {
+export function listingCommands(session: Session, { tree, listings }: SharedFiles): [string, CommandHandler][] {
   const onSkipped = (name: string): void => session.log.info('a name cannot be listed', { name });
   return [
     [
       'dir',
       async ({ command, text }) => {
-        const names = await tree.listDirectories(parseDirectoryName(decodeDirRequest(text)), onSkipped);
+        const directory = parseDirectoryName(decodeDirRequest(text));
+        const names = await listings.pass(() => tree.listDirectories(directory, onSkipped), session.gone);
         session.reply(fitting(encodeDirResponse(command, names)));
       },
     ],
     [
       'filelist',
       async ({ command, text }) => {
-        const files = await tree.listFiles(parseDirectoryName(decodeFileListRequest(text)), onSkipped);
+        const directory = parseDirectoryName(decodeFileListRequest(text));
+        const files = await listings.pass(() => tree.listFiles(directory, onSkipped, session.gone), session.gone);
         session.reply(fitting(encodeFileListResponse(command, files)));
       },
     ],
@@ -38,14 +40,18 @@ export function listingCommands(session: Session, { tree }: SharedFiles): [strin
 }
 
 /** CreateDir, DeleteDir and DeleteFile. Specification 6. */
-export function changingCommands(session: Session, { tree, openFiles }: SharedFiles): [string, CommandHandler][] {
+export function changingCommands(
+  session: Session,
+  { tree, openFiles, descriptors }: SharedFiles,
+): [string, CommandHandler][] {
   const isInUse = (key: string): boolean => openFiles.isInUse(key);
   return [
     [
       'createdir',
       async ({ command, text }) => {
         const { parentDir, dirName } = decodeDirectoryRequest(text);
-        const work = tree.createDirectory(parseDirectoryName(parentDir), parseDirectoryName(dirName));
+        const [parent, name] = [parseDirectoryName(parentDir), parseDirectoryName(dirName)];
+        const work = descriptors.walk(() => tree.createDirectory(parent, name));
         await withCodes(work, (error) =>
           keepingName(
             error,
@@ -59,7 +65,8 @@ export function changingCommands(session: Session, { tree, openFiles }: SharedFi
       'deletedir',
       async ({ command, text }) => {
         const { parentDir, dirName } = decodeDirectoryRequest(text);
-        const work = tree.removeDirectory(parseDirectoryName(parentDir), parseDirectoryName(dirName), isInUse);
+        const [parent, name] = [parseDirectoryName(parentDir), parseDirectoryName(dirName)];
+        const work = descriptors.walk(() => tree.removeDirectory(parent, name, isInUse));
         await withCodes(work, (error) =>
           keepingName(error, error.missing === 'parent' ? ResultCode.DirNotExist : ResultCode.DeleteDirError),
         );
@@ -73,11 +80,12 @@ export function changingCommands(session: Session, { tree, openFiles }: SharedFi
         const { dirName, names } = decodeDeleteFileRequest(text);
         const directory = parseDirectoryName(dirName);
         // Also without a single name, a missing directory is one.
-        await (await tree.resolve(directory)).close();
+        await descriptors.walk(async () => (await tree.resolve(directory)).close());
         for (const name of names) {
-          await withCodes(tree.removeFile(directory, parseFileName(name), isInUse), (error) =>
-            keepingName(error, ResultCode.DeleteFileFailed),
-          );
+          session.gone.throwIfAborted();
+          const fileName = parseFileName(name);
+          const work = descriptors.walk(() => tree.removeFile(directory, fileName, isInUse));
+          await withCodes(work, (error) => keepingName(error, ResultCode.DeleteFileFailed));
           session.log.info('file removed', { directory: dirName, file: name });
         }
         session.reply(responseText(command, ResultCode.Success));

@@ -20,8 +20,11 @@ import { listingCommands } from './directory-commands.js';
 import type { SharedFiles } from './shared-files.js';
 import { SlabPool } from './slab-pool.js';
 
-/** Sent in one turn of the event loop, in bytes; then the other connections have theirs. */
+/** Sent in one turn of the event loop, in bytes of packets; then the other connections have theirs. */
 const BYTES_PER_TURN = 1 << 20;
+
+/** What a packet costs beside its bytes, as bytes: one of a few bytes takes as long as one of this size. */
+const COST_OF_A_PACKET = 8 << 10;
 
 /** Larger packets are asked for than a slab carries: they are sent smaller, which the specification allows (7.1). */
 const MAX_PACKET_BYTES = 256 << 10;
@@ -39,8 +42,9 @@ export function downloadProtocol(files: SharedFiles): Protocol {
 
 /** A file opened for a peer that reads it. */
 interface ReadableFile extends AsyncDisposable {
+  readonly dirName: string;
+  readonly fileName: string;
   readonly opened: OpenedFile;
-  readonly device: number;
 }
 
 class DownloadHandler implements ProtocolHandler {
@@ -49,7 +53,8 @@ class DownloadHandler implements ProtocolHandler {
   readonly #files: SharedFiles;
   readonly #slabs: SlabPool;
   #transfer: DownloadTransfer | undefined;
-  #isGone = false;
+  /** The file of the last Digest, held until its Download: what is sent is what was digested, whatever has its name by then. */
+  #digested: ReadableFile | undefined;
 
   constructor(session: Session, files: SharedFiles, slabs: SlabPool) {
     this.#session = session;
@@ -71,8 +76,8 @@ class DownloadHandler implements ProtocolHandler {
   }
 
   async onClosed(): Promise<void> {
-    this.#isGone = true;
     await this.#drop('download broken off');
+    await this.#forgetDigested();
   }
 
   async #download(request: Request): Promise<void> {
@@ -82,8 +87,9 @@ class DownloadHandler implements ProtocolHandler {
     await this.#drop('download replaced');
 
     const file = await this.#openFile(dirName, fileName);
-    const { size } = file.opened;
-    if (this.#isGone || fileSize > BigInt(size)) {
+    this.#digested = undefined;
+    const { size } = await file.opened.handle.stat();
+    if (this.#session.gone.aborted || fileSize > BigInt(size)) {
       await file[Symbol.asyncDispose]();
       throw new RequestError(ResultCode.ParameterError, `${Key.FileSize} is beyond the end of the file`);
     }
@@ -101,7 +107,6 @@ class DownloadHandler implements ProtocolHandler {
       session: this.#session,
       slabs: this.#slabs,
       file,
-      fileName,
       position,
       end: size,
       packetBytes,
@@ -118,40 +123,62 @@ class DownloadHandler implements ProtocolHandler {
   async #digest(request: Request): Promise<void> {
     const range = decodeDigestRequest(request.text);
     if (!range.file) throw new RequestError(ResultCode.ParameterError, `${Key.FileName} is missing`);
-    await using file = await this.#openFile(range.file.dirName, range.file.fileName);
-    await answerDigest(this.#session, request, range, file.opened.handle);
+    this.#digested = await this.#openFile(range.file.dirName, range.file.fileName);
+    const { opened } = this.#digested;
+    if (this.#session.gone.aborted) return this.#forgetDigested();
+    await answerDigest(this.#session, request, range, opened.handle, this.#session.gone);
   }
 
-  /** Opens a file for reading and holds it in the table of open files. A missing directory is a missing file. Specification 7. */
+  /**
+   * The file that a Digest has opened, if it is the same; else opens it for reading and holds it in the table of open files. A missing
+   * directory is a missing file. Specification 7.
+   */
   async #openFile(dirName: string, name: string): Promise<ReadableFile> {
-    const fileName = parseFileName(name);
-    const work = this.#openIn(parseDirectoryName(dirName), fileName);
-    return withCodes(work, (error) =>
+    const digested = this.#digested;
+    if (digested?.dirName === dirName && digested.fileName === name) return digested;
+    await this.#forgetDigested();
+    const directoryName = parseDirectoryName(dirName);
+    parseFileName(name);
+    return withCodes(this.#openIn(dirName, directoryName, name), (error) =>
       error.code === 'ERR_DIRECTORY_NOT_FOUND' || error.code === 'ERR_NOT_A_DIRECTORY'
         ? ResultCode.FileNotExist
         : undefined,
     );
   }
 
-  async #openIn(directoryName: readonly string[], fileName: string): Promise<ReadableFile> {
-    const { tree, openFiles } = this.#files;
-    await using directory = await tree.resolve(directoryName);
-    const claim: ReadClaim = openFiles.claimForReading(directory.entryKey(fileName));
+  async #openIn(dirName: string, directoryName: readonly string[], fileName: string): Promise<ReadableFile> {
+    const { tree, openFiles, descriptors } = this.#files;
+    const place = descriptors.openFile();
+    let claim: ReadClaim | undefined;
     try {
+      await using directory = await descriptors.walk(() => tree.resolve(directoryName));
+      const held = openFiles.claimForReading(directory.entryKey(fileName));
+      claim = held;
       const opened = await directory.openFile(fileName, 'read');
-      const { dev } = await opened.handle.stat();
       return {
+        dirName,
+        fileName,
         opened,
-        device: dev,
         async [Symbol.asyncDispose]() {
-          await opened.handle.close();
-          claim.release();
+          try {
+            await opened.handle.close();
+          } finally {
+            held.release();
+            place[Symbol.dispose]();
+          }
         },
       };
     } catch (error) {
-      claim.release();
+      claim?.release();
+      place[Symbol.dispose]();
       throw error;
     }
+  }
+
+  async #forgetDigested(): Promise<void> {
+    const digested = this.#digested;
+    this.#digested = undefined;
+    await digested?.[Symbol.asyncDispose]();
   }
 
   async #drop(event: string): Promise<void> {
@@ -165,7 +192,6 @@ interface TransferInit {
   readonly session: Session;
   readonly slabs: SlabPool;
   readonly file: ReadableFile;
-  readonly fileName: string;
   readonly position: number;
   /** Fixed when the transfer begins, whatever the file does meanwhile. (D35) */
   readonly end: number;
@@ -187,7 +213,7 @@ class DownloadTransfer {
   constructor(init: TransferInit) {
     this.#init = init;
     this.#position = init.position;
-    this.#reader = new FileReader(init.file.opened.handle, paceOfDevice(init.file.device));
+    this.#reader = new FileReader(init.file.opened.handle, paceOfDevice(init.file.opened.device));
   }
 
   /**
@@ -195,20 +221,25 @@ class DownloadTransfer {
    * the next turn. Only one of these is ever under way: the slab is being read, or being sent, or free.
    */
   run(): void {
-    if (this.#isRunning || this.#isStopped || this.#reading || !this.#isSlabSent) return;
+    if (this.#isRunning || !this.#maySend) return;
     const { end } = this.#init;
     this.#isRunning = true;
     let left = BYTES_PER_TURN;
-    while (this.#position < end && left > 0 && this.#isSlabSent && !this.#isStopped && !this.#reading) {
+    while (this.#position < end && left > 0 && this.#maySend) {
       left -= this.#readAndSend();
     }
     this.#isRunning = false;
-    if (this.#isStopped || this.#reading || !this.#isSlabSent) return;
+    if (!this.#maySend) return;
     if (this.#position >= end) this.#finish();
     else setImmediate(this.#onTurn);
   }
 
-  /** @returns bytes sent; 0 when the read goes on elsewhere or has failed */
+  /** Not when the connection is closing: what was not sent by then never will be, and `stop` comes. */
+  get #maySend(): boolean {
+    return this.#isSlabSent && !this.#isStopped && !this.#reading && !this.#init.session.isClosing;
+  }
+
+  /** @returns what it cost, in bytes; 0 when the read goes on elsewhere or has failed */
   #readAndSend(): number {
     const { end, slabs, packetBytes } = this.#init;
     const slab = this.#slab ?? slabs.take(packetBytes);
@@ -231,7 +262,7 @@ class DownloadTransfer {
   async stop(event: string): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    this.#init.session.log.info(event, { file: this.#init.fileName, at: this.#position });
+    this.#init.session.log.info(event, { file: this.#init.file.fileName, at: this.#position });
     await this.#release();
   }
 
@@ -259,8 +290,8 @@ class DownloadTransfer {
     }
     this.#position += bytes;
     this.#isSlabSent = false;
-    this.#init.session.sendOwned(slab.packets(bytes), this.#onSlabSent);
-    return bytes;
+    if (!this.#init.session.sendOwned(slab.packets(bytes), this.#onSlabSent)) this.#isSlabSent = true;
+    return bytes + Math.ceil(bytes / this.#init.packetBytes) * COST_OF_A_PACKET;
   }
 
   readonly #onSlabSent = (): void => {
@@ -270,24 +301,26 @@ class DownloadTransfer {
   };
 
   #finish(): void {
-    this.#init.session.log.info('download complete', { file: this.#init.fileName, bytes: this.#init.end });
+    this.#init.session.log.info('download complete', { file: this.#init.file.fileName, bytes: this.#init.end });
     this.#end();
   }
 
   /** The announced bytes cannot be sent: only the end of the connection tells the peer. */
   #fail(error: unknown): void {
     if (this.#isStopped) return;
-    const { session, fileName } = this.#init;
-    session.log.error('reading a download failed', { file: fileName, detail: String(error) });
+    const { session, file } = this.#init;
+    session.log.error('reading a download failed', { file: file.fileName, detail: String(error) });
     session.close('read-failed');
     this.#end();
   }
 
   #end(): void {
     this.#isStopped = true;
-    const { session, fileName, onEnd } = this.#init;
+    const { session, file, onEnd } = this.#init;
     this.#release()
-      .catch((error: unknown) => session.log.error('closing a file failed', { file: fileName, detail: String(error) }))
+      .catch((error: unknown) =>
+        session.log.error('closing a file failed', { file: file.fileName, detail: String(error) }),
+      )
       .finally(onEnd);
   }
 

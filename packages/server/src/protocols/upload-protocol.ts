@@ -17,7 +17,7 @@ import {
 } from '@sluice/wire';
 import { answerFor } from '../answers.js';
 import type { CommandHandler, Protocol, ProtocolHandler, Request, Session } from '../protocol.js';
-import type { HeldDirectory, OpenedFile } from '../storage/held-directory.js';
+import type { OpenedFile } from '../storage/held-directory.js';
 import type { WriteClaim, WriteHolder } from '../storage/open-files.js';
 import { parseDirectoryName, parseFileName } from '../storage/path-name.js';
 import { storageErrorFrom } from '../storage/storage-error.js';
@@ -40,10 +40,9 @@ interface OpenUpload {
   readonly dirName: string;
   readonly fileName: string;
   readonly claim: WriteClaim;
+  readonly place: Disposable;
   readonly handle: FileHandle;
   readonly writer: FileWriter;
-  /** Synced before "done": also a file that was there may have a name that is not on the disk yet. */
-  readonly directory: HeldDirectory;
 }
 
 class UploadHandler implements ProtocolHandler, WriteHolder {
@@ -58,7 +57,6 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
   #parts: Uint8Array[] = [];
   /** What goes on with the file; it must end before the file is closed. */
   #work: Promise<unknown> = Promise.resolve();
-  #isGone = false;
 
   constructor(session: Session, files: SharedFiles, durability: Durability) {
     this.#session = session;
@@ -105,7 +103,6 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
   }
 
   async onClosed(): Promise<void> {
-    this.#isGone = true;
     await this.#work.catch(() => {});
     if (this.#open) {
       const { fileName, writer } = this.#open;
@@ -121,33 +118,33 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     const fileName = parseFileName(upload.fileName);
     await this.#release();
 
-    let directory: HeldDirectory | undefined = await this.#files.tree.resolve(directoryName);
+    const { tree, openFiles, descriptors } = this.#files;
+    let place: Disposable | undefined = descriptors.openFile();
     let claim: WriteClaim | undefined;
     let opened: OpenedFile | undefined;
     try {
-      claim = this.#files.openFiles.claimForWriting(directory.entryKey(fileName), this);
+      await using directory = await descriptors.walk(() => tree.resolve(directoryName));
+      claim = openFiles.claimForWriting(directory.entryKey(fileName), this);
       await claim.ready;
       opened = await directory.openFile(fileName, 'append');
       const position = await keepBytes(opened, upload);
-      const { dev } = await opened.handle.stat();
-      if (this.#isGone) return;
-      this.#open = {
-        dirName: upload.dirName,
-        fileName,
-        claim,
-        handle: opened.handle,
-        writer: new FileWriter(opened.handle, position, paceOfDevice(dev)),
-        directory,
-      };
-      directory = undefined;
+      // Before a byte comes, and also for a file that was there: its name may not be on the disk yet.
+      if (this.#durability === 'durable') await directory.sync();
+      if (this.#session.gone.aborted) return;
+      const writer = new FileWriter(opened.handle, position, paceOfDevice(opened.device));
+      this.#open = { dirName: upload.dirName, fileName, claim, place, handle: opened.handle, writer };
       opened = undefined;
       claim = undefined;
+      place = undefined;
       this.#session.log.debug('upload begins', { directory: upload.dirName, file: fileName, from: position });
       this.#session.reply(encodeUploadResponse(request.command, position));
     } finally {
-      await opened?.handle.close();
-      claim?.release();
-      await directory?.close();
+      try {
+        await opened?.handle.close();
+      } finally {
+        claim?.release();
+        place?.[Symbol.dispose]();
+      }
     }
   }
 
@@ -165,7 +162,6 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
       } catch (error) {
         throw storageErrorFrom(error, 'file');
       }
-      await open.directory.sync();
     }
     await this.#release();
     this.#session.log.info('upload complete', {
@@ -183,7 +179,7 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     await this.onBatchEnd();
     const range = decodeDigestRequest(request.text);
     if (range.file) throw new RequestError(ResultCode.ParameterError, `${Key.FileName} is for the Download protocol`);
-    await answerDigest(this.#session, request, range, this.#required().handle);
+    await answerDigest(this.#session, request, range, this.#required().handle, this.#session.gone);
   }
 
   #required(): OpenUpload {
@@ -203,10 +199,27 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     const open = this.#open;
     if (!open) return;
     this.#open = undefined;
-    await open.writer.settle();
-    await open.handle.close();
-    await open.directory.close();
-    open.claim.release();
+    try {
+      await open.writer.settle();
+      if (open.writer.hasSyncFailed) await this.#dropUnsynced(open);
+    } finally {
+      try {
+        await open.handle.close();
+      } finally {
+        open.claim.release();
+        open.place[Symbol.dispose]();
+      }
+    }
+  }
+
+  /** What the disk has refused must not be where the next upload goes on, nor be found right by a digest of what memory still holds. */
+  async #dropUnsynced({ fileName, handle, writer }: OpenUpload): Promise<void> {
+    this.#session.log.error('syncing an upload failed', {
+      file: fileName,
+      bytes: writer.position,
+      kept: writer.syncedBytes,
+    });
+    await handle.truncate(writer.syncedBytes);
   }
 
   #track(work: Promise<void>): Promise<void> {

@@ -96,8 +96,12 @@ export class DirectoryTree {
     return names.sort(compareCodePoints);
   }
 
-  /** The regular files of a directory, sorted by code point. Throws as `resolve`. */
-  async listFiles(components: readonly string[], onSkipped?: OnSkipped): Promise<ListedFile[]> {
+  /**
+   * The regular files of a directory, sorted by code point. Throws as `resolve`, or the signal's reason.
+   *
+   * @param signal for when nobody waits for the list any more
+   */
+  async listFiles(components: readonly string[], onSkipped?: OnSkipped, signal?: AbortSignal): Promise<ListedFile[]> {
     await using directory = await this.#open(components);
     const names: string[] = [];
     const files: ListedFile[] = [];
@@ -108,6 +112,7 @@ export class DirectoryTree {
         if (name !== undefined) names.push(name);
       }
       await forEachLimited(names, MAX_STATS_AT_ONCE, async (name) => {
+        signal?.throwIfAborted();
         const stats = await directory.stat(name).catch(undefinedIfMissing);
         if (stats?.isFile()) files.push({ name, size: stats.size });
       });

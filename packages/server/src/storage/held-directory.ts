@@ -13,16 +13,8 @@ export interface OpenedFile {
   readonly handle: FileHandle;
   /** Length in bytes when it was opened. */
   readonly size: number;
-  /** Whether this call made the file. Its entry is not durable before `sync()` of the directory. */
-  readonly created: boolean;
-  readonly mtimeMs: number;
-}
-
-/** What an entry is; a link, a FIFO, a device and a socket are `other`. */
-export interface EntryStat {
-  readonly kind: 'file' | 'directory' | 'other';
-  readonly size: number;
-  readonly mtimeMs: number;
+  /** `st_dev`: the device that the file is on. */
+  readonly device: number;
 }
 
 /** Somebody else may make and remove the file while it is opened; nobody does so for ever. */
@@ -74,18 +66,6 @@ export class HeldDirectory {
     return access === 'read' ? await this.#openExisting(name, constants.O_RDONLY) : await this.#openOrCreate(name);
   }
 
-  /** @throws {StorageError} `ERR_NAME_INVALID`; `ERR_FILE_NOT_FOUND`; `ERR_IO` */
-  async stat(name: string): Promise<EntryStat> {
-    this.#requireName(name);
-    try {
-      const stats = await this.#directory.stat(name);
-      const kind = stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other';
-      return { kind, size: stats.size, mtimeMs: stats.mtimeMs };
-    } catch (error) {
-      throw storageErrorFrom(error, 'file');
-    }
-  }
-
   /**
    * Makes the directory's entries durable: files created, renamed or removed in it.
    *
@@ -117,7 +97,7 @@ export class HeldDirectory {
       }
       try {
         const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
-        return await inspect(await this.#directory.openFile(name, flags), true);
+        return await inspect(await this.#directory.openFile(name, flags));
       } catch (error) {
         // `ENOENT` for a file that would be created: it is the directory that is gone.
         if (systemCodeOf(error) === 'ENOENT') throw storageErrorFrom(error, 'directory');
@@ -132,7 +112,7 @@ export class HeldDirectory {
       // Looked at before: opening alone can already start something in a device, or wake the writer of a FIFO.
       const stats = await this.#directory.stat(name);
       if (!stats.isFile()) throw new StorageError('ERR_NOT_A_FILE', 'not a file');
-      return await inspect(await this.#directory.openFile(name, flags), false);
+      return await inspect(await this.#directory.openFile(name, flags));
     } catch (error) {
       throw storageErrorFrom(error, 'file');
     }
@@ -145,11 +125,11 @@ export class HeldDirectory {
 }
 
 /** Looked at again, through the handle: in between, the name may have become another file's. */
-async function inspect(handle: FileHandle, created: boolean): Promise<OpenedFile> {
+async function inspect(handle: FileHandle): Promise<OpenedFile> {
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) throw new StorageError('ERR_NOT_A_FILE', 'not a file');
-    return { handle, size: stats.size, created, mtimeMs: stats.mtimeMs };
+    return { handle, size: stats.size, device: stats.dev };
   } catch (error) {
     await handle.close();
     throw error;

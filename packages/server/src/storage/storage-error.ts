@@ -3,7 +3,7 @@
  *
  * `ERR_NAME_INVALID`: the name is refused, whatever is on disk. `ERR_NOT_A_FILE`, `ERR_NOT_A_DIRECTORY`: something
  * else has the name; a link is neither. `ERR_IN_USE`: open in this server, or busy in the system. `ERR_DISK_FULL`:
- * no space, or over quota. `ERR_IO`: everything else, such as a refused permission or a failing disk.
+ * no space, or over quota. `ERR_TOO_MANY_FILES`: no descriptor is left for it. `ERR_IO`: everything else, such as a refused permission or a failing disk.
  */
 export type StorageErrorCode =
   | 'ERR_NAME_INVALID'
@@ -13,6 +13,7 @@ export type StorageErrorCode =
   | 'ERR_NOT_A_DIRECTORY'
   | 'ERR_IN_USE'
   | 'ERR_DISK_FULL'
+  | 'ERR_TOO_MANY_FILES'
   | 'ERR_IO';
 
 export interface StorageErrorOptions extends ErrorOptions {
@@ -82,7 +83,7 @@ function meaningOf(systemCode: string | undefined, subject: StorageSubject): [St
       return ['ERR_IO', 'storage is read-only'];
     case 'EMFILE':
     case 'ENFILE':
-      return ['ERR_IO', 'too many open files'];
+      return ['ERR_TOO_MANY_FILES', 'too many open files at once'];
     default:
       return ['ERR_IO', 'storage failed'];
   }

@@ -30,7 +30,8 @@ interface Failures {
 /** The attempts of one address that are verified or wait; there is one only while there are any. */
 interface Lane {
   running: number;
-  readonly waiting: (() => void)[];
+  /** Each is told whether its turn has come; if not, it is refused. */
+  readonly waiting: ((isTurn: boolean) => void)[];
 }
 
 /**
@@ -72,12 +73,16 @@ export class LoginGuard {
     const lane = this.#laneOf(key);
     if (this.#countOf(key) > 0 && lane.waiting.length >= LOGIN_GUARD_LIMITS.maxWaiting) return false;
     if (lane.running < this.#maxRunning(key)) lane.running += 1;
-    else await waitForTurn(lane, signal);
+    else if (!(await waitForTurn(lane, signal))) return false;
     try {
       await this.#delay(delayAfter(this.#countOf(key)), signal);
       const isRight = await verify();
       if (isRight) this.#failures.delete(key);
-      else this.#addFailure(key);
+      else {
+        this.#addFailure(key);
+        // More had come before the address was known to guess: they may not keep it, and their connections, busy for hours.
+        for (const refuse of lane.waiting.splice(LOGIN_GUARD_LIMITS.maxWaiting)) refuse(false);
+      }
       return isRight;
     } finally {
       lane.running -= 1;
@@ -90,7 +95,7 @@ export class LoginGuard {
       const start = lane.waiting.shift();
       if (!start) break;
       lane.running += 1;
-      start();
+      start(true);
     }
     if (lane.running === 0) this.#lanes.delete(key);
   }
@@ -143,11 +148,12 @@ export class LoginGuard {
   }
 }
 
-function waitForTurn(lane: Lane, signal: AbortSignal | undefined): Promise<void> {
+/** @returns whether the turn has come; `false` when the attempt is refused instead */
+function waitForTurn(lane: Lane, signal: AbortSignal | undefined): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const start = (): void => {
+    const start = (isTurn: boolean): void => {
       signal?.removeEventListener('abort', onAbort);
-      resolve();
+      resolve(isTurn);
     };
     const onAbort = (): void => {
       lane.waiting.splice(lane.waiting.indexOf(start), 1);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import type { RawPeer } from '@sluice/testkit';
 import { ProtocolFlag } from '@sluice/wire';
@@ -354,6 +354,55 @@ describe('download (specification 7.1)', () => {
       for (const peer of peers) peer.destroy();
     });
   }
+
+  it('sends what was digested, although another file has the name by then', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), 'old content');
+    using peer = await server.login(Download);
+    await peer.send(
+      request('Digest', [
+        ['DirName', ''],
+        ['FileName', 'f'],
+        ['Position', 0],
+        ['Count', 100],
+      ]),
+    );
+    await peer.nextPacket();
+    await writeFile(server.path('new'), 'new content');
+    await rename(server.path('new'), server.path('f'));
+    await peer.send(download('f'));
+    assert.equal((await receive(peer)).content.toString(), 'old content');
+    await peer.send(download('f'));
+    assert.equal((await receive(peer)).content.toString(), 'new content');
+  });
+
+  it('does other requests while a slow peer has a packet of the largest size to take', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), '');
+    await truncate(server.path('f'), 1 << 30);
+    using peer = await server.login(Download);
+    peer.pause();
+    await peer.send(download('f', 0, 65536));
+    const connection = [...server.server.listener.connections][0]!;
+    await eventually('stalled', () => connection.queuedBytes > 0);
+    const stalledAt = connection.queuedBytes;
+    await peer.send(request('Active'));
+    await eventually('the answer is queued', () => connection.queuedBytes === stalledAt + request('Active').length + 9);
+  });
+
+  it('does not call a download complete that the peer did not wait for', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), '');
+    await truncate(server.path('f'), 200 << 20);
+    using peer = await server.login(Download);
+    peer.pause();
+    await peer.send(download('f'), Uint8Array.of(255, 255, 255, 255)); // no packet length: the connection is closed
+    await eventually('told', () => server.events.some(({ event }) => event === 'bad packet length'));
+    peer.reset();
+    await eventually('gone', () => server.server.listener.connections.size === 0);
+    await eventually('released', () => server.events.some(({ event }) => event === 'download broken off'));
+    assert.ok(!server.events.some(({ event }) => event === 'download complete'));
+  });
 
   it('gives the digests of a file by name', async () => {
     await using server = await TestServer.start();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { splitEvery } from '@sluice/testkit';
 import { ProtocolFlag } from '@sluice/wire';
@@ -414,6 +414,29 @@ describe('file in use (specification 6.2)', () => {
       ]),
       ok('DeleteDir'),
     );
+  });
+});
+
+describe('a disk that refuses bytes', () => {
+  it('makes the next upload go on in front of them, also when the connection broke before anyone could be told', async (t) => {
+    await using server = await TestServer.start();
+    using peer = await server.login(Upload);
+    await peer.send(uploadOf('f'));
+    await answer(peer);
+    const handle = await open(server.path('f'));
+    const datasync = t.mock.method(Object.getPrototypeOf(handle), 'datasync', async () => {
+      throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
+    });
+    await handle.close();
+    const part = data(Buffer.alloc(1 << 20, 'x'));
+    for (let i = 0; i < 66; i++) await peer.send(part);
+    await eventually('synced in the background', () => datasync.mock.callCount() > 0);
+    peer.reset();
+    await eventually('dropped', () => server.events.some(({ event }) => event === 'syncing an upload failed'));
+    datasync.mock.restore();
+    using next = await server.login(Upload);
+    await next.send(uploadOf('f'));
+    assert.deepEqual(await answer(next), ['Command=Upload', 'Code=0', 'FileSize=0']);
   });
 });
 

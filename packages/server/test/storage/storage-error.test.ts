@@ -20,7 +20,7 @@ describe('storageErrorFrom', () => {
     ['EACCES', 'file', 'ERR_IO'],
     ['EPERM', 'file', 'ERR_IO'],
     ['EROFS', 'file', 'ERR_IO'],
-    ['EMFILE', 'file', 'ERR_IO'],
+    ['EMFILE', 'file', 'ERR_TOO_MANY_FILES'],
     ['EIO', 'file', 'ERR_IO'],
   ] as const;
   for (const [systemCode, subject, code] of expected) {
