@@ -110,6 +110,11 @@ export class PartialFile {
   }
 
   async #leaveForNextTime(): Promise<void> {
+    if (this.#writer?.hasSyncFailed) {
+      // The system still shows these bytes, so the next download would find that they agree; and may have lost them a moment later.
+      const bytes = Math.min(await this.length(), this.#writer.syncedBytes);
+      await this.handle.truncate(bytes).catch(() => this.#remove());
+    }
     if ((await this.length()) === 0) await this.#remove();
   }
 

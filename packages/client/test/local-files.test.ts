@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -48,6 +48,43 @@ describe('A partial file', () => {
       await assert.rejects(partial.commit(0), { code: 'ERR_LOCAL_FILE' });
       await partial.close();
       assert.equal(partial.handle.fd, -1);
+    });
+  });
+
+  it('drops what could not be synced: the next download would find it equal, before it is gone', async () => {
+    await inDirectory(async (directory) => {
+      const partial = await PartialFile.open(join(directory, 'a'));
+      await partial.keep(0);
+      const datasync = partial.handle.datasync.bind(partial.handle);
+      const syncs: Promise<void>[] = [];
+      Object.assign(partial.handle, {
+        datasync: () => {
+          const sync = syncs.length === 0 ? datasync() : fail();
+          syncs.push(sync);
+          return sync;
+        },
+      });
+      const block = Buffer.alloc(64 << 20, 1); // after which a sync begins
+      for (let i = 0; i < 2; i++) {
+        await partial.write([block]);
+        await syncs[i]?.catch(() => {});
+        await new Promise(setImmediate);
+      }
+      assert.equal(await partial.length(), 2 * block.length);
+      await partial.close();
+      assert.equal((await readFile(partial.path)).length, block.length);
+    });
+  });
+
+  it('is removed when nothing of it could be synced', async () => {
+    await inDirectory(async (directory) => {
+      const partial = await PartialFile.open(join(directory, 'a'));
+      await partial.keep(0);
+      Object.assign(partial.handle, { datasync: fail });
+      await partial.write([Buffer.from('some')]);
+      await assert.rejects(partial.commit(4), { code: 'ERR_LOCAL_FILE', cause: SYSTEM_ERROR });
+      await partial.close();
+      assert.deepEqual(await readdir(directory), []);
     });
   });
 });
