@@ -177,6 +177,27 @@ for (const receiveMode of RECEIVE_MODES) {
       assert.equal(connection.queuedBytes, 0);
     });
 
+    it('lets a closing connection go on as long as its peer takes what is queued', async () => {
+      await using loopback = await Loopback.open({ receiveMode }, echo);
+      const { peer, connection } = await loopback.connect();
+      peer.stopReading();
+      let sent = 0;
+      while (connection.queuedBytes < 3_000_000) {
+        connection.send(Buffer.alloc(100_000));
+        connection.flush();
+        sent += 100_000;
+      }
+      connection.close('done');
+      loopback.clock.advance(2 * SECOND);
+      const stalledAt = connection.queuedBytes;
+      peer.readOn();
+      await eventually('some is taken', () => connection.queuedBytes < stalledAt);
+      loopback.clock.advance(2 * SECOND);
+      await eventually('all has come', () => peer.receivedBytes === sent);
+      peer.halfClose();
+      assert.equal((await loopback.ending()).reason, 'done');
+    });
+
     it('looks often enough for the shortest deadline', async () => {
       const options = { receiveMode, firstByteTimeoutMs: 100, idleTimeoutMs: 200, limits: { closeTimeoutMs: 40 } };
       await using loopback = await Loopback.open(options, echo);

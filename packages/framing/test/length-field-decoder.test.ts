@@ -176,6 +176,18 @@ describe('length-field decoder', () => {
     assert.deepEqual(sink.frames, expected);
   });
 
+  it('keeps bytes that it is told to hold, one at a time, behind those it holds, and takes them when it resumes', () => {
+    const sink = new Collector();
+    sink.stopAfterEach = true;
+    const decoder = new LengthFieldDecoder(plain, sink);
+    decoder.push(stream, 0, 40);
+    for (let at = 40; at < stream.length; at++) decoder.hold(stream, at, at + 1);
+    assert.ok(decoder.isMidFrame);
+    while (!decoder.resume());
+    assert.deepEqual(sink.frames, expected);
+    assert.equal(decoder.bufferedBytes, 0);
+  });
+
   it('refuses a declared length above the limit as soon as the length is known, and keeps nothing', () => {
     const pool = new BufferPool();
     const decoder = new LengthFieldDecoder({ byteOrder: 'little', maxLength: 10_485_760 }, new Collector(), pool);
