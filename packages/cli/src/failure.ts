@@ -24,7 +24,7 @@ const adviceForResultCode: Readonly<Record<number, string>> = {
 
 const adviceForCode: Readonly<Record<string, string>> = {
   ERR_CONNECT: 'check the address, and that a server is running there',
-  ERR_CONNECTION_LOST: 'run the same command again, it goes on where it stopped',
+  ERR_CONNECTION_LOST: 'run the same command again',
   ERR_TIMEOUT: 'run the same command again, or give it more time with --timeout',
   ERR_LOGIN_REFUSED: 'check user name and password',
   ERR_REMOTE_LONGER: 'replace it with --force',

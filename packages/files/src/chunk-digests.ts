@@ -1,10 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
-import xxhash from 'xxhash-wasm';
+import { ChunkDigester } from './chunk-digester.js';
 
 /** Read in steps of this many bytes, so that hashing never holds the event loop for more than about a millisecond. */
 const STEP_BYTES = 1 << 20;
-
-const hashing = xxhash();
 
 /** A range of a file whose chunks are to be digested. */
 export interface DigestRange {
@@ -23,30 +21,16 @@ export interface DigestRange {
  * @throws the system's error, or the signal's reason
  */
 export async function digestChunks(handle: FileHandle, range: DigestRange): Promise<Uint8Array> {
-  const { create64 } = await hashing;
+  const digester = await ChunkDigester.create(range.chunkBytes);
   const buffer = new Uint8Array(Math.min(STEP_BYTES, range.chunkBytes, range.count));
-  const digests: bigint[] = [];
   const end = range.position + range.count;
   let position = range.position;
-  let isAtEnd = false;
-  while (position < end && !isAtEnd) {
-    const hash = create64();
-    const chunkEnd = Math.min(end, position + range.chunkBytes);
-    const chunkStart = position;
-    while (position < chunkEnd) {
-      range.signal?.throwIfAborted();
-      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, chunkEnd - position), position);
-      if (bytesRead === 0) {
-        isAtEnd = true;
-        break;
-      }
-      hash.update(buffer.subarray(0, bytesRead));
-      position += bytesRead;
-    }
-    if (position > chunkStart) digests.push(hash.digest());
+  while (position < end) {
+    range.signal?.throwIfAborted();
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, end - position), position);
+    if (bytesRead === 0) break;
+    digester.update(buffer.subarray(0, bytesRead));
+    position += bytesRead;
   }
-  const bytes = new Uint8Array(digests.length * 8);
-  const view = new DataView(bytes.buffer);
-  for (const [i, digest] of digests.entries()) view.setBigUint64(i * 8, digest);
-  return bytes;
+  return digester.digests();
 }

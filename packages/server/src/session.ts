@@ -28,7 +28,12 @@ export interface Authenticator {
    * @param address of the peer: failures are slowed per address
    * @param gone ends the wait, if there is one, with a rejection
    */
-  authenticate(userName: string, passwordDigest: string, address: string, gone: AbortSignal): Promise<boolean>;
+  authenticate(
+    userName: string,
+    passwordDigest: string,
+    address: string,
+    gone: AbortSignal,
+  ): Promise<boolean | undefined>;
 }
 
 /** The extensions this server has. docs/protocol.md. */
@@ -243,8 +248,11 @@ export class ServerSession implements Session, FrameHandler {
   async #logIn(command: string, text: CommandText): Promise<void> {
     const request = decodeLoginRequest(text);
     const { userName, passwordDigest } = request;
-    if (!(await this.#authenticator.authenticate(userName, passwordDigest, this.remoteAddress, this.gone))) {
-      this.log.warn('login refused', { name: userName });
+    const isRight = await this.#authenticator.authenticate(userName, passwordDigest, this.remoteAddress, this.gone);
+    if (!isRight) {
+      // A guesser can have thousands refused unchecked in a second: those are not worth a line each.
+      if (isRight === undefined) this.log.debug('login not checked', { name: userName });
+      else this.log.warn('login refused', { name: userName });
       return this.reply(responseText(command, ResultCode.UserOrPasswordError));
     }
     this.#userName = userName;

@@ -13,12 +13,12 @@ import type { Durability } from '@sluice/wire';
 import { type Log, withFields } from './log.js';
 import type { Protocol } from './protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
+import { ListingQueue } from './protocols/listing-queue.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
 import { type Authenticator, ServerSession } from './session.js';
 import { DescriptorAccount } from './storage/descriptor-account.js';
 import { DirectoryTree } from './storage/directory-tree.js';
 import { OpenFiles } from './storage/open-files.js';
-import { Turnstile } from './storage/turnstile.js';
 import { LoginGuard } from './users/login-guard.js';
 import type { UserStore } from './users/user-store.js';
 
@@ -44,9 +44,6 @@ export interface SluiceServerOptions
   readonly clock?: Clock;
 }
 
-/** Listings made at once; the others wait. */
-const MAX_LISTINGS = 2;
-
 /** The server: one listener, the protocols, the files and the users. */
 export class SluiceServer {
   readonly listener: Listener;
@@ -71,7 +68,7 @@ export class SluiceServer {
         tree,
         openFiles: new OpenFiles(),
         descriptors: accountBeside(listen),
-        listings: new Turnstile(MAX_LISTINGS),
+        listings: new ListingQueue(),
       };
       const protocols = new Map<number, Protocol>();
       for (const protocol of [uploadProtocol(files, durability), downloadProtocol(files)])

@@ -24,7 +24,9 @@ export function listingCommands(session: Session, { tree, listings }: SharedFile
       'dir',
       async ({ command, text }) => {
         const directory = parseDirectoryName(decodeDirRequest(text));
-        const names = await listings.pass(() => tree.listDirectories(directory, onSkipped), session.gone);
+        const names = await listings.list(keyOf('dir', directory), session.gone, () =>
+          tree.listDirectories(directory, onSkipped),
+        );
         session.reply(fitting(encodeDirResponse(command, names)));
       },
     ],
@@ -32,7 +34,9 @@ export function listingCommands(session: Session, { tree, listings }: SharedFile
       'filelist',
       async ({ command, text }) => {
         const directory = parseDirectoryName(decodeFileListRequest(text));
-        const files = await listings.pass(() => tree.listFiles(directory, onSkipped, session.gone), session.gone);
+        const files = await listings.list(keyOf('filelist', directory), session.gone, () =>
+          tree.listFiles(directory, onSkipped),
+        );
         session.reply(fitting(encodeFileListResponse(command, files)));
       },
     ],
@@ -92,6 +96,11 @@ export function changingCommands(
       },
     ],
   ];
+}
+
+/** No component holds a slash. */
+function keyOf(command: string, directory: readonly string[]): string {
+  return `${command}/${directory.join('/')}`;
 }
 
 /** A name that is refused stays code 6, whatever the command. */

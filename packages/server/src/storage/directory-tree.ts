@@ -101,7 +101,7 @@ export class DirectoryTree {
    *
    * @param signal for when nobody waits for the list any more
    */
-  async listFiles(components: readonly string[], onSkipped?: OnSkipped, signal?: AbortSignal): Promise<ListedFile[]> {
+  async listFiles(components: readonly string[], onSkipped?: OnSkipped): Promise<ListedFile[]> {
     await using directory = await this.#open(components);
     const names: string[] = [];
     const files: ListedFile[] = [];
@@ -112,7 +112,6 @@ export class DirectoryTree {
         if (name !== undefined) names.push(name);
       }
       await forEachLimited(names, MAX_STATS_AT_ONCE, async (name) => {
-        signal?.throwIfAborted();
         const stats = await directory.stat(name).catch(undefinedIfMissing);
         if (stats?.isFile()) files.push({ name, size: stats.size });
       });

@@ -14,7 +14,7 @@ export class Turnstile {
    * @param signal ends the wait, not the work
    * @throws the signal's reason, or what the work throws
    */
-  async pass<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async pass<T>(work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     if (this.#inside < this.#maxAtOnce) this.#inside += 1;
     else await this.#turn(signal);

@@ -60,20 +60,20 @@ export class LoginGuard {
   }
 
   /**
-   * Calls `verify` when it is the address's turn, and gives its answer; `false`, without calling it, if too many of the
+   * Calls `verify` when it is the address's turn, and gives its answer; `undefined`, without calling it, if too many of the
    * address's attempts wait already. What `verify` throws is thrown, and counts neither as success nor as failure.
    *
    * @param address of the peer, as a socket has it
    * @param signal ends the wait, but not `verify` once it has begun
    * @throws the signal's reason
    */
-  async attempt(address: string, verify: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean> {
+  async attempt(address: string, verify: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean | undefined> {
     signal?.throwIfAborted();
     const key = networkOf(address);
     const lane = this.#laneOf(key);
-    if (this.#countOf(key) > 0 && lane.waiting.length >= LOGIN_GUARD_LIMITS.maxWaiting) return false;
+    if (this.#countOf(key) > 0 && lane.waiting.length >= LOGIN_GUARD_LIMITS.maxWaiting) return undefined;
     if (lane.running < this.#maxRunning(key)) lane.running += 1;
-    else if (!(await waitForTurn(lane, signal))) return false;
+    else if (!(await waitForTurn(lane, signal))) return undefined;
     try {
       await this.#delay(delayAfter(this.#countOf(key)), signal);
       const isRight = await verify();

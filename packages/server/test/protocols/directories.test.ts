@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { type Field, ProtocolFlag } from '@sluice/wire';
-import { ask, TestServer } from '../support/test-server.js';
+import { ListingQueue } from '../../../../packages/server/dist/protocols/listing-queue.js';
+import { ask, eventually, TestServer } from '../support/test-server.js';
 
 const { Upload, Download } = ProtocolFlag;
 
@@ -71,6 +72,33 @@ for (const [name, flag] of [
     });
   });
 }
+
+describe('listing queue', () => {
+  it('makes two at once, gives who asks for a waiting one the same, and does not make what nobody waits for', async () => {
+    const queue = new ListingQueue();
+    const made: string[] = [];
+    const ends: (() => void)[] = [];
+    const make = (name: string) => () =>
+      new Promise<string>((resolve) => {
+        made.push(name);
+        ends.push(() => resolve(name));
+      });
+    const here = new AbortController();
+    const gone = new AbortController();
+    const [a, b] = [queue.list('a', here.signal, make('a')), queue.list('b', here.signal, make('b'))];
+    const [c, sameC] = [queue.list('c', here.signal, make('c')), queue.list('c', gone.signal, make('never'))];
+    const left = assert.rejects(queue.list('d', gone.signal, make('d')));
+    assert.deepEqual(made, ['a', 'b']);
+    gone.abort();
+    for (const end of ends) end();
+    assert.deepEqual(await Promise.all([a, b]), ['a', 'b']);
+    await eventually('the next one', () => made.length === 3);
+    ends[2]!();
+    assert.deepEqual(await Promise.all([c, sameC]), ['c', 'c']);
+    await left;
+    assert.deepEqual(made, ['a', 'b', 'c']);
+  });
+});
 
 describe('changing directories (specification 6)', () => {
   const steps: [string, string, Field[], number][] = [

@@ -13,7 +13,7 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 /** An attempt whose verification the test ends, and what is known of it so far. */
 class Attempt {
   isVerifying = false;
-  answer: boolean | 'refused by signal' | undefined;
+  answer: boolean | 'unchecked' | 'refused by signal' | undefined;
   end!: (isRight: boolean) => void;
   readonly #verified = new Promise<boolean>((resolve) => {
     this.end = resolve;
@@ -26,7 +26,7 @@ class Attempt {
     };
     guard.attempt(address, verify, signal).then(
       (answer) => {
-        this.answer = answer;
+        this.answer = answer ?? 'unchecked';
       },
       () => {
         this.answer = 'refused by signal';
@@ -130,6 +130,15 @@ describe('LoginGuard', () => {
     assert.ok(answers.every((answer) => answer));
   });
 
+  it('refuses unchecked those that came before the first failure was known and would wait too long after it', async () => {
+    const guard = new LoginGuard({ clock: new ManualClock() });
+    const first = Array.from({ length: 4 }, () => new Attempt(guard, 'a'));
+    const behind = Array.from({ length: 40 }, () => new Attempt(guard, 'a'));
+    first[0]!.end(false);
+    await settle();
+    assert.equal(behind.filter(({ answer }) => answer === 'unchecked').length, 40 - 16);
+  });
+
   it('clears the address at a success', async () => {
     const clock = new ManualClock();
     const guard = new LoginGuard({ clock });
@@ -165,7 +174,7 @@ describe('LoginGuard', () => {
     const waiting = Array.from({ length: 16 }, () => new Attempt(guard, 'a'));
     const refused = new Attempt(guard, 'a');
     await settle();
-    assert.equal(refused.answer, false);
+    assert.equal(refused.answer, 'unchecked');
     assert.equal(refused.isVerifying, false);
     assert.ok([running, ...waiting].every(({ answer }) => answer === undefined));
     const elsewhere = new Attempt(guard, 'b');
