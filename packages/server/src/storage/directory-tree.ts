@@ -96,11 +96,7 @@ export class DirectoryTree {
     return names.sort(compareCodePoints);
   }
 
-  /**
-   * The regular files of a directory, sorted by code point. Throws as `resolve`, or the signal's reason.
-   *
-   * @param signal for when nobody waits for the list any more
-   */
+  /** The regular files of a directory, sorted by code point. Throws as `resolve`. */
   async listFiles(components: readonly string[], onSkipped?: OnSkipped): Promise<ListedFile[]> {
     await using directory = await this.#open(components);
     const names: string[] = [];
