@@ -24,20 +24,20 @@ export function listingCommands(session: Session, { tree, listings }: SharedFile
       'dir',
       async ({ command, text }) => {
         const directory = parseDirectoryName(decodeDirRequest(text));
-        const names = await listings.list(keyOf('dir', directory), session.gone, () =>
-          tree.listDirectories(directory, onSkipped),
+        const answer = await listings.list(keyOf(command, directory), session.gone, async () =>
+          fitting(encodeDirResponse(command, await tree.listDirectories(directory, onSkipped))),
         );
-        session.reply(fitting(encodeDirResponse(command, names)));
+        session.reply(answer);
       },
     ],
     [
       'filelist',
       async ({ command, text }) => {
         const directory = parseDirectoryName(decodeFileListRequest(text));
-        const files = await listings.list(keyOf('filelist', directory), session.gone, () =>
-          tree.listFiles(directory, onSkipped),
+        const answer = await listings.list(keyOf(command, directory), session.gone, async () =>
+          fitting(encodeFileListResponse(command, await tree.listFiles(directory, onSkipped))),
         );
-        session.reply(fitting(encodeFileListResponse(command, files)));
+        session.reply(answer);
       },
     ],
   ];
@@ -98,7 +98,7 @@ export function changingCommands(
   ];
 }
 
-/** No component holds a slash. */
+/** Who asks for the same directory with the same command, as spelled, gets the same answer. No component holds a slash. */
 function keyOf(command: string, directory: readonly string[]): string {
   return `${command}/${directory.join('/')}`;
 }
