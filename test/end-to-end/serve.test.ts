@@ -99,7 +99,7 @@ describe('sluice serve', () => {
     await closed;
   });
 
-  it('lets an upload finish after SIGTERM, and accepts nobody meanwhile', async () => {
+  it('lets an upload finish after SIGTERM, and accepts nobody meanwhile (D47)', async () => {
     await using scratch = await Scratch.make();
     await using server = await ServeCommand.start(scratch.folder);
     using peer = await RawPeer.connect(server.port);

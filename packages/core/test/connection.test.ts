@@ -111,7 +111,7 @@ for (const receiveMode of RECEIVE_MODES) {
       }
     });
 
-    it('says queued when the peer does not read, refused at the limit, and drained when it has read', async () => {
+    it('says queued when the peer does not read, refused at the limit, and drained when it has read (D44)', async () => {
       let drained = 0;
       await using loopback = await Loopback.open({ receiveMode, limits }, () => ({
         onBytes() {},
@@ -169,7 +169,7 @@ for (const receiveMode of RECEIVE_MODES) {
       }
     });
 
-    it('closes after what is queued has left', async () => {
+    it('closes after what is queued has left (D43)', async () => {
       await using loopback = await Loopback.open({ receiveMode }, (connection) => ({
         onBytes() {
           connection.send(Buffer.from('last words'));
@@ -397,7 +397,7 @@ for (const receiveMode of RECEIVE_MODES) {
       assert.match(loopback.warnings[0]!, /thrown by the test/);
     });
 
-    it('ends only its own connection when setting it up throws, and says so', async () => {
+    it('ends only its own connection when setting it up throws, and says so (D9)', async () => {
       let connections = 0;
       await using loopback = await Loopback.open({ receiveMode }, (connection) =>
         ++connections === 1 ? fail() : echo(connection),

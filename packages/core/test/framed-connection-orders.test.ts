@@ -175,7 +175,7 @@ async function run(plan: Plan, loopback: Loopback, handlers: PlannedHandler[]): 
 
 for (const receiveMode of RECEIVE_MODES) {
   describe(`framed connection, receive mode ${receiveMode}`, () => {
-    it('gives every frame its answer, in order, whatever the handler, the segments and the peer do', async () => {
+    it('gives every frame its answer, in order, whatever the handler, the segments and the peer do (D7, D16)', async () => {
       let plan: Plan | undefined;
       const handlers: PlannedHandler[] = [];
       const options = { receiveMode, limits: { outbound } };

@@ -34,7 +34,7 @@ function deferred(): { readonly promise: Promise<void>; resolve(): void; reject(
 
 for (const receiveMode of RECEIVE_MODES) {
   describe(`framed connection, receive mode ${receiveMode}`, () => {
-    it('answers three frames of one segment with three answers in one', async () => {
+    it('answers three frames of one segment with three answers in one (D15)', async () => {
       await using loopback = await Loopback.openFramed({ receiveMode }, echoFrames);
       const { peer } = await loopback.connect();
       peer.send(frame('one'), frame('two'), frame('three'));
@@ -63,7 +63,7 @@ for (const receiveMode of RECEIVE_MODES) {
       assert.equal(chunks, 16);
     });
 
-    it('takes frames of 10 MiB', async () => {
+    it('takes frames of 10 MiB (D13)', async () => {
       const lengths: number[] = [];
       await using loopback = await Loopback.openFramed({ receiveMode }, (connection) => ({
         onFrame(_source, start, end) {

@@ -175,7 +175,7 @@ for (const receiveMode of RECEIVE_MODES) {
       assert.deepEqual([receivedBytes, sentBytes, [...closed]], [100_000, 100_000, [['peer-closed', 1]]]);
     });
 
-    it('drains: stops accepting, closes what is idle, waits for what is busy', async () => {
+    it('drains: stops accepting, closes what is idle, waits for what is busy (D47)', async () => {
       const busy = new Set<Connection>();
       await using loopback = await Loopback.openFramed(
         { receiveMode },

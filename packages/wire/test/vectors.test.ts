@@ -251,7 +251,7 @@ describe('examples of the specification, section 16', () => {
     });
   }
 
-  it('are the same packets in big-endian, in both fields and both directions', () => {
+  it('are the same packets in big-endian, in both fields and both directions (D17)', () => {
     for (const { hex: expected, byteOrder } of vectors.values()) {
       const other = byteOrder === 'little' ? 'big' : 'little';
       const packet = decode(Buffer.from(expected, 'hex'), byteOrder);

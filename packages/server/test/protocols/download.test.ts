@@ -324,7 +324,7 @@ describe('download (specification 7.1)', () => {
     await eventually('gone', () => server.server.listener.connections.size === 0);
   });
 
-  it('queues a bounded amount for a peer that does not read, and serves others meanwhile', async () => {
+  it('queues a bounded amount for a peer that does not read, and serves others meanwhile (D8, D44)', async () => {
     await using server = await TestServer.start();
     await writeFile(server.path('f'), '');
     await truncate(server.path('f'), 1 << 30);
@@ -341,7 +341,7 @@ describe('download (specification 7.1)', () => {
   });
 
   for (const pacing of ['thread pool', 'changing'] as const) {
-    it(`sends the right bytes to 16 peers at once when the disk is slow: ${pacing}`, async () => {
+    it(`sends the right bytes to 16 peers at once when the disk is slow (D46): ${pacing}`, async () => {
       await using server = await TestServer.start();
       using _pace = slowDisk((await stat(server.root)).dev, pacing);
       const content = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 17 + (i >> 10)) & 255));

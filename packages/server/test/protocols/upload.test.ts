@@ -52,7 +52,7 @@ describe('upload (specification 6.1)', () => {
   }
 
   for (const pacing of ['thread pool', 'changing'] as const) {
-    it(`stores the right bytes of 8 peers at once when the disk is slow: ${pacing}`, async () => {
+    it(`stores the right bytes of 8 peers at once when the disk is slow (D46): ${pacing}`, async () => {
       await using server = await TestServer.start();
       using _pace = slowDisk((await stat(server.root)).dev, pacing);
       const content = Buffer.from(Array.from({ length: 2_000_000 }, (_, i) => (i * 13 + (i >> 9)) & 255));
@@ -418,6 +418,23 @@ describe('file in use (specification 6.2)', () => {
 });
 
 describe('a disk that refuses bytes', () => {
+  it('makes Eof fail with code 4 and no word of the system, keeps the connection, and acknowledges nothing (D11, D22)', async (t) => {
+    await using server = await TestServer.start();
+    using peer = await server.login(Upload);
+    await peer.send(uploadOf('f'), data('abc'));
+    await answer(peer);
+    const handle = await open(server.path('f'));
+    const datasync = t.mock.method(Object.getPrototypeOf(handle), 'datasync', async () => {
+      throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
+    });
+    await handle.close();
+    assert.deepEqual(await ask(peer, 'Eof'), ['Command=Eof', 'Code=4', 'Message=storage failed']);
+    datasync.mock.restore();
+    assert.deepEqual(await ask(peer, 'Active'), ok('Active'));
+    assert.ok(server.events.some(({ level, event }) => level === 'error' && event === 'request failed'));
+    assert.ok(!server.events.some(({ event }) => event === 'upload complete'));
+  });
+
   it('makes the next upload go on in front of them, also when the connection broke before anyone could be told', async (t) => {
     await using server = await TestServer.start();
     using peer = await server.login(Upload);

@@ -216,7 +216,7 @@ describe('OpenFiles', () => {
     assert.ok(!second.isSuperseded && files.isWritten('k'));
   });
 
-  it('in any order of claims and releases: one writer or some readers, and nothing left at the end', async () => {
+  it('in any order of claims and releases: one writer or some readers, and nothing left at the end (D5, D36, D37)', async () => {
     const step = fc.constantFrom('upload', 'stream', 'read', 'release', 'letGo', 'turn');
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(step, fc.nat(9)), { maxLength: 60 }), async (steps) => {
