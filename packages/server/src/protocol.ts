@@ -1,5 +1,6 @@
 import type { CommandText } from '@sluice/wire';
 import type { Log } from './log.js';
+import type { Principal } from './principal.js';
 
 /** A request whose text has been decoded. */
 export interface Request {
@@ -16,6 +17,8 @@ export interface Session {
   /** Of the connection, unique in this run of the server. */
   readonly id: number;
   readonly remoteAddress: string;
+  /** Who has logged in; anybody, while nobody has. Ask for it with each request: a login may come at any time. */
+  readonly principal: Principal;
   /** Whether the client has said that it knows extensions. docs/protocol.md. */
   readonly knowsExtensions: boolean;
   /** Adds connection, user and address to what it is told. */
@@ -23,6 +26,8 @@ export interface Session {
   readonly isClosing: boolean;
   /** Aborted when the connection is cut or gone: nobody waits for what is still being done for it. */
   readonly gone: AbortSignal;
+  /** To be called before anything is changed. @throws {RequestError} code 13 when the user, or anybody now, may only read */
+  requireMayChange(): void;
   /** Sends a packet. What is sent in one tick leaves in one write. */
   reply(text: Uint8Array, data?: Uint8Array): void;
   /**
@@ -58,11 +63,44 @@ export interface ProtocolHandler {
   readonly isSending: boolean;
 }
 
-/** One of the protocols that the first byte of a connection chooses between. Specification 1.1. */
-export interface Protocol {
+/** A protocol of packets, one of those that the first byte of a connection chooses between. Specification 1.1. */
+export interface PacketProtocol {
+  readonly kind: 'packets';
   readonly name: string;
   readonly flag: number;
   /** Whether commands other than Login and Active need a login. Specification 4.2. */
   readonly needsLogin: boolean;
   open(session: Session): ProtocolHandler;
 }
+
+/** What became of bytes: `queued` asks for a pause until `onDrained`, of `refused` nothing was kept. */
+export type StreamSendResult = 'sent' | 'queued' | 'refused';
+
+/** A peer, as a protocol without packets sees it. */
+export interface StreamSession
+  extends Pick<Session, 'id' | 'remoteAddress' | 'log' | 'isClosing' | 'close' | 'destroy'> {
+  /** Bytes that wait for the peer to read. */
+  readonly queuedBytes: number;
+  /** Queues a copy. */
+  send(bytes: Uint8Array): StreamSendResult;
+}
+
+/** What a protocol without packets does on one connection. */
+export interface StreamHandler {
+  /** Bytes have come: `source[start, end)`, valid until the call returns. */
+  onBytes(source: Uint8Array, start: number, end: number): void;
+  /** All that was queued has left, after a `queued`. */
+  onDrained?(): void;
+  /** The connection is gone: release everything. */
+  onClosed(): void;
+}
+
+/** A protocol without packets. Specification 10. */
+export interface StreamProtocol {
+  readonly kind: 'stream';
+  readonly name: string;
+  readonly flag: number;
+  open(session: StreamSession): StreamHandler;
+}
+
+export type Protocol = PacketProtocol | StreamProtocol;

@@ -15,25 +15,38 @@ import {
   PACKET_HEAD_BYTES,
   ProtocolError,
   packetLayout,
+  RequestError,
   ResultCode,
   responseText,
 } from '@sluice/wire';
 import { answerFor } from './answers.js';
 import { type Log, withFields } from './log.js';
-import type { Protocol, ProtocolHandler, Session } from './protocol.js';
+import type { Principal } from './principal.js';
+import type { PacketProtocol, ProtocolHandler, Session } from './protocol.js';
+import type { ServerMode } from './server-mode.js';
 
 /** Decides who may log in. */
 export interface Authenticator {
   /**
    * @param address of the peer: failures are slowed per address
    * @param gone ends the wait, if there is one, with a rejection
+   * @returns who it is; `wrong` for a wrong name or password; `unchecked` when too many attempts of the address wait
    */
   authenticate(
     userName: string,
     passwordDigest: string,
     address: string,
     gone: AbortSignal,
-  ): Promise<boolean | undefined>;
+  ): Promise<Principal | 'wrong' | 'unchecked'>;
+}
+
+/** What all packet sessions of a server share. */
+export interface SessionContext {
+  readonly authenticator: Authenticator;
+  /** Who acts on a connection that has not logged in, where the protocol needs no login. */
+  readonly anybody: Principal;
+  readonly mode: Readonly<ServerMode>;
+  readonly log: Log;
 }
 
 /** The extensions this server has. docs/protocol.md. */
@@ -62,27 +75,28 @@ export class ServerSession implements Session, FrameHandler {
   readonly log: Log;
   readonly #connection: Connection;
   readonly #framed: FramedConnection;
-  readonly #protocol: Protocol;
+  readonly #protocol: PacketProtocol;
   readonly #handler: ProtocolHandler;
-  readonly #authenticator: Authenticator;
-  #userName: string | undefined;
+  readonly #context: SessionContext;
+  /** Who has logged in. */
+  #user: Principal | undefined;
   #knowsExtensions = false;
   #pieces: Pieces | undefined;
   readonly #gone = new AbortController();
 
   /** Takes the connection over from its next byte on. */
-  static start(connection: Connection, protocol: Protocol, authenticator: Authenticator, log: Log): FramedConnection {
-    return new ServerSession(connection, protocol, authenticator, log).#framed;
+  static start(connection: Connection, protocol: PacketProtocol, context: SessionContext): FramedConnection {
+    return new ServerSession(connection, protocol, context).#framed;
   }
 
-  private constructor(connection: Connection, protocol: Protocol, authenticator: Authenticator, log: Log) {
+  private constructor(connection: Connection, protocol: PacketProtocol, context: SessionContext) {
     this.#connection = connection;
     this.#protocol = protocol;
-    this.#authenticator = authenticator;
-    this.log = withFields(log, () => ({
+    this.#context = context;
+    this.log = withFields(context.log, () => ({
       connection: connection.id,
       protocol: protocol.name,
-      user: this.#userName,
+      user: this.#user?.userName,
       remote: `${connection.remoteAddress}:${connection.remotePort}`,
     }));
     this.#framed = new FramedConnection(connection, packetLayout(), this);
@@ -95,6 +109,9 @@ export class ServerSession implements Session, FrameHandler {
   get remoteAddress(): string {
     return this.#connection.remoteAddress;
   }
+  get principal(): Principal {
+    return this.#user ?? this.#context.anybody;
+  }
   get knowsExtensions(): boolean {
     return this.#knowsExtensions;
   }
@@ -106,6 +123,11 @@ export class ServerSession implements Session, FrameHandler {
   }
   get isSending(): boolean {
     return this.#handler.isSending;
+  }
+
+  requireMayChange(): void {
+    if (this.principal.role === 'read-only') throw new RequestError(ResultCode.NotPermitted, 'this user may only read');
+    if (this.#context.mode.isReadOnly) throw new RequestError(ResultCode.NotPermitted, 'the server is read-only now');
   }
 
   reply(text: Uint8Array, data?: Uint8Array): void {
@@ -220,7 +242,7 @@ export class ServerSession implements Session, FrameHandler {
   }
 
   get #isAllowed(): boolean {
-    return !this.#protocol.needsLogin || this.#userName !== undefined;
+    return !this.#protocol.needsLogin || this.#user !== undefined;
   }
 
   #dispatch(text: CommandText): void | Promise<void> {
@@ -248,14 +270,15 @@ export class ServerSession implements Session, FrameHandler {
   async #logIn(command: string, text: CommandText): Promise<void> {
     const request = decodeLoginRequest(text);
     const { userName, passwordDigest } = request;
-    const isRight = await this.#authenticator.authenticate(userName, passwordDigest, this.remoteAddress, this.gone);
-    if (!isRight) {
+    const { authenticator } = this.#context;
+    const user = await authenticator.authenticate(userName, passwordDigest, this.remoteAddress, this.gone);
+    if (user === 'wrong' || user === 'unchecked') {
       // A guesser can have thousands refused unchecked in a second: those are not worth a line each.
-      if (isRight === undefined) this.log.debug('login not checked', { name: userName });
+      if (user === 'unchecked') this.log.debug('login not checked', { name: userName });
       else this.log.warn('login refused', { name: userName });
       return this.reply(responseText(command, ResultCode.UserOrPasswordError));
     }
-    this.#userName = userName;
+    this.#user = user;
     if (request.features) this.#knowsExtensions = true;
     this.log.debug('login accepted');
     this.reply(encodeWelcome(command, request.features && SERVER_FEATURES));

@@ -11,14 +11,17 @@ import {
 } from '@sluice/core';
 import type { Durability } from '@sluice/wire';
 import { type Log, withFields } from './log.js';
+import type { Principal } from './principal.js';
 import type { Protocol } from './protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
 import { ListingQueue } from './protocols/listing-queue.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
-import { type Authenticator, ServerSession } from './session.js';
+import type { ServerMode } from './server-mode.js';
+import { type Authenticator, ServerSession, type SessionContext } from './session.js';
 import { DescriptorAccount } from './storage/descriptor-account.js';
 import { DirectoryTree } from './storage/directory-tree.js';
 import { OpenFiles } from './storage/open-files.js';
+import { ServerStreamSession } from './stream-session.js';
 import { LoginGuard } from './users/login-guard.js';
 import type { UserStore } from './users/user-store.js';
 
@@ -65,7 +68,6 @@ export class SluiceServer {
     const tree = await DirectoryTree.open(root);
     try {
       const files = {
-        tree,
         openFiles: new OpenFiles(),
         descriptors: accountBeside(listen),
         listings: new ListingQueue(),
@@ -73,12 +75,18 @@ export class SluiceServer {
       const protocols = new Map<number, Protocol>();
       for (const protocol of [uploadProtocol(files, durability), downloadProtocol(files)])
         protocols.set(protocol.flag, protocol);
-      const authenticator = guardedLogins(users, clock);
+      const mode: ServerMode = { isReadOnly: false };
+      const context: SessionContext = {
+        authenticator: guardedLogins(users, tree, clock),
+        anybody: { userName: undefined, role: 'user', tree },
+        mode,
+        log,
+      };
       const listener = await Listener.listen({
         ...listen,
         clock,
         onWarning: (message) => log.warn(message),
-        onConnection: (connection) => new FlagReader(connection, protocols, authenticator, log),
+        onConnection: (connection) => new FlagReader(connection, protocols, context),
       });
       return new SluiceServer(listener, tree);
     } catch (error) {
@@ -114,23 +122,16 @@ export class SluiceServer {
 class FlagReader implements ConnectionHandler {
   readonly #connection: Connection;
   readonly #protocols: ReadonlyMap<number, Protocol>;
-  readonly #authenticator: Authenticator;
-  readonly #serverLog: Log;
+  readonly #context: SessionContext;
   readonly #log: Log;
 
-  constructor(
-    connection: Connection,
-    protocols: ReadonlyMap<number, Protocol>,
-    authenticator: Authenticator,
-    log: Log,
-  ) {
+  constructor(connection: Connection, protocols: ReadonlyMap<number, Protocol>, context: SessionContext) {
     this.#connection = connection;
     this.#protocols = protocols;
-    this.#authenticator = authenticator;
-    this.#serverLog = log;
+    this.#context = context;
     const remote = `${connection.remoteAddress}:${connection.remotePort}`;
     const local = `${connection.localAddress}:${connection.localPort}`;
-    this.#log = withFields(log, () => ({ connection: connection.id, remote, local }));
+    this.#log = withFields(context.log, () => ({ connection: connection.id, remote, local }));
     this.#log.debug('connection accepted');
   }
 
@@ -142,9 +143,12 @@ class FlagReader implements ConnectionHandler {
       this.#connection.close('unknown-protocol');
       return;
     }
-    const framed = ServerSession.start(this.#connection, protocol, this.#authenticator, this.#serverLog);
-    this.#connection.handler = framed;
-    if (end > start + 1) framed.onBytes(source, start + 1, end);
+    const handler =
+      protocol.kind === 'packets'
+        ? ServerSession.start(this.#connection, protocol, this.#context)
+        : new ServerStreamSession(this.#connection, protocol, this.#context.log);
+    this.#connection.handler = handler;
+    if (end > start + 1) handler.onBytes(source, start + 1, end);
   }
 
   onClosed(reason: string): void {
@@ -159,10 +163,13 @@ function accountBeside(listen: Pick<ListenerOptions, 'maxConnections' | 'maxWait
   return DescriptorAccount.of(limit === undefined ? Number.POSITIVE_INFINITY : limit - maxConnections - maxWaiting);
 }
 
-function guardedLogins(users: UserStore, clock: Clock): Authenticator {
+function guardedLogins(users: UserStore, tree: DirectoryTree, clock: Clock): Authenticator {
   const guard = new LoginGuard({ clock });
   return {
-    authenticate: (userName, passwordDigest, address, gone) =>
-      guard.attempt(address, () => users.authenticate(userName, passwordDigest), gone),
+    async authenticate(userName, passwordDigest, address, gone) {
+      const isRight = await guard.attempt(address, () => users.authenticate(userName, passwordDigest), gone);
+      if (isRight === undefined) return 'unchecked';
+      return isRight ? ({ userName, role: 'admin', tree } satisfies Principal) : 'wrong';
+    },
   };
 }

@@ -13,6 +13,13 @@ export const ResultCode = {
   FileNotExist: 9,
   NotOpenFile: 10,
   FileIsInUse: 11,
+  /** Ours, as the three that follow: too much is going on; RetryAfterMs says when to try again. docs/protocol.md. */
+  Busy: 12,
+  /** What the user's role, or a read-only server, does not allow. */
+  NotPermitted: 13,
+  QuotaExceeded: 14,
+  /** The file is not the one that was opened before. */
+  FileChanged: 15,
   DirNotExist: 0x02000001,
   CreateDirError: 0x02000002,
   DeleteDirError: 0x02000003,
@@ -35,6 +42,10 @@ const texts = new Map<number, string>([
   [ResultCode.FileNotExist, 'file does not exist'],
   [ResultCode.NotOpenFile, 'no file is open'],
   [ResultCode.FileIsInUse, 'file is in use'],
+  [ResultCode.Busy, 'the server is busy'],
+  [ResultCode.NotPermitted, 'not permitted'],
+  [ResultCode.QuotaExceeded, 'quota exceeded'],
+  [ResultCode.FileChanged, 'the file has changed meanwhile'],
   [ResultCode.DirNotExist, 'directory does not exist'],
   [ResultCode.CreateDirError, 'directory could not be created'],
   [ResultCode.DeleteDirError, 'directory could not be removed'],

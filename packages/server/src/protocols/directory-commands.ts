@@ -12,19 +12,21 @@ import {
 } from '@sluice/wire';
 import { withCodes } from '../answers.js';
 import type { CommandHandler, Session } from '../protocol.js';
+import type { DirectoryTree } from '../storage/directory-tree.js';
 import { parseDirectoryName, parseFileName } from '../storage/path-name.js';
 import type { StorageError } from '../storage/storage-error.js';
 import type { SharedFiles } from './shared-files.js';
 
 /** Dir and FileList. Specification 6 and 7. */
-export function listingCommands(session: Session, { tree, listings }: SharedFiles): [string, CommandHandler][] {
+export function listingCommands(session: Session, { listings }: SharedFiles): [string, CommandHandler][] {
   const onSkipped = (name: string): void => session.log.info('a name cannot be listed', { name });
   return [
     [
       'dir',
       async ({ command, text }) => {
         const directory = parseDirectoryName(decodeDirRequest(text));
-        const answer = await listings.list(keyOf(command, directory), session.gone, async () =>
+        const { tree } = session.principal;
+        const answer = await listings.list(keyOf(command, tree, directory), session.gone, async () =>
           fitting(encodeDirResponse(command, await tree.listDirectories(directory, onSkipped))),
         );
         session.reply(answer);
@@ -34,7 +36,8 @@ export function listingCommands(session: Session, { tree, listings }: SharedFile
       'filelist',
       async ({ command, text }) => {
         const directory = parseDirectoryName(decodeFileListRequest(text));
-        const answer = await listings.list(keyOf(command, directory), session.gone, async () =>
+        const { tree } = session.principal;
+        const answer = await listings.list(keyOf(command, tree, directory), session.gone, async () =>
           fitting(encodeFileListResponse(command, await tree.listFiles(directory, onSkipped))),
         );
         session.reply(answer);
@@ -46,7 +49,7 @@ export function listingCommands(session: Session, { tree, listings }: SharedFile
 /** CreateDir, DeleteDir and DeleteFile. Specification 6. */
 export function changingCommands(
   session: Session,
-  { tree, openFiles, descriptors }: SharedFiles,
+  { openFiles, descriptors }: SharedFiles,
 ): [string, CommandHandler][] {
   const isInUse = (key: string): boolean => openFiles.isInUse(key);
   return [
@@ -55,6 +58,8 @@ export function changingCommands(
       async ({ command, text }) => {
         const { parentDir, dirName } = decodeDirectoryRequest(text);
         const [parent, name] = [parseDirectoryName(parentDir), parseDirectoryName(dirName)];
+        session.requireMayChange();
+        const { tree } = session.principal;
         const work = descriptors.walk(() => tree.createDirectory(parent, name));
         await withCodes(work, (error) =>
           keepingName(
@@ -70,6 +75,8 @@ export function changingCommands(
       async ({ command, text }) => {
         const { parentDir, dirName } = decodeDirectoryRequest(text);
         const [parent, name] = [parseDirectoryName(parentDir), parseDirectoryName(dirName)];
+        session.requireMayChange();
+        const { tree } = session.principal;
         const work = descriptors.walk(() => tree.removeDirectory(parent, name, isInUse));
         await withCodes(work, (error) =>
           keepingName(error, error.missing === 'parent' ? ResultCode.DirNotExist : ResultCode.DeleteDirError),
@@ -83,6 +90,8 @@ export function changingCommands(
       async ({ command, text }) => {
         const { dirName, names } = decodeDeleteFileRequest(text);
         const directory = parseDirectoryName(dirName);
+        session.requireMayChange();
+        const { tree } = session.principal;
         // Also without a single name, a missing directory is one.
         await descriptors.walk(async () => (await tree.resolve(directory)).close());
         for (const name of names) {
@@ -99,8 +108,8 @@ export function changingCommands(
 }
 
 /** Who asks for the same directory with the same command, as spelled, gets the same answer. No component holds a slash. */
-function keyOf(command: string, directory: readonly string[]): string {
-  return `${command}/${directory.join('/')}`;
+function keyOf(command: string, tree: DirectoryTree, directory: readonly string[]): string {
+  return `${tree.id}/${command}/${directory.join('/')}`;
 }
 
 /** A name that is refused stays code 6, whatever the command. */

@@ -11,7 +11,7 @@ import {
   responseText,
 } from '@sluice/wire';
 import { withCodes } from '../answers.js';
-import type { CommandHandler, Protocol, ProtocolHandler, Request, Session } from '../protocol.js';
+import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session } from '../protocol.js';
 import type { OpenedFile } from '../storage/held-directory.js';
 import type { ReadClaim } from '../storage/open-files.js';
 import { parseDirectoryName, parseFileName } from '../storage/path-name.js';
@@ -30,9 +30,10 @@ const COST_OF_A_PACKET = 8 << 10;
 const MAX_PACKET_BYTES = 256 << 10;
 
 /** The Download protocol. Specification 7; the extensions: docs/protocol.md. */
-export function downloadProtocol(files: SharedFiles): Protocol {
+export function downloadProtocol(files: SharedFiles): PacketProtocol {
   const slabs = new SlabPool();
   return {
+    kind: 'packets',
     name: 'Download',
     flag: ProtocolFlag.Download,
     needsLogin: true,
@@ -147,7 +148,8 @@ class DownloadHandler implements ProtocolHandler {
   }
 
   async #openIn(dirName: string, directoryName: readonly string[], fileName: string): Promise<ReadableFile> {
-    const { tree, openFiles, descriptors } = this.#files;
+    const { openFiles, descriptors } = this.#files;
+    const { tree } = this.#session.principal;
     const place = descriptors.openFile();
     let claim: ReadClaim | undefined;
     try {

@@ -1,11 +1,9 @@
 import type { DescriptorAccount } from '../storage/descriptor-account.js';
-import type { DirectoryTree } from '../storage/directory-tree.js';
 import type { OpenFiles } from '../storage/open-files.js';
 import type { ListingQueue } from './listing-queue.js';
 
 /** The files that all protocols of a server work on. */
 export interface SharedFiles {
-  readonly tree: DirectoryTree;
   readonly openFiles: OpenFiles;
   readonly descriptors: DescriptorAccount;
   readonly listings: ListingQueue;

@@ -16,7 +16,7 @@ import {
   type UploadRequest,
 } from '@sluice/wire';
 import { answerFor } from '../answers.js';
-import type { CommandHandler, Protocol, ProtocolHandler, Request, Session } from '../protocol.js';
+import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session } from '../protocol.js';
 import type { OpenedFile } from '../storage/held-directory.js';
 import type { WriteClaim, WriteHolder } from '../storage/open-files.js';
 import { parseDirectoryName, parseFileName } from '../storage/path-name.js';
@@ -26,8 +26,9 @@ import { changingCommands, listingCommands } from './directory-commands.js';
 import type { SharedFiles } from './shared-files.js';
 
 /** The Upload protocol. Specification 6; the extensions: docs/protocol.md. */
-export function uploadProtocol(files: SharedFiles, durability: Durability): Protocol {
+export function uploadProtocol(files: SharedFiles, durability: Durability): PacketProtocol {
   return {
+    kind: 'packets',
     name: 'Upload',
     flag: ProtocolFlag.Upload,
     needsLogin: true,
@@ -114,11 +115,13 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
   async #upload(request: Request): Promise<void> {
     await this.onBatchEnd();
     const upload = decodeUploadRequest(request.text);
+    this.#session.requireMayChange();
     const directoryName = parseDirectoryName(upload.dirName);
     const fileName = parseFileName(upload.fileName);
     await this.#release();
 
-    const { tree, openFiles, descriptors } = this.#files;
+    const { openFiles, descriptors } = this.#files;
+    const { tree } = this.#session.principal;
     let place: Disposable | undefined = descriptors.openFile();
     let claim: WriteClaim | undefined;
     let opened: OpenedFile | undefined;

@@ -26,6 +26,8 @@ export interface DirectoryTreeOptions {
 
 const MAX_STATS_AT_ONCE = 64;
 
+let lastId = 0;
+
 /**
  * The directories and files below the server's root, by the only way to them: from the root, which is held open, one
  * component at a time, each opened relative to the one before without following a link. A name is never checked first
@@ -38,6 +40,8 @@ const MAX_STATS_AT_ONCE = 64;
  * @see docs/protocol.md, section 6; D26
  */
 export class DirectoryTree {
+  /** Unique in the process. */
+  readonly id = ++lastId;
   readonly #root: DirectoryHandle;
   readonly #removals = new Removals();
 

@@ -1,0 +1,58 @@
+import type { CloseReason, Connection, ConnectionHandler } from '@sluice/core';
+import { type Log, withFields } from './log.js';
+import type { StreamHandler, StreamProtocol, StreamSendResult, StreamSession } from './protocol.js';
+
+/** One connection that has chosen a protocol without packets. Specification 10. */
+export class ServerStreamSession implements StreamSession, ConnectionHandler {
+  readonly log: Log;
+  readonly #connection: Connection;
+  readonly #handler: StreamHandler;
+
+  constructor(connection: Connection, protocol: StreamProtocol, log: Log) {
+    this.#connection = connection;
+    this.log = withFields(log, () => ({
+      connection: connection.id,
+      protocol: protocol.name,
+      remote: `${connection.remoteAddress}:${connection.remotePort}`,
+    }));
+    this.#handler = protocol.open(this);
+  }
+
+  get id(): number {
+    return this.#connection.id;
+  }
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+  get isClosing(): boolean {
+    return this.#connection.isClosing;
+  }
+  get queuedBytes(): number {
+    return this.#connection.queuedBytes;
+  }
+
+  send(bytes: Uint8Array): StreamSendResult {
+    return this.#connection.send(bytes);
+  }
+
+  close(reason: string): void {
+    this.#connection.close(reason);
+  }
+
+  destroy(reason: string): void {
+    this.#connection.destroy(reason);
+  }
+
+  onBytes(source: Uint8Array, start: number, end: number): void {
+    this.#handler.onBytes(source, start, end);
+  }
+
+  onDrained(): void {
+    this.#handler.onDrained?.();
+  }
+
+  onClosed(reason: CloseReason, error: Error | undefined): void {
+    this.log.debug('connection closed', { reason, detail: error?.message });
+    this.#handler.onClosed();
+  }
+}
