@@ -7,6 +7,8 @@ export interface Request {
   /** The command as the peer spelled it: answers repeat it. */
   readonly command: string;
   readonly text: CommandText;
+  /** The data of the packet, for a command in `takesData`, else empty. Valid until the handler returns, not until its promise settles. */
+  readonly data: Uint8Array;
 }
 
 /** Answers by `session.reply`. A `RequestError` or `StorageError` that it throws becomes the answer. */
@@ -48,6 +50,8 @@ export interface Session {
 export interface ProtocolHandler {
   /** By name, in small letters. */
   readonly commands: ReadonlyMap<string, CommandHandler>;
+  /** Commands whose packets carry data, by name in small letters; the data of all others is dropped as it comes. */
+  readonly takesData?: ReadonlySet<string>;
   /**
    * The data of Data packets, as it comes; where one packet ends and the next begins means nothing. `source[start, end)` stays valid until
    * `onBatchEnd` has returned. Without this method Data is an unknown command.

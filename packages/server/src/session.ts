@@ -53,6 +53,7 @@ export interface SessionContext {
 const SERVER_FEATURES: readonly string[] = [Feature.VerifiedResume, Feature.Durability];
 
 const DATA_TEXT = dataRequestText();
+const NO_DATA = new Uint8Array(0);
 
 /** Longest command text before login, in bytes: a Login needs some 100, and a stranger gets no more memory than this. */
 const MAX_TEXT_BEFORE_LOGIN = 64 << 10;
@@ -82,6 +83,8 @@ export class ServerSession implements Session, FrameHandler {
   #user: Principal | undefined;
   #knowsExtensions = false;
   #pieces: Pieces | undefined;
+  /** The packet that has begun is to come whole: its command takes the data. */
+  #isAssembling = false;
   readonly #gone = new AbortController();
 
   /** Takes the connection over from its next byte on. */
@@ -163,6 +166,7 @@ export class ServerSession implements Session, FrameHandler {
   }
 
   onFrame(source: Uint8Array, start: number, end: number): void | Promise<void> {
+    this.#isAssembling = false;
     const textStart = start + PACKET_HEAD_BYTES;
     const textEnd = commandTextEnd(source, start, end - start);
     if (this.#takesData && isPlainData(source, textStart, textEnd)) {
@@ -174,17 +178,21 @@ export class ServerSession implements Session, FrameHandler {
       this.#handler.onData?.(source, textEnd, end);
       return;
     }
-    return this.#dispatch(text);
+    return this.#dispatch(text, source, textEnd, end);
   }
 
   onBegun(source: Uint8Array, start: number, end: number, frameLength: number): boolean {
     const textStart = start + PACKET_HEAD_BYTES;
-    if (end < textStart) return false;
+    if (this.#isAssembling || end < textStart) return false;
     const textEnd = commandTextEnd(source, start, frameLength);
     this.#requireFitting(textEnd - textStart);
     if (end < textEnd) return false;
     const isPlain = this.#takesData && isPlainData(source, textStart, textEnd);
     const text = isPlain ? undefined : this.#decodeText(source, textStart, textEnd);
+    if (text && this.#wantsWhole(text)) {
+      this.#isAssembling = true; // the text is not decoded again for each further byte
+      return false;
+    }
     if (!text || (this.#takesData && isData(text))) {
       this.#pieces = { kind: 'data' };
       this.#handler.onData?.(source, textEnd, end);
@@ -196,7 +204,7 @@ export class ServerSession implements Session, FrameHandler {
 
   onPiece(source: Uint8Array, start: number, end: number, isLast: boolean): void | Promise<void> {
     if (this.#pieces?.kind === 'data') this.#handler.onData?.(source, start, end);
-    else if (isLast && this.#pieces) return this.#dispatch(this.#pieces.text);
+    else if (isLast && this.#pieces) return this.#dispatch(this.#pieces.text, NO_DATA, 0, 0);
   }
 
   onBatchEnd(): void | Promise<void> {
@@ -236,6 +244,11 @@ export class ServerSession implements Session, FrameHandler {
     throw new ProtocolError('ERR_COMMAND_LENGTH', `command text of ${textBytes} bytes before login`);
   }
 
+  /** Whether the data of this packet is for its command. */
+  #wantsWhole({ command }: CommandText): boolean {
+    return command !== undefined && this.#isAllowed && this.#handler.takesData?.has(asciiFold(command)) === true;
+  }
+
   /** Whether the data of a Data packet may go to the protocol. */
   get #takesData(): boolean {
     return this.#handler.onData !== undefined && this.#isAllowed;
@@ -245,24 +258,26 @@ export class ServerSession implements Session, FrameHandler {
     return !this.#protocol.needsLogin || this.#user !== undefined;
   }
 
-  #dispatch(text: CommandText): void | Promise<void> {
+  /** @param source has the data at `[start, end)` */
+  #dispatch(text: CommandText, source: Uint8Array, start: number, end: number): void | Promise<void> {
     if (text.command === undefined) return this.reply(responseText('', ResultCode.CommandNotCompleted));
     const command = text.command.replace(/[\r\n]/g, ' '); // legal in a request (3.2, rule 9), never in an answer
     try {
-      const pending = this.#handle(command, text);
+      const data = start < end && this.#wantsWhole(text) ? source.subarray(start, end) : NO_DATA;
+      const pending = this.#handle(command, text, data);
       if (pending) return pending.catch((error: unknown) => this.#answerError(command, error));
     } catch (error) {
       this.#answerError(command, error);
     }
   }
 
-  #handle(command: string, text: CommandText): void | Promise<void> {
+  #handle(command: string, text: CommandText, data: Uint8Array): void | Promise<void> {
     const name = asciiFold(command);
     if (name === 'login') return this.#logIn(command, text);
     if (name === 'active') return this.#active(command, text);
     if (!this.#isAllowed) return this.reply(responseText(command, ResultCode.NotLoggedIn));
     const handler = this.#handler.commands.get(name);
-    if (handler) return handler({ command, text });
+    if (handler) return handler({ command, text, data });
     this.log.info('unknown command', { command });
     this.reply(responseText(command, ResultCode.NotExistCommand));
   }

@@ -15,6 +15,7 @@ import type { Principal } from './principal.js';
 import type { Protocol } from './protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
 import { ListingQueue } from './protocols/listing-queue.js';
+import { throughputProtocol } from './protocols/throughput-protocol.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
 import type { ServerMode } from './server-mode.js';
 import { type Authenticator, ServerSession, type SessionContext } from './session.js';
@@ -73,7 +74,7 @@ export class SluiceServer {
         listings: new ListingQueue(),
       };
       const protocols = new Map<number, Protocol>();
-      for (const protocol of [uploadProtocol(files, durability), downloadProtocol(files)])
+      for (const protocol of [uploadProtocol(files, durability), downloadProtocol(files), throughputProtocol()])
         protocols.set(protocol.flag, protocol);
       const mode: ServerMode = { isReadOnly: false };
       const context: SessionContext = {

@@ -47,6 +47,11 @@ export {
 export type { Response } from './response.js';
 export { decodeResponse, responseInteger } from './response.js';
 export { canonicalResultCode, ResultCode, resultText } from './result-codes.js';
+export {
+  decodeCyclePacketRequest,
+  encodeCyclePacketRequest,
+  encodeCyclePacketResponse,
+} from './throughput-messages.js';
 export type { Durability, UploadRequest } from './upload-messages.js';
 export {
   dataRequestText,

@@ -24,6 +24,7 @@ export const Command = {
   Eof: 'Eof',
   Download: 'Download',
   SendFile: 'SendFile',
+  CyclePacket: 'CyclePacket',
   Digest: 'Digest',
 } as const;
 

@@ -12,12 +12,15 @@ import {
   dataRequestText,
   dataResponseText,
   decodeCommandText,
+  decodeCyclePacketRequest,
   decodeDownloadRequest,
   decodeEofRequest,
   decodeFileListResponse,
   decodeLoginRequest,
   decodeResponse,
   decodeUploadRequest,
+  encodeCyclePacketRequest,
+  encodeCyclePacketResponse,
   encodeDownloadRequest,
   encodeEofRequest,
   encodeEofResponse,
@@ -33,7 +36,6 @@ import {
   packetLayout,
   ResultCode,
   requestText,
-  requiredInteger,
   responseInteger,
   responseText,
 } from '@sluice/wire';
@@ -162,12 +164,13 @@ const meanings: Readonly<Record<string, (packet: Packet) => Uint8Array | [text: 
   'CyclePacket request': ({ text, data }) => {
     assert.equal(text.command, 'CyclePacket');
     assert.equal(hex(data), '01010101');
-    return [requestText('CyclePacket', [[Key.Count, requiredInteger(text, Key.Count, 32)]]), data];
+    return [encodeCyclePacketRequest(decodeCyclePacketRequest(text)), data];
   },
   'CyclePacket response': ({ text, data }) => {
     const response = decodeResponse(text);
     assert.equal(hex(data), '01010101');
-    return [responseText(response.command, response.code, [[Key.Count, responseInteger(response, Key.Count)]]), data];
+    assert.equal(responseInteger(response, Key.Count), 2n);
+    return [encodeCyclePacketResponse(response.command, 1), data];
   },
   'RemoteStream Read response, 4 bytes': ({ text, data }) => {
     const response = decodeResponse(text);
