@@ -74,6 +74,8 @@ export interface PacketProtocol {
   readonly flag: number;
   /** Whether commands other than Login and Active need a login. Specification 4.2. */
   readonly needsLogin: boolean;
+  /** The extensions it has, as a client that asks is told. docs/protocol.md, section 17.1. */
+  readonly features: readonly string[];
   open(session: Session): ProtocolHandler;
 }
 

@@ -10,7 +10,6 @@ import {
   decodeLoginRequest,
   encodePacket,
   encodeWelcome,
-  Feature,
   messageText,
   PACKET_HEAD_BYTES,
   ProtocolError,
@@ -48,9 +47,6 @@ export interface SessionContext {
   readonly mode: Readonly<ServerMode>;
   readonly log: Log;
 }
-
-/** The extensions this server has. docs/protocol.md. */
-const SERVER_FEATURES: readonly string[] = [Feature.VerifiedResume, Feature.Durability];
 
 const DATA_TEXT = dataRequestText();
 const NO_DATA = new Uint8Array(0);
@@ -296,13 +292,13 @@ export class ServerSession implements Session, FrameHandler {
     this.#user = user;
     if (request.features) this.#knowsExtensions = true;
     this.log.debug('login accepted');
-    this.reply(encodeWelcome(command, request.features && SERVER_FEATURES));
+    this.reply(encodeWelcome(command, request.features && this.#protocol.features));
   }
 
   #active(command: string, text: CommandText): void {
     const features = decodeFeatures(text);
     if (features) this.#knowsExtensions = true;
-    this.reply(encodeWelcome(command, features && SERVER_FEATURES));
+    this.reply(encodeWelcome(command, features && this.#protocol.features));
   }
 
   #answerError(command: string, error: unknown): void {

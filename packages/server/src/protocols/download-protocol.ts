@@ -4,6 +4,7 @@ import {
   decodeDigestRequest,
   decodeDownloadRequest,
   encodeSendFile,
+  Feature,
   Key,
   ProtocolFlag,
   RequestError,
@@ -37,6 +38,7 @@ export function downloadProtocol(files: SharedFiles): PacketProtocol {
     name: 'Download',
     flag: ProtocolFlag.Download,
     needsLogin: true,
+    features: [Feature.VerifiedResume],
     open: (session) => new DownloadHandler(session, files, slabs),
   };
 }

@@ -17,6 +17,7 @@ export function throughputProtocol(): PacketProtocol {
     name: 'Throughput',
     flag: ProtocolFlag.Throughput,
     needsLogin: false,
+    features: [],
     open: (session) => new ThroughputHandler(session),
   };
 }

@@ -8,6 +8,7 @@ import {
   decodeUploadRequest,
   encodeEofResponse,
   encodeUploadResponse,
+  Feature,
   Key,
   ProtocolFlag,
   RequestError,
@@ -32,6 +33,7 @@ export function uploadProtocol(files: SharedFiles, durability: Durability): Pack
     name: 'Upload',
     flag: ProtocolFlag.Upload,
     needsLogin: true,
+    features: [Feature.VerifiedResume, Feature.Durability],
     open: (session) => new UploadHandler(session, files, durability),
   };
 }
