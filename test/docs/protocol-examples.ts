@@ -3,25 +3,45 @@ import {
   dataRequestText,
   dataResponseText,
   digestResponseText,
+  encodeCloseFileRequest,
+  encodeCountResponse,
   encodeDigestRequest,
   encodeDownloadRequest,
   encodeEofRequest,
   encodeEofResponse,
   encodeLoginRequest,
+  encodeOpenFileRequest,
+  encodeOpenFileResponse,
   encodePacket,
+  encodeReadAtRequest,
+  encodeReadRequest,
+  encodeResumeFileRequest,
+  encodeResumeFileResponse,
+  encodeSeekRequest,
+  encodeSeekResponse,
   encodeSendFile,
+  encodeStatRequest,
+  encodeStatResponse,
+  encodeSyncRequest,
   encodeUploadRequest,
   encodeUploadResponse,
   encodeWelcome,
+  encodeWriteAtRequest,
+  encodeWriteRequest,
   Feature,
+  FileMode,
   Key,
   ResultCode,
   requestText,
   responseText,
+  SeekOrigin,
 } from '@sluice/wire';
 
 const PASSWORD_DIGEST = '21232f297a57a5a743894a0e4a801fc3'; // of `admin`
 const FEATURES = [Feature.VerifiedResume, Feature.Durability];
+const REMOTE_FEATURES = [Feature.Tag, Feature.RemoteFile, Feature.ResumeFile];
+/** Random in truth. */
+const TOKEN = '00112233445566778899aabbccddeeff';
 const FILE = { dirName: '', fileName: 'u.bin' };
 const CONTENT = Uint8Array.of(0xde, 0xad, 0xbe, 0xef);
 /** XXH64 of the content. */
@@ -59,5 +79,51 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'upload-resume-request': encodePacket(encodeUploadRequest({ ...FILE, resume: 2n })),
   'upload-resume-response': encodePacket(encodeUploadResponse(Command.Upload, 2)),
   'data-rest-request': encodePacket(dataRequestText(), CONTENT.subarray(2)),
+  'openfile-request': encodePacket(encodeOpenFileRequest({ fileName: 'u.bin', mode: FileMode.ReadWrite })),
+  'openfile-response': encodePacket(responseText(Command.OpenFile, ResultCode.Success)),
+  'write-request': encodePacket(encodeWriteRequest(4), CONTENT),
+  'write-response': encodePacket(encodeCountResponse(Command.Write, 4)),
+  'seek-request': encodePacket(encodeSeekRequest({ offset: -1, origin: SeekOrigin.End })),
+  'seek-response': encodePacket(encodeSeekResponse(Command.Seek, 3)),
+  'read-request': encodePacket(encodeReadRequest(4)),
+  'read-response': encodePacket(encodeCountResponse(Command.Read, 1), CONTENT.subarray(3)),
+  'closefile-request': encodePacket(encodeCloseFileRequest()),
+  'closefile-response': encodePacket(responseText(Command.CloseFile, ResultCode.Success)),
+  'login-remote-request': login(REMOTE_FEATURES),
+  'login-remote-response': encodePacket(encodeWelcome(Command.Login, REMOTE_FEATURES)),
+  'readat-request': encodePacket(encodeReadAtRequest({ position: 0, count: 4 }, { tag: 7 })),
+  'readat-response': encodePacket(encodeCountResponse(Command.ReadAt, 4, 7), CONTENT),
+  'stat-missing-request': encodePacket(encodeStatRequest('none.bin', { tag: 8 })),
+  'stat-missing-response': encodePacket(
+    responseText(Command.Stat, ResultCode.FileNotExist, [[Key.Tag, 8]], 'file not found'),
+  ),
+  'openfile-handle-request': encodePacket(
+    encodeOpenFileRequest({ fileName: 'u.bin', mode: FileMode.ReadWrite }, { handle: 3 }),
+  ),
+  'openfile-handle-response': encodePacket(encodeOpenFileResponse(Command.OpenFile, { size: 4 })),
+  'writeat-request': encodePacket(
+    encodeWriteAtRequest({ position: 2, count: 2 }, { tag: 9, handle: 3 }),
+    CONTENT.subarray(0, 2),
+  ),
+  'writeat-response': encodePacket(encodeCountResponse(Command.WriteAt, 2, 9)),
+  'sync-request': encodePacket(encodeSyncRequest({ tag: 10, handle: 3 })),
+  'sync-response': encodePacket(responseText(Command.Sync, ResultCode.Success, [[Key.Tag, 10]])),
+  'stat-request': encodePacket(encodeStatRequest('u.bin')),
+  'stat-response': encodePacket(
+    encodeStatResponse(Command.Stat, { kind: 'file', size: 4, modifiedNs: 1_767_225_600_000_000_000n }),
+  ),
+  'openfile-keep-request': encodePacket(
+    encodeOpenFileRequest({ fileName: 'u.bin', mode: FileMode.ReadWrite, keepMs: 60_000 }),
+  ),
+  'openfile-keep-response': encodePacket(
+    encodeOpenFileResponse(Command.OpenFile, { size: 4, kept: { resumeToken: TOKEN, keepMs: 60_000 } }),
+  ),
+  'resumefile-request': encodePacket(encodeResumeFileRequest(TOKEN, { handle: 5 })),
+  'resumefile-response': encodePacket(
+    encodeResumeFileResponse(Command.ResumeFile, { mode: FileMode.ReadWrite, size: 4, position: 2, keepMs: 60_000 }),
+  ),
+  'resumefile-changed-response': encodePacket(
+    responseText(Command.ResumeFile, ResultCode.FileChanged, [], 'the file has changed meanwhile'),
+  ),
   'eof-durable-response': encodePacket(encodeEofResponse(Command.Eof, 'durable')),
 };

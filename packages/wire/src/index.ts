@@ -30,7 +30,7 @@ export { dataResponseText, decodeDownloadRequest, encodeDownloadRequest, encodeS
 export type { ProtocolErrorCode } from './errors.js';
 export { ProtocolError, RequestError } from './errors.js';
 export { parseInteger } from './integers.js';
-export { optionalInteger, requiredDirName, requiredInteger, requiredKey } from './keys.js';
+export { optionalInteger, requiredDirName, requiredInteger, requiredKey, requiredOffset } from './keys.js';
 export type { LoginRequest } from './login-messages.js';
 export { decodeFeatures, decodeLoginRequest, encodeLoginRequest, encodeWelcome, Feature } from './login-messages.js';
 export { Command, FILE_SIZE_SEPARATOR, Key, ProtocolFlag } from './names.js';
@@ -44,9 +44,72 @@ export {
   packetLayout,
   writePacketHead,
 } from './packet.js';
+export type {
+  FileKind,
+  FileStatus,
+  KeptFile,
+  OpenedFileAnswer,
+  ReadAtRequest,
+  ResumedFile,
+  WriteAtRequest,
+} from './remote-file-messages.js';
+export {
+  decodeOpenFileResponse,
+  decodeReadAtRequest,
+  decodeResumeFileRequest,
+  decodeResumeFileResponse,
+  decodeStatRequest,
+  decodeStatResponse,
+  decodeWriteAtRequest,
+  encodeOpenFileResponse,
+  encodeReadAtRequest,
+  encodeResumeFileRequest,
+  encodeResumeFileResponse,
+  encodeStatRequest,
+  encodeStatResponse,
+  encodeSyncRequest,
+  encodeWriteAtRequest,
+  RESUME_TOKEN_DIGITS,
+} from './remote-file-messages.js';
+export type { OpenFileRequest, SeekRequest } from './remote-stream-messages.js';
+export {
+  decodeFileExistsRequest,
+  decodeOpenFileRequest,
+  decodeReadRequest,
+  decodeSeekRequest,
+  decodeSetPositionRequest,
+  decodeSetSizeRequest,
+  encodeCloseFileRequest,
+  encodeCountResponse,
+  encodeFileExistsRequest,
+  encodeGetPositionRequest,
+  encodeGetSizeRequest,
+  encodeOpenFileRequest,
+  encodePositionResponse,
+  encodeReadRequest,
+  encodeSeekRequest,
+  encodeSeekResponse,
+  encodeSetPositionRequest,
+  encodeSetSizeRequest,
+  encodeSizeResponse,
+  encodeWriteRequest,
+  FileMode,
+  MAX_READ_BYTES,
+  requireDataCount,
+  SeekOrigin,
+} from './remote-stream-messages.js';
 export type { Response } from './response.js';
 export { decodeResponse, responseInteger } from './response.js';
 export { canonicalResultCode, ResultCode, resultText } from './result-codes.js';
+export type { StreamKeys } from './stream-keys.js';
+export {
+  decodeStreamKeys,
+  MAX_HANDLES,
+  MAX_TAG,
+  responseTag,
+  streamRequestText,
+  streamResponseText,
+} from './stream-keys.js';
 export {
   decodeCyclePacketRequest,
   encodeCyclePacketRequest,

@@ -27,6 +27,14 @@ export function optionalInteger(text: CommandText, key: string, bits: 16 | 32 | 
   return value === undefined ? undefined : integerOf(key, value, bits);
 }
 
+/** A place in a file, or its length, that a request must have: 0 to 2^53 - 1. @throws {RequestError} code 6 */
+export function requiredOffset(text: CommandText, key: string): number {
+  const offset = requiredInteger(text, key, 64);
+  if (offset < 0n || offset > BigInt(Number.MAX_SAFE_INTEGER))
+    throw new RequestError(ResultCode.ParameterError, `${key} is outside 0 to 2^53 - 1`);
+  return Number(offset);
+}
+
 function integerOf(key: string, value: string, bits: 16 | 32 | 64): bigint {
   const integer = parseInteger(value, bits);
   if (integer === undefined)

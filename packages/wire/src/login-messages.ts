@@ -9,6 +9,12 @@ export const Feature = {
   VerifiedResume: 'VerifiedResume',
   /** Durability in the answer to Eof. */
   Durability: 'Durability',
+  /** Tag on the requests of RemoteStream. */
+  Tag: 'Tag',
+  /** Several open files on one connection of RemoteStream, ReadAt, WriteAt, Sync and Stat. */
+  RemoteFile: 'RemoteFile',
+  /** A handle of RemoteStream outlives its connection. */
+  ResumeFile: 'ResumeFile',
 } as const;
 
 /** Specification 4.2. */

@@ -10,7 +10,7 @@ export const ProtocolFlag = {
 
 export type ProtocolFlag = (typeof ProtocolFlag)[keyof typeof ProtocolFlag];
 
-/** Command names in their canonical spelling. Specification 4 to 7; `Digest` is an extension, docs/protocol.md. */
+/** Command names in their canonical spelling. Specification 4 to 9; from `Digest` on they are extensions, docs/protocol.md. */
 export const Command = {
   Login: 'Login',
   Active: 'Active',
@@ -24,8 +24,23 @@ export const Command = {
   Eof: 'Eof',
   Download: 'Download',
   SendFile: 'SendFile',
+  FileExists: 'FileExists',
+  OpenFile: 'OpenFile',
+  SetSize: 'SetSize',
+  GetSize: 'GetSize',
+  SetPosition: 'SetPosition',
+  GetPosition: 'GetPosition',
+  Read: 'Read',
+  Write: 'Write',
+  Seek: 'Seek',
+  CloseFile: 'CloseFile',
   CyclePacket: 'CyclePacket',
   Digest: 'Digest',
+  ReadAt: 'ReadAt',
+  WriteAt: 'WriteAt',
+  Sync: 'Sync',
+  Stat: 'Stat',
+  ResumeFile: 'ResumeFile',
 } as const;
 
 /** Key names in their canonical spelling. Specification 3.6; the last group are extensions, docs/protocol.md. */
@@ -45,11 +60,21 @@ export const Key = {
   Item: 'Item',
   Position: 'Position',
   Count: 'Count',
+  Mode: 'Mode',
+  Size: 'Size',
+  Offset: 'Offset',
+  SeekOrigin: 'SeekOrigin',
 
   Features: 'Features',
   Resume: 'Resume',
   ChunkSize: 'ChunkSize',
   Durability: 'Durability',
+  Tag: 'Tag',
+  Handle: 'Handle',
+  KeepMs: 'KeepMs',
+  ResumeToken: 'ResumeToken',
+  Kind: 'Kind',
+  ModifiedNs: 'ModifiedNs',
 } as const;
 
 /** Between name and size in an Item of FileList. Specification 3.6. */

@@ -19,6 +19,7 @@ import {
   decodeLoginRequest,
   decodeResponse,
   decodeUploadRequest,
+  encodeCountResponse,
   encodeCyclePacketRequest,
   encodeCyclePacketResponse,
   encodeDownloadRequest,
@@ -176,7 +177,7 @@ const meanings: Readonly<Record<string, (packet: Packet) => Uint8Array | [text: 
     const response = decodeResponse(text);
     assert.equal(response.command, 'Read');
     assert.equal(hex(data), 'deadbeef');
-    return [responseText('Read', ResultCode.Success, [[Key.Count, responseInteger(response, Key.Count)]]), data];
+    return [encodeCountResponse(response.command, Number(responseInteger(response, Key.Count))), data];
   },
   // The Delphi forms are read, never written: their line ends are the only difference.
   'Delphi client Active request': ({ text, textBytes }) => {
