@@ -43,6 +43,7 @@ import {
   ResultCode,
   responseText,
 } from '@sluice/wire';
+import { PlainRemoteStream } from './plain-remote-stream.js';
 
 /** What a {@link PlainServer} does wrong, on purpose. All may be changed at any time. */
 export interface PlainServerFaults {
@@ -84,11 +85,17 @@ export interface PlainServerOptions {
   readonly digest?: (path: string, position: number, count: number) => Promise<Uint8Array>;
 }
 
+const SERVED_FLAGS: ReadonlySet<number | undefined> = new Set([
+  ProtocolFlag.Upload,
+  ProtocolFlag.Download,
+  ProtocolFlag.RemoteStream,
+]);
+
 /** Specification 4.2: the digest of `admin`. */
 const ADMIN_DIGEST = '21232f297a57a5a743894a0e4a801fc3';
 
 /**
- * A server as the original one, for tests of clients: Upload and Download against a directory, no checks that a good client would feel,
+ * A server as the original one, for tests of clients: Upload, Download and RemoteStream against a directory, no checks that a good client would feel,
  * and faults that can be switched on. Works synchronously and is not meant to be fast, nor safe.
  */
 export class PlainServer implements AsyncDisposable {
@@ -171,12 +178,14 @@ class PlainConnection {
   #work: Promise<void> = Promise.resolve();
   #answersGoingOn = 0;
   #flag: number | undefined;
+  readonly #remoteStream: PlainRemoteStream;
   #openFile: { readonly fd: number; readonly path: string } | undefined;
   #hasRefusedData = false;
 
   constructor(server: PlainServer, socket: Socket) {
     this.#server = server;
     this.#socket = socket;
+    this.#remoteStream = new PlainRemoteStream(server.root);
     this.#decoder = new LengthFieldDecoder(packetLayout(), {
       onFrame: (source, start, end) => {
         const textEnd = commandTextEnd(source, start, end - start);
@@ -187,7 +196,10 @@ class PlainConnection {
     });
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('error', () => {});
-    socket.on('close', () => this.#closeFile());
+    socket.on('close', () => {
+      this.#closeFile();
+      this.#remoteStream.close();
+    });
   }
 
   cut(): void {
@@ -201,7 +213,7 @@ class PlainConnection {
     if (this.#flag === undefined) {
       this.#flag = chunk[0];
       start = 1;
-      if (this.#flag !== ProtocolFlag.Upload && this.#flag !== ProtocolFlag.Download) this.#socket.destroy();
+      if (!SERVED_FLAGS.has(this.#flag)) this.#socket.destroy();
     }
     if (!this.#socket.destroyed) this.#decoder.push(chunk, start, chunk.length);
   }
@@ -220,11 +232,13 @@ class PlainConnection {
     }
     this.#answersGoingOn += 1;
     texts.push(text);
+    const copy = Uint8Array.from(data);
     this.#work = this.#work.then(async () => {
       try {
         if (faults.answerDelayMs) await new Promise((resolve) => setTimeout(resolve, faults.answerDelayMs));
         if (this.#socket.destroyed || (faults.ignored !== undefined && asciiFold(faults.ignored) === command)) return;
-        await this.#answer(command, text);
+        if (this.#flag === ProtocolFlag.RemoteStream) await this.#answerRemoteStream(command, text, copy);
+        else await this.#answer(command, text);
       } catch (error) {
         const [code, message] =
           error instanceof RequestError
@@ -235,6 +249,12 @@ class PlainConnection {
         this.#answersGoingOn -= 1;
       }
     });
+  }
+
+  async #answerRemoteStream(command: string, text: CommandText, data: Uint8Array): Promise<void> {
+    const answer = this.#remoteStream.answer(command, text, data);
+    if (answer) await this.#send(answer[0], answer[1], command);
+    else this.#socket.destroy(); // FIN: what was sent arrives
   }
 
   async #answer(command: string, text: CommandText): Promise<void> {

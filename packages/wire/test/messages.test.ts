@@ -257,7 +257,7 @@ describe('result codes, specification 4.1', () => {
   });
 
   it('have a text that names the number where nobody knows it', () => {
-    for (const code of [12, -1, 33554445]) assert.match(resultText(code), new RegExp(`${code}$`));
+    for (const code of [99, -1, 33554445]) assert.match(resultText(code), new RegExp(`${code}$`));
   });
 
   it('of the Delphi server are read as ours (V4)', () => {
