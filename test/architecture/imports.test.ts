@@ -24,15 +24,15 @@ const KNOW_SOCKETS = ['packages/core/src/', 'packages/testkit/src/', 'packages/c
 
 /** What a protocol, and what it shares with its siblings, may import of the server. */
 const PROTOCOL_MAY_IMPORT = [
-  /^packages\/server\/src\/(protocol|answers)\.ts$/,
+  /^packages\/server\/src\/(protocol|answers|server-controls)\.ts$/,
   /^packages\/server\/src\/storage\//,
   /^packages\/server\/src\/protocols\/(?!.*-protocol\.ts$)/,
   /^@sluice\/(wire|files)$/,
   /^node:/,
 ];
 
-/** `isIP` and its kin know texts, not sockets. */
-const READS_ADDRESSES = /^import \{ isIP(?:v4|v6)?(?:, isIP(?:v4|v6)?)* \} from 'node:net';$/gm;
+/** `isIP` and its kin, and `BlockList`, know texts, not sockets. */
+const READS_ADDRESSES = /^import \{ (?:BlockList|isIP(?:v4|v6)?)(?:, isIP(?:v4|v6)?)* \} from 'node:net';$/gm;
 
 interface Import {
   /** From the root of the repository. */

@@ -1,4 +1,6 @@
 import {
+  type ClientChanges,
+  type ClientRecord,
   Command,
   dataRequestText,
   dataResponseText,
@@ -7,13 +9,18 @@ import {
   encodeCountResponse,
   encodeDigestRequest,
   encodeDownloadRequest,
+  encodeDrainRequest,
   encodeEofRequest,
   encodeEofResponse,
+  encodeJsonData,
+  encodeKickRequest,
+  encodeListClientsRequest,
   encodeLoginRequest,
   encodeOpenFileRequest,
   encodeOpenFileResponse,
   encodePacket,
   encodeReadAtRequest,
+  encodeReadOnlyRequest,
   encodeReadRequest,
   encodeResumeFileRequest,
   encodeResumeFileResponse,
@@ -25,6 +32,8 @@ import {
   encodeSyncRequest,
   encodeUploadRequest,
   encodeUploadResponse,
+  encodeValueResponse,
+  encodeWatchClientsRequest,
   encodeWelcome,
   encodeWriteAtRequest,
   encodeWriteRequest,
@@ -42,6 +51,23 @@ const FEATURES = [Feature.VerifiedResume, Feature.Durability];
 const REMOTE_FEATURES = [Feature.Tag, Feature.RemoteFile, Feature.ResumeFile];
 /** Random in truth. */
 const TOKEN = '00112233445566778899aabbccddeeff';
+const CLIENT: ClientRecord = {
+  id: 1,
+  localAddress: '127.0.0.1:9999',
+  remoteAddress: '127.0.0.1:46890',
+  protocol: 'Control',
+  isEncrypted: false,
+  user: 'admin',
+  connectedAt: '2026-01-01T00:00:00.000Z',
+  lastActivityAt: '2026-01-01T00:00:01.000Z',
+  receivedBytes: 206,
+  sentBytes: 77,
+  receivedFrames: 2,
+  sentFrames: 1,
+  queuedBytes: 0,
+  receiveRate: 0,
+  sendRate: 0,
+};
 const FILE = { dirName: '', fileName: 'u.bin' };
 const CONTENT = Uint8Array.of(0xde, 0xad, 0xbe, 0xef);
 /** XXH64 of the content. */
@@ -125,5 +151,23 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'resumefile-changed-response': encodePacket(
     responseText(Command.ResumeFile, ResultCode.FileChanged, [], 'the file has changed meanwhile'),
   ),
+  'listclients-request': encodePacket(encodeListClientsRequest({ after: 0, limit: 1000 })),
+  'listclients-response': encodePacket(
+    responseText(Command.ListClients, ResultCode.Success, [
+      [Key.Count, 1],
+      [Key.More, 'no'],
+    ]),
+    encodeJsonData([CLIENT]),
+  ),
+  'watchclients-request': encodePacket(encodeWatchClientsRequest(1000)),
+  clientchanges: encodePacket(
+    responseText(Command.ClientChanges, ResultCode.Success, [[Key.Count, 1]]),
+    encodeJsonData({ changed: [], removed: [7], total: 1, more: false } satisfies ClientChanges),
+  ),
+  'kick-request': encodePacket(encodeKickRequest({ user: 'ada', idleMs: 60_000 })),
+  'kick-response': encodePacket(responseText(Command.Kick, ResultCode.Success, [[Key.Count, 2]])),
+  'readonly-request': encodePacket(encodeReadOnlyRequest(true)),
+  'readonly-response': encodePacket(encodeValueResponse(Command.ReadOnly, 'on')),
+  'drain-request': encodePacket(encodeDrainRequest(5000)),
   'eof-durable-response': encodePacket(encodeEofResponse(Command.Eof, 'durable')),
 };

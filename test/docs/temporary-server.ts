@@ -20,7 +20,7 @@ export class TemporaryServer implements AsyncDisposable {
   static async start(): Promise<TemporaryServer> {
     const root = await mkdtemp(path.join(os.tmpdir(), 'sluice-docs-'));
     const ignore = (_event: string, _fields?: LogFields): void => {};
-    const log = { error: ignore, warn: ignore, info: ignore, debug: ignore };
+    const log = { error: ignore, warn: ignore, info: ignore, debug: ignore, level: 'info' as const };
     const server = await SluiceServer.start({ host: '127.0.0.1', port: 0, root, users: await users, log });
     return new TemporaryServer(root, server);
   }

@@ -46,7 +46,7 @@ for (const receiveMode of RECEIVE_MODES) {
       assert.ok(loopback.port > 0);
     });
 
-    it('serves so many, lets so many wait unread, and closes the others', async () => {
+    it('serves so many, lets so many wait unread at no cost to the rest, and closes the others (D10)', async () => {
       await using loopback = await Loopback.open({ receiveMode, maxConnections: 2, maxWaiting: 2 }, greet);
       const { listener } = loopback;
       const served = [await loopback.connect(), await loopback.connect()];

@@ -1,4 +1,4 @@
-export type { Log, LogFields, LogLevel } from './log.js';
+export type { LeveledLog, Log, LogFields, LogLevel } from './log.js';
 export { escapeControls, LOG_LEVELS, TextLog } from './log.js';
 export type { SluiceServerOptions } from './sluice-server.js';
 export { SluiceServer } from './sluice-server.js';

@@ -17,10 +17,16 @@ export interface Log {
   debug(event: string, fields?: LogFields): void;
 }
 
+/** A log that can be told to say more or less. */
+export interface LeveledLog extends Log {
+  /** The least important level that is written; may be changed at any time. */
+  level: LogLevel;
+}
+
 /** One line for each event, `time LEVEL event key=value ...`, with all control characters escaped. */
-export class TextLog implements Log {
+export class TextLog implements LeveledLog {
+  level: LogLevel;
   readonly #write: (line: string) => void;
-  readonly #worst: number;
   readonly #now: () => Date;
 
   /**
@@ -29,7 +35,7 @@ export class TextLog implements Log {
    */
   constructor(write: (line: string) => void, level: LogLevel, now: () => Date = () => new Date()) {
     this.#write = write;
-    this.#worst = LOG_LEVELS.indexOf(level);
+    this.level = level;
     this.#now = now;
   }
 
@@ -47,7 +53,7 @@ export class TextLog implements Log {
   }
 
   #line(level: number, event: string, fields: LogFields = {}): void {
-    if (level > this.#worst) return;
+    if (level > LOG_LEVELS.indexOf(this.level)) return;
     const parts = [this.#now().toISOString(), LOG_LEVELS[level]!.toUpperCase().padEnd(5), escapeControls(event)];
     for (const [key, value] of Object.entries(fields)) {
       if (value === undefined) continue;

@@ -1,4 +1,4 @@
-import type { CommandText } from '@sluice/wire';
+import type { CommandText, TransferRecord } from '@sluice/wire';
 import type { Log } from './log.js';
 import type { Principal } from './principal.js';
 
@@ -26,6 +26,8 @@ export interface Session {
   /** Adds connection, user and address to what it is told. */
   readonly log: Log;
   readonly isClosing: boolean;
+  /** Bytes that wait for the peer to read. */
+  readonly queuedBytes: number;
   /** Aborted when the connection is cut or gone: nobody waits for what is still being done for it. */
   readonly gone: AbortSignal;
   /** To be called before anything is changed. @throws {RequestError} code 13 when the user, or anybody now, may only read */
@@ -35,9 +37,10 @@ export interface Session {
   /**
    * Sends whole packets from the caller's memory, which stays untouched until `release` is called, maybe before this returns.
    *
+   * @param count how many
    * @returns whether they were kept; if not, the connection is closing and `release` is not called
    */
-  sendOwned(packets: Uint8Array, release: () => void): boolean;
+  sendOwned(packets: Uint8Array, count: number, release: () => void): boolean;
   /** Ends the connection after what is queued has left. */
   close(reason: string): void;
   /** Ends the connection at once. */
@@ -65,6 +68,8 @@ export interface ProtocolHandler {
   readonly isBusy: boolean;
   /** Whether more will be sent without being asked for. */
   readonly isSending: boolean;
+  /** What is being transferred just now, for those who look at connections. */
+  readonly transfer?: TransferRecord | undefined;
 }
 
 /** A protocol of packets, one of those that the first byte of a connection chooses between. Specification 1.1. */
@@ -84,9 +89,7 @@ export type StreamSendResult = 'sent' | 'queued' | 'refused';
 
 /** A peer, as a protocol without packets sees it. */
 export interface StreamSession
-  extends Pick<Session, 'id' | 'remoteAddress' | 'log' | 'isClosing' | 'close' | 'destroy'> {
-  /** Bytes that wait for the peer to read. */
-  readonly queuedBytes: number;
+  extends Pick<Session, 'id' | 'remoteAddress' | 'log' | 'isClosing' | 'queuedBytes' | 'close' | 'destroy'> {
   /** Queues a copy. */
   send(bytes: Uint8Array): StreamSendResult;
 }

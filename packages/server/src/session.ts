@@ -17,8 +17,10 @@ import {
   RequestError,
   ResultCode,
   responseText,
+  type TransferRecord,
 } from '@sluice/wire';
 import { answerFor } from './answers.js';
+import type { ClientRegistry, ClientSource } from './client-registry.js';
 import { type Log, withFields } from './log.js';
 import type { Principal } from './principal.js';
 import type { PacketProtocol, ProtocolHandler, Session } from './protocol.js';
@@ -45,6 +47,7 @@ export interface SessionContext {
   /** Who acts on a connection that has not logged in, where the protocol needs no login. */
   readonly anybody: Principal;
   readonly mode: Readonly<ServerMode>;
+  readonly clients: ClientRegistry;
   readonly log: Log;
 }
 
@@ -68,7 +71,7 @@ type Pieces =
  * One connection that has chosen a framed protocol: decodes requests, does the common commands (specification 4), holds the login gate,
  * and gives the rest to the protocol. Every request gets an answer, whatever happens (D11).
  */
-export class ServerSession implements Session, FrameHandler {
+export class ServerSession implements Session, FrameHandler, ClientSource {
   readonly log: Log;
   readonly #connection: Connection;
   readonly #framed: FramedConnection;
@@ -78,6 +81,7 @@ export class ServerSession implements Session, FrameHandler {
   /** Who has logged in. */
   #user: Principal | undefined;
   #knowsExtensions = false;
+  #sentFrames = 0;
   #pieces: Pieces | undefined;
   /** The packet that has begun is to come whole: its command takes the data. */
   #isAssembling = false;
@@ -100,6 +104,7 @@ export class ServerSession implements Session, FrameHandler {
     }));
     this.#framed = new FramedConnection(connection, packetLayout(), this);
     this.#handler = protocol.open(this);
+    context.clients.bind(connection, this);
   }
 
   get id(): number {
@@ -117,6 +122,24 @@ export class ServerSession implements Session, FrameHandler {
   get isClosing(): boolean {
     return this.#connection.isClosing;
   }
+  get queuedBytes(): number {
+    return this.#connection.queuedBytes;
+  }
+  get protocolName(): string {
+    return this.#protocol.name;
+  }
+  get userName(): string | undefined {
+    return this.#user?.userName;
+  }
+  get receivedFrames(): number {
+    return this.#framed.frames;
+  }
+  get sentFrames(): number {
+    return this.#sentFrames;
+  }
+  get transfer(): TransferRecord | undefined {
+    return this.#handler.transfer;
+  }
   get isBusy(): boolean {
     return this.#handler.isBusy;
   }
@@ -130,10 +153,12 @@ export class ServerSession implements Session, FrameHandler {
   }
 
   reply(text: Uint8Array, data?: Uint8Array): void {
+    this.#sentFrames += 1;
     this.#requireKept(this.#connection.send(encodePacket(text, data)));
   }
 
-  sendOwned(packets: Uint8Array, release: () => void): boolean {
+  sendOwned(packets: Uint8Array, count: number, release: () => void): boolean {
+    this.#sentFrames += count;
     return this.#requireKept(this.#connection.sendOwned(packets, release));
   }
 
@@ -223,6 +248,7 @@ export class ServerSession implements Session, FrameHandler {
 
   onClosed(reason: string, error: Error | undefined): void {
     this.#gone.abort();
+    this.#context.clients.remove(this.#connection);
     this.log.debug('connection closed', { reason, detail: error?.message });
     Promise.resolve(this.#handler.onClosed()).catch((failure: unknown) => {
       this.log.error('releasing a connection failed', { detail: String(failure) });

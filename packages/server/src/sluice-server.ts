@@ -1,7 +1,5 @@
 import {
   type Clock,
-  type Connection,
-  type ConnectionHandler,
   DEFAULT_LISTENER_OPTIONS,
   descriptorLimit,
   fitToDescriptors,
@@ -10,19 +8,23 @@ import {
   systemClock,
 } from '@sluice/core';
 import type { Durability } from '@sluice/wire';
-import { type Log, withFields } from './log.js';
+import { ClientRegistry } from './client-registry.js';
+import { FlagReader } from './flag-reader.js';
+import { type LeveledLog, LOG_LEVELS, type LogLevel } from './log.js';
 import type { Principal } from './principal.js';
 import type { Protocol } from './protocol.js';
+import { controlProtocol } from './protocols/control-protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
 import { ListingQueue } from './protocols/listing-queue.js';
 import { throughputProtocol } from './protocols/throughput-protocol.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
+import type { ReloadResult, ServerControls } from './server-controls.js';
 import type { ServerMode } from './server-mode.js';
-import { type Authenticator, ServerSession, type SessionContext } from './session.js';
+import { ServerStats } from './server-stats.js';
+import type { Authenticator, SessionContext } from './session.js';
 import { DescriptorAccount } from './storage/descriptor-account.js';
 import { DirectoryTree } from './storage/directory-tree.js';
 import { OpenFiles } from './storage/open-files.js';
-import { ServerStreamSession } from './stream-session.js';
 import { LoginGuard } from './users/login-guard.js';
 import type { UserStore } from './users/user-store.js';
 
@@ -41,21 +43,45 @@ export interface SluiceServerOptions
   /** Directory whose files are served; it must exist. */
   readonly root: string;
   readonly users: UserStore;
-  readonly log: Log;
+  readonly log: LeveledLog;
+  /**
+   * Called when an operator asks over the Control protocol for a drain, with the grace in milliseconds if one was given.
+   *
+   * @default drains
+   */
+  readonly onDrainRequested?: (graceMs: number | undefined) => void;
   /** How far an upload has come when it is acknowledged. @default 'durable' */
   readonly durability?: Durability;
   /** @default the machine's */
   readonly clock?: Clock;
 }
 
+/** Reads a part of the server anew. What it throws is told to operators; the part stays as it was. */
+type Reloader = () => Promise<void>;
+
+/** Time a drain that an operator asks for gives to what is begun, unless told otherwise. */
+const DRAIN_GRACE_MS = 10_000;
+
 /** The server: one listener, the protocols, the files and the users. */
 export class SluiceServer {
   readonly listener: Listener;
   readonly #tree: DirectoryTree;
+  readonly #clients: ClientRegistry;
+  readonly #stats: ServerStats;
+  readonly #reloaders: ReadonlyMap<string, Reloader>;
 
-  private constructor(listener: Listener, tree: DirectoryTree) {
+  private constructor(
+    listener: Listener,
+    tree: DirectoryTree,
+    clients: ClientRegistry,
+    stats: ServerStats,
+    reloaders: ReadonlyMap<string, Reloader>,
+  ) {
     this.listener = listener;
     this.#tree = tree;
+    this.#clients = clients;
+    this.#stats = stats;
+    this.#reloaders = reloaders;
   }
 
   /**
@@ -65,22 +91,51 @@ export class SluiceServer {
    * @throws the system's error when the address cannot be used
    */
   static async start(options: SluiceServerOptions): Promise<SluiceServer> {
-    const { root, users, log, durability = 'durable', clock = systemClock, ...listen } = options;
+    const { root, users, log, durability = 'durable', clock = systemClock, onDrainRequested, ...listen } = options;
     const tree = await DirectoryTree.open(root);
+    const clients = new ClientRegistry(clock);
+    const openFiles = new OpenFiles();
+    const stats = new ServerStats(clients, openFiles);
     try {
-      const files = {
-        openFiles: new OpenFiles(),
-        descriptors: accountBeside(listen),
-        listings: new ListingQueue(),
+      const files = { openFiles, descriptors: accountBeside(listen), listings: new ListingQueue() };
+      const mode: ServerMode = { isReadOnly: false };
+      const reloaders = new Map<string, Reloader>();
+      const controls: ServerControls = {
+        clients,
+        every: (intervalMs, tick) => clock.every(intervalMs, tick),
+        stats: () => ({ ...stats.read(server.listener), isReadOnly: mode.isReadOnly }),
+        drain: (graceMs) => {
+          if (onDrainRequested) onDrainRequested(graceMs);
+          else void server.drain(graceMs ?? DRAIN_GRACE_MS);
+        },
+        get isReadOnly() {
+          return mode.isReadOnly;
+        },
+        set isReadOnly(value) {
+          mode.isReadOnly = value;
+        },
+        logLevels: LOG_LEVELS,
+        get logLevel() {
+          return log.level;
+        },
+        set logLevel(level) {
+          log.level = level as LogLevel;
+        },
+        reload: () => server.reload(),
       };
       const protocols = new Map<number, Protocol>();
-      for (const protocol of [uploadProtocol(files, durability), downloadProtocol(files), throughputProtocol()])
+      for (const protocol of [
+        uploadProtocol(files, durability),
+        downloadProtocol(files),
+        throughputProtocol(),
+        controlProtocol(controls),
+      ])
         protocols.set(protocol.flag, protocol);
-      const mode: ServerMode = { isReadOnly: false };
       const context: SessionContext = {
         authenticator: guardedLogins(users, tree, clock),
         anybody: { userName: undefined, role: 'user', tree },
         mode,
+        clients,
         log,
       };
       const listener = await Listener.listen({
@@ -89,8 +144,11 @@ export class SluiceServer {
         onWarning: (message) => log.warn(message),
         onConnection: (connection) => new FlagReader(connection, protocols, context),
       });
-      return new SluiceServer(listener, tree);
+      const server = new SluiceServer(listener, tree, clients, stats, reloaders);
+      return server;
     } catch (error) {
+      clients.close();
+      stats.close();
       await tree.close();
       throw error;
     }
@@ -98,6 +156,20 @@ export class SluiceServer {
 
   get address(): { readonly host: string; readonly port: number } {
     return this.listener.address;
+  }
+
+  /** Reads anew what may have changed on the disk. What is bad leaves that part of the server as it was. */
+  async reload(): Promise<readonly ReloadResult[]> {
+    const results: ReloadResult[] = [];
+    for (const [name, reload] of this.#reloaders) {
+      try {
+        await reload();
+        results.push({ name, isOk: true, message: '' });
+      } catch (error) {
+        results.push({ name, isOk: false, message: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    return results;
   }
 
   /**
@@ -108,52 +180,20 @@ export class SluiceServer {
    */
   async drain(graceMs: number): Promise<number> {
     const cut = await this.listener.drain(graceMs);
-    await this.#tree.close();
+    await this.#release();
     return cut;
   }
 
   /** Ends everything at once. */
   async close(): Promise<void> {
     await this.listener.close();
+    await this.#release();
+  }
+
+  async #release(): Promise<void> {
+    this.#clients.close();
+    this.#stats.close();
     await this.#tree.close();
-  }
-}
-
-/** A connection that has not chosen its protocol. Specification 1. */
-class FlagReader implements ConnectionHandler {
-  readonly #connection: Connection;
-  readonly #protocols: ReadonlyMap<number, Protocol>;
-  readonly #context: SessionContext;
-  readonly #log: Log;
-
-  constructor(connection: Connection, protocols: ReadonlyMap<number, Protocol>, context: SessionContext) {
-    this.#connection = connection;
-    this.#protocols = protocols;
-    this.#context = context;
-    const remote = `${connection.remoteAddress}:${connection.remotePort}`;
-    const local = `${connection.localAddress}:${connection.localPort}`;
-    this.#log = withFields(context.log, () => ({ connection: connection.id, remote, local }));
-    this.#log.debug('connection accepted');
-  }
-
-  onBytes(source: Uint8Array, start: number, end: number): void {
-    const flag = source[start]!;
-    const protocol = this.#protocols.get(flag);
-    if (!protocol) {
-      this.#log.info('no such protocol', { flag });
-      this.#connection.close('unknown-protocol');
-      return;
-    }
-    const handler =
-      protocol.kind === 'packets'
-        ? ServerSession.start(this.#connection, protocol, this.#context)
-        : new ServerStreamSession(this.#connection, protocol, this.#context.log);
-    this.#connection.handler = handler;
-    if (end > start + 1) handler.onBytes(source, start + 1, end);
-  }
-
-  onClosed(reason: string): void {
-    this.#log.debug('connection closed', { reason });
   }
 }
 

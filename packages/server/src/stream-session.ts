@@ -1,21 +1,33 @@
 import type { CloseReason, Connection, ConnectionHandler } from '@sluice/core';
+import type { ClientRegistry, ClientSource } from './client-registry.js';
 import { type Log, withFields } from './log.js';
 import type { StreamHandler, StreamProtocol, StreamSendResult, StreamSession } from './protocol.js';
+import type { SessionContext } from './session.js';
 
 /** One connection that has chosen a protocol without packets. Specification 10. */
-export class ServerStreamSession implements StreamSession, ConnectionHandler {
+export class ServerStreamSession implements StreamSession, ConnectionHandler, ClientSource {
   readonly log: Log;
+  readonly protocolName: string;
+  readonly userName = undefined;
+  /** It has no frames. */
+  readonly receivedFrames = 0;
+  readonly sentFrames = 0;
+  readonly transfer = undefined;
   readonly #connection: Connection;
   readonly #handler: StreamHandler;
+  readonly #clients: ClientRegistry;
 
-  constructor(connection: Connection, protocol: StreamProtocol, log: Log) {
+  constructor(connection: Connection, protocol: StreamProtocol, context: Pick<SessionContext, 'clients' | 'log'>) {
     this.#connection = connection;
-    this.log = withFields(log, () => ({
+    this.protocolName = protocol.name;
+    this.#clients = context.clients;
+    this.log = withFields(context.log, () => ({
       connection: connection.id,
       protocol: protocol.name,
       remote: `${connection.remoteAddress}:${connection.remotePort}`,
     }));
     this.#handler = protocol.open(this);
+    context.clients.bind(connection, this);
   }
 
   get id(): number {
@@ -52,6 +64,7 @@ export class ServerStreamSession implements StreamSession, ConnectionHandler {
   }
 
   onClosed(reason: CloseReason, error: Error | undefined): void {
+    this.#clients.remove(this.#connection);
     this.log.debug('connection closed', { reason, detail: error?.message });
     this.#handler.onClosed();
   }

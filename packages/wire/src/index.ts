@@ -1,6 +1,38 @@
 export { asciiFold } from './ascii-fold.js';
 export type { Field } from './command-text.js';
 export { CommandText, decodeCommandText, messageText, requestText, responseText } from './command-text.js';
+export type {
+  ClientChanges,
+  ClientItem,
+  ClientRecord,
+  KickRequest,
+  ListClientsRequest,
+  TransferRecord,
+} from './control-messages.js';
+export {
+  clientTime,
+  decodeDrainRequest,
+  decodeGetClientsResponse,
+  decodeJsonData,
+  decodeKickRequest,
+  decodeListClientsRequest,
+  decodeLogLevelRequest,
+  decodeReadOnlyRequest,
+  decodeWatchClientsRequest,
+  encodeDrainRequest,
+  encodeGetClientsRequest,
+  encodeGetClientsResponse,
+  encodeJsonData,
+  encodeKickRequest,
+  encodeListClientsRequest,
+  encodeLogLevelRequest,
+  encodeReadOnlyRequest,
+  encodeValueResponse,
+  encodeWatchClientsRequest,
+  MAX_LISTED_CLIENTS,
+  MAX_WATCH_INTERVAL_MS,
+  MIN_WATCH_INTERVAL_MS,
+} from './control-messages.js';
 export { DataSlab } from './data-slab.js';
 export type { DigestRequest } from './digest-messages.js';
 export {

@@ -9,6 +9,10 @@ export const Feature = {
   VerifiedResume: 'VerifiedResume',
   /** Durability in the answer to Eof. */
   Durability: 'Durability',
+  /** ListClients, WatchClients and Kick. */
+  Clients: 'Clients',
+  /** Stats, Drain, ReadOnly, LogLevel and Reload. */
+  ServerControl: 'ServerControl',
   /** Tag on the requests of RemoteStream. */
   Tag: 'Tag',
   /** Several open files on one connection of RemoteStream, ReadAt, WriteAt, Sync and Stat. */

@@ -10,12 +10,13 @@ import {
   RequestError,
   ResultCode,
   responseText,
+  type TransferRecord,
 } from '@sluice/wire';
 import { withCodes } from '../answers.js';
 import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session } from '../protocol.js';
 import type { OpenedFile } from '../storage/held-directory.js';
 import type { ReadClaim } from '../storage/open-files.js';
-import { parseDirectoryName, parseFileName } from '../storage/path-name.js';
+import { parseDirectoryName, parseFileName, pathText } from '../storage/path-name.js';
 import { answerDigest } from './digest-command.js';
 import { listingCommands } from './directory-commands.js';
 import type { SharedFiles } from './shared-files.js';
@@ -76,6 +77,10 @@ class DownloadHandler implements ProtocolHandler {
 
   get isSending(): boolean {
     return this.#transfer !== undefined;
+  }
+
+  get transfer(): TransferRecord | undefined {
+    return this.#transfer?.record;
   }
 
   async onClosed(): Promise<void> {
@@ -262,6 +267,12 @@ class DownloadTransfer {
     return 0;
   }
 
+  get record(): TransferRecord {
+    const { file, end } = this.#init;
+    const name = pathText(file.dirName, file.fileName);
+    return { direction: 'download', name, doneBytes: this.#position, totalBytes: end };
+  }
+
   /** Ends it early. */
   async stop(event: string): Promise<void> {
     if (this.#isStopped) return;
@@ -294,8 +305,9 @@ class DownloadTransfer {
     }
     this.#position += bytes;
     this.#isSlabSent = false;
-    if (!this.#init.session.sendOwned(slab.packets(bytes), this.#onSlabSent)) this.#isSlabSent = true;
-    return bytes + Math.ceil(bytes / this.#init.packetBytes) * COST_OF_A_PACKET;
+    const packets = Math.ceil(bytes / this.#init.packetBytes);
+    if (!this.#init.session.sendOwned(slab.packets(bytes), packets, this.#onSlabSent)) this.#isSlabSent = true;
+    return bytes + packets * COST_OF_A_PACKET;
   }
 
   readonly #onSlabSent = (): void => {

@@ -14,13 +14,14 @@ import {
   RequestError,
   ResultCode,
   responseText,
+  type TransferRecord,
   type UploadRequest,
 } from '@sluice/wire';
 import { answerFor } from '../answers.js';
 import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session } from '../protocol.js';
 import type { OpenedFile } from '../storage/held-directory.js';
 import type { WriteClaim, WriteHolder } from '../storage/open-files.js';
-import { parseDirectoryName, parseFileName } from '../storage/path-name.js';
+import { parseDirectoryName, parseFileName, pathText } from '../storage/path-name.js';
 import { storageErrorFrom } from '../storage/storage-error.js';
 import { answerDigest } from './digest-command.js';
 import { changingCommands, listingCommands } from './directory-commands.js';
@@ -76,6 +77,12 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
 
   get isBusy(): boolean {
     return this.#open !== undefined;
+  }
+
+  get transfer(): TransferRecord | undefined {
+    if (!this.#open) return undefined;
+    const { dirName, fileName, writer } = this.#open;
+    return { direction: 'upload', name: pathText(dirName, fileName), doneBytes: writer.position };
   }
 
   onData(source: Uint8Array, start: number, end: number): void {

@@ -40,6 +40,11 @@ export function parseFileName(text: string): string {
   return text;
 }
 
+/** A file's name relative to the root, for people: `a/b/name`. @throws as `parseDirectoryName` */
+export function pathText(dirName: string, fileName: string): string {
+  return [...parseDirectoryName(dirName), fileName].join('/');
+}
+
 /**
  * What every path that reaches the disk has passed, also one that did not come through `parseDirectoryName`.
  *

@@ -35,7 +35,7 @@ export class TestServer implements AsyncDisposable {
       (level: string) =>
       (event: string, fields: LogFields = {}) =>
         void events.push({ level, event, fields });
-    const log = { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+    const log = { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug'), level: 'debug' as const };
     const server = await SluiceServer.start({ host: '127.0.0.1', port: 0, root, users: await users, log, ...options });
     return new TestServer(root, server, events);
   }

@@ -1,0 +1,158 @@
+import type { Clock, Connection } from '@sluice/core';
+import type { ClientRecord, TransferRecord } from '@sluice/wire';
+import type { ConnectedClient, ConnectedClients } from './server-controls.js';
+
+/** Rates are measured this often. */
+const SAMPLE_PERIOD_MS = 1000;
+
+/** Weight of the newest sample: a rate follows a change within some three seconds. */
+const SAMPLE_WEIGHT = 0.5;
+
+/** What only the session of a connection knows. */
+export interface ClientSource {
+  readonly protocolName: string;
+  readonly userName: string | undefined;
+  readonly receivedFrames: number;
+  readonly sentFrames: number;
+  readonly transfer: TransferRecord | undefined;
+}
+
+/**
+ * The connections of a server, from their acceptance on and in that order; those that have chosen no protocol yet are in it, but nobody
+ * sees them.
+ *
+ * @see docs/protocol.md, section 5; D4, D5
+ */
+export class ClientRegistry implements ConnectedClients {
+  readonly #clock: Clock;
+  readonly #entries = new Map<number, Entry>();
+  readonly #stopSampling: () => void;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#stopSampling = clock.every(SAMPLE_PERIOD_MS, () => {
+      for (const entry of this.#entries.values()) entry.sample();
+    });
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const _ of this) size += 1;
+    return size;
+  }
+
+  *[Symbol.iterator](): Iterator<ConnectedClient> {
+    for (const entry of this.#entries.values()) if (entry.isBound) yield entry;
+  }
+
+  add(connection: Connection): void {
+    this.#entries.set(connection.id, new Entry(connection, this.#clock));
+  }
+
+  /** The connection has chosen its protocol. */
+  bind(connection: Connection, source: ClientSource): void {
+    this.#entries.get(connection.id)?.bind(source);
+  }
+
+  remove(connection: Connection): void {
+    this.#entries.delete(connection.id);
+  }
+
+  close(): void {
+    this.#stopSampling();
+  }
+}
+
+class Entry implements ConnectedClient {
+  readonly #connection: Connection;
+  readonly #clock: Clock;
+  readonly #acceptedAt = new Date();
+  #boundAt = this.#acceptedAt;
+  #source: ClientSource | undefined;
+  #receivedAtSample = 0;
+  #sentAtSample = 0;
+  #receiveRate = 0;
+  #sendRate = 0;
+
+  constructor(connection: Connection, clock: Clock) {
+    this.#connection = connection;
+    this.#clock = clock;
+  }
+
+  get isBound(): boolean {
+    return this.#source !== undefined;
+  }
+  get id(): number {
+    return this.#connection.id;
+  }
+  get protocol(): string {
+    return this.#source?.protocolName ?? '';
+  }
+  get userName(): string | undefined {
+    return this.#source?.userName;
+  }
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+  get boundAt(): Date {
+    return this.#boundAt;
+  }
+  get idleMs(): number {
+    return Math.max(0, this.#clock.nowMs() - this.#connection.lastActivityMs);
+  }
+  /** The clock of the connection has no date: counted back from now. To the second, or it would tremble. */
+  get lastActivityAt(): Date {
+    return new Date(Math.floor((Date.now() - this.idleMs) / 1000) * 1000);
+  }
+
+  bind(source: ClientSource): void {
+    this.#source = source;
+    this.#boundAt = new Date();
+  }
+
+  sample(): void {
+    const { receivedBytes, sentBytes } = this.#connection;
+    this.#receiveRate = smoothed(this.#receiveRate, receivedBytes - this.#receivedAtSample);
+    this.#sendRate = smoothed(this.#sendRate, sentBytes - this.#sentAtSample);
+    this.#receivedAtSample = receivedBytes;
+    this.#sentAtSample = sentBytes;
+  }
+
+  record(): ClientRecord {
+    const connection = this.#connection;
+    const user = this.#source?.userName;
+    const transfer = this.#source?.transfer;
+    return {
+      id: connection.id,
+      localAddress: addressText(connection.localAddress, connection.localPort),
+      remoteAddress: addressText(connection.remoteAddress, connection.remotePort),
+      protocol: this.protocol,
+      isEncrypted: false,
+      ...(user !== undefined && { user }),
+      connectedAt: this.#acceptedAt.toISOString(),
+      lastActivityAt: this.lastActivityAt.toISOString(),
+      receivedBytes: connection.receivedBytes,
+      sentBytes: connection.sentBytes,
+      receivedFrames: this.#source?.receivedFrames ?? 0,
+      sentFrames: this.#source?.sentFrames ?? 0,
+      queuedBytes: connection.queuedBytes,
+      receiveRate: Math.round(this.#receiveRate),
+      sendRate: Math.round(this.#sendRate),
+      ...(transfer && { transfer }),
+    };
+  }
+
+  destroy(reason: string): void {
+    this.#connection.destroy(reason);
+  }
+}
+
+function smoothed(rate: number, bytes: number): number {
+  const next = rate + (bytes / (SAMPLE_PERIOD_MS / 1000) - rate) * SAMPLE_WEIGHT;
+  return next < 1 ? 0 : next;
+}
+
+/** `127.0.0.1:9999`, `[::1]:9999`. */
+function addressText(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,107 @@
+import { isIP } from 'node:net';
+import {
+  type ClientItem,
+  clientTime,
+  decodeKickRequest,
+  decodeListClientsRequest,
+  decodeWatchClientsRequest,
+  encodeGetClientsResponse,
+  encodeJsonData,
+  Key,
+  type KickRequest,
+  MAX_SENT_PACKET_LENGTH,
+  RequestError,
+  ResultCode,
+  responseText,
+} from '@sluice/wire';
+import type { CommandHandler, Session } from '../protocol.js';
+import type { ConnectedClient, ServerControls } from '../server-controls.js';
+import { parseNetwork } from './address-network.js';
+import type { ClientWatch } from './client-watch.js';
+import { audit, requireAdmin, visibleClients } from './permission.js';
+
+/** GetClients (specification 5) and its extensions (docs/protocol.md, section 17). */
+export function clientCommands(
+  session: Session,
+  controls: ServerControls,
+  watch: ClientWatch,
+): [string, CommandHandler][] {
+  return [
+    [
+      'getclients',
+      ({ command }) => {
+        const answer = encodeGetClientsResponse(command, visibleClients(session, controls).map(itemOf));
+        if (answer.length + 4 > MAX_SENT_PACKET_LENGTH)
+          throw new RequestError(ResultCode.UnknownError, 'more connections than one packet can list');
+        session.reply(answer);
+      },
+    ],
+    [
+      'listclients',
+      ({ command, text }) => {
+        const { after, limit } = decodeListClientsRequest(text);
+        const page = visibleClients(session, controls).filter(({ id }) => id > after);
+        const records = page.slice(0, limit).map((client) => client.record());
+        const more = page.length > limit ? 'yes' : 'no';
+        session.reply(
+          responseText(command, ResultCode.Success, [
+            [Key.Count, records.length],
+            [Key.More, more],
+          ]),
+          encodeJsonData(records),
+        );
+      },
+    ],
+    [
+      'watchclients',
+      ({ command, text }) => {
+        const intervalMs = decodeWatchClientsRequest(text);
+        session.reply(responseText(command, ResultCode.Success));
+        watch.start(intervalMs);
+      },
+    ],
+    [
+      'kick',
+      ({ command, text }) => {
+        const kick = decodeKickRequest(text);
+        const chosen = clientsToKick(session, controls, kick);
+        if (!kick.isDryRun) for (const client of chosen) client.destroy('kicked');
+        session.reply(responseText(command, ResultCode.Success, [[Key.Count, chosen.length]]));
+      },
+    ],
+  ];
+}
+
+function itemOf(client: ConnectedClient): ClientItem {
+  const { localAddress, remoteAddress } = client.record();
+  return {
+    localAddress,
+    remoteAddress,
+    protocol: client.protocol,
+    userName: client.userName ?? '',
+    boundAt: clientTime(client.boundAt),
+    lastActivityAt: clientTime(client.lastActivityAt),
+  };
+}
+
+/** @throws {RequestError} codes 6 and 13 */
+function clientsToKick(session: Session, controls: ServerControls, kick: KickRequest): ConnectedClient[] {
+  const isInNetwork = kick.address === undefined ? () => true : parseNetwork(kick.address);
+  if (!isInNetwork)
+    throw new RequestError(ResultCode.ParameterError, 'Address is no address and no network like 10.0.0.0/8');
+  requireAdmin(session);
+  const chosen = [...controls.clients].filter(
+    (client) =>
+      (client.id !== session.id || kick.id === session.id) &&
+      (kick.id === undefined || client.id === kick.id) &&
+      (kick.user === undefined || client.userName === kick.user) &&
+      (kick.idleMs === undefined || client.idleMs >= kick.idleMs) &&
+      (isIP(client.remoteAddress) === 0 ? kick.address === undefined : isInNetwork(client.remoteAddress)),
+  );
+  if (!kick.isDryRun) {
+    const { id, user, address, idleMs } = kick;
+    const given = Object.entries({ id, name: user, address, idleMs }).filter(([, value]) => value !== undefined);
+    audit(session, 'kick', { ...(Object.fromEntries(given) as Record<string, string | number>), count: chosen.length });
+  }
+  return chosen;
+}

@@ -1,0 +1,45 @@
+import type { ClientRecord } from '@sluice/wire';
+
+/** A connection that has chosen its protocol, as others see it. */
+export interface ConnectedClient {
+  readonly id: number;
+  readonly protocol: string;
+  readonly userName: string | undefined;
+  /** Without the port. */
+  readonly remoteAddress: string;
+  readonly boundAt: Date;
+  readonly lastActivityAt: Date;
+  /** Milliseconds without a receive or completed send. */
+  readonly idleMs: number;
+  record(): ClientRecord;
+  /** Ends it at once. */
+  destroy(reason: string): void;
+}
+
+/** All connections that have chosen their protocol, in the order of their acceptance. */
+export interface ConnectedClients extends Iterable<ConnectedClient> {
+  readonly size: number;
+}
+
+/** What became of a part of the server that was to be read anew. */
+export interface ReloadResult {
+  readonly name: string;
+  readonly isOk: boolean;
+  /** For the operator; empty when it is as it should be. */
+  readonly message: string;
+}
+
+/** What the Control protocol needs of the server. */
+export interface ServerControls {
+  readonly clients: ConnectedClients;
+  /** Calls `tick` every so many milliseconds until the returned function is called. */
+  every(intervalMs: number, tick: () => void): () => void;
+  /** Anything JSON can tell. */
+  stats(): object;
+  /** @param graceMs the server's own time without it */
+  drain(graceMs: number | undefined): void;
+  isReadOnly: boolean;
+  readonly logLevels: readonly string[];
+  logLevel: string;
+  reload(): Promise<readonly ReloadResult[]>;
+}

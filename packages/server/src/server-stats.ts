@@ -1,0 +1,74 @@
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Listener } from '@sluice/core';
+import type { ClientRegistry } from './client-registry.js';
+import type { OpenFiles } from './storage/open-files.js';
+
+/** The event loop is looked at this often. */
+const LOOP_RESOLUTION_MS = 20;
+
+/** What a server has done and holds, for operators. Bytes and milliseconds, unless a name says otherwise. docs/protocol.md, section 17. */
+export class ServerStats {
+  readonly #startedAt = new Date();
+  readonly #startedMs = performance.now();
+  readonly #cpuAtStart = process.cpuUsage();
+  readonly #loop: IntervalHistogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+  readonly #clients: ClientRegistry;
+  readonly #openFiles: OpenFiles;
+
+  constructor(clients: ClientRegistry, openFiles: OpenFiles) {
+    this.#clients = clients;
+    this.#openFiles = openFiles;
+    this.#loop.enable();
+  }
+
+  read(listener: Listener): object {
+    const { counters, connections } = listener;
+    const cpu = process.cpuUsage(this.#cpuAtStart);
+    const memory = process.memoryUsage();
+    let [receivedBytes, sentBytes] = [counters.receivedBytes, counters.sentBytes];
+    for (const connection of connections) {
+      receivedBytes += connection.receivedBytes;
+      sentBytes += connection.sentBytes;
+    }
+    const protocols: Record<string, number> = {};
+    let transfers = 0;
+    for (const client of this.#clients) {
+      protocols[client.protocol] = (protocols[client.protocol] ?? 0) + 1;
+      if (client.record().transfer) transfers += 1;
+    }
+    return {
+      startedAt: this.#startedAt.toISOString(),
+      uptimeMs: Math.round(performance.now() - this.#startedMs),
+      node: process.version,
+      connections: {
+        now: connections.size,
+        waiting: listener.waiting,
+        max: listener.maxConnections,
+        accepted: counters.accepted,
+        refused: counters.refused,
+        protocols,
+        closed: Object.fromEntries(counters.closed),
+      },
+      transfers,
+      openFiles: this.#openFiles.size,
+      receivedBytes,
+      sentBytes,
+      memory: { rss: memory.rss, heapUsed: memory.heapUsed, external: memory.external },
+      cpuSeconds: { user: cpu.user / 1e6, system: cpu.system / 1e6 },
+      /** Since the server started; what is beyond the resolution of the timer that measures it. */
+      eventLoopDelayMs: {
+        p50: this.#delay(this.#loop.percentile(50)),
+        p99: this.#delay(this.#loop.percentile(99)),
+        max: this.#delay(this.#loop.max),
+      },
+    };
+  }
+
+  close(): void {
+    this.#loop.disable();
+  }
+
+  #delay(nanoseconds: number): number {
+    return Math.max(0, Math.round(nanoseconds / 1e5) / 10 - LOOP_RESOLUTION_MS);
+  }
+}
