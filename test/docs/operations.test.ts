@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { commands, defaultText, type Option, optionSyntax } from '@sluice/cli';
+import { commands, defaultText, isRepeatable, type Option, optionSyntax } from '@sluice/cli';
 import { DEFAULT_CONNECT_OPTIONS } from '@sluice/client';
 import {
   DEFAULT_CONNECTION_LIMITS,
@@ -100,7 +100,7 @@ describe('docs/operations.md', () => {
 });
 
 function optionRow(name: string, option: Option): string[] {
-  const repeatable = option.kind === 'string' && option.repeatable ? '; may be repeated' : '';
+  const repeatable = isRepeatable(option) ? '; may be repeated' : '';
   return [optionSyntax(name, option).trim(), defaultText(option) ?? '', `${option.summary}${repeatable}`];
 }
 

@@ -76,6 +76,7 @@ export {
   packetLayout,
   writePacketHead,
 } from './packet.js';
+export { ReadAnswer } from './read-answer.js';
 export type {
   FileKind,
   FileStatus,
@@ -135,7 +136,8 @@ export { decodeResponse, responseInteger } from './response.js';
 export { canonicalResultCode, ResultCode, resultText } from './result-codes.js';
 export type { StreamKeys } from './stream-keys.js';
 export {
-  decodeStreamKeys,
+  decodeHandle,
+  decodeTag,
   MAX_HANDLES,
   MAX_TAG,
   responseTag,
