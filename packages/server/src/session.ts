@@ -167,8 +167,8 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
   }
 
   replyInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number): void {
-    this.#sentFrames += 1;
     this.#requireKept(this.#connection.sendInPlace(maxBytes, fill));
+    this.#sentFrames += 1;
   }
 
   sendOwned(packets: Uint8Array, count: number, release: () => void): boolean {
