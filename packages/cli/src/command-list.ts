@@ -1,11 +1,30 @@
 import type { CommandDefinition } from './command.js';
+import { clients } from './commands/clients.js';
 import { get } from './commands/get.js';
+import { kick } from './commands/kick.js';
 import { ls } from './commands/ls.js';
 import { mkdir } from './commands/mkdir.js';
 import { put } from './commands/put.js';
 import { rm } from './commands/rm.js';
 import { serve } from './commands/serve.js';
+import { drain, logLevel, readOnly, reload } from './commands/server-commands.js';
+import { stats } from './commands/stats.js';
 import { user } from './commands/user.js';
 
 /** All subcommands, in the order of the help. */
-export const commands: readonly CommandDefinition[] = [serve, user, put, get, ls, mkdir, rm];
+export const commands: readonly CommandDefinition[] = [
+  serve,
+  user,
+  put,
+  get,
+  ls,
+  mkdir,
+  rm,
+  clients,
+  kick,
+  stats,
+  drain,
+  reload,
+  readOnly,
+  logLevel,
+];

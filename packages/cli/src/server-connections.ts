@@ -37,18 +37,29 @@ export class ServerConnections implements AsyncDisposable {
 
   async #connect(given: ParsedSluiceUrl['endpoint']): Promise<SluiceClient> {
     const { values, signal, maxConnections = 2, onRetry } = this.#options;
-    return await connect(await complete(given, values['password-file']), {
+    return await connect(await completeEndpoint(given, values['password-file']), {
+      ...connectOptionsOf(values),
       signal,
-      connectTimeoutMs: values['connect-timeout'],
-      responseTimeoutMs: values.timeout,
-      retries: values.retries,
       maxConnections,
       ...(onRetry && { onRetry }),
     });
   }
 }
 
-async function complete(given: ParsedSluiceUrl['endpoint'], passwordFile: string | undefined): Promise<Endpoint> {
+/** What the options of the command line say about connections. */
+export function connectOptionsOf(values: OptionValues<typeof clientOptions>): ConnectOptions {
+  return {
+    connectTimeoutMs: values['connect-timeout'],
+    responseTimeoutMs: values.timeout,
+    retries: values.retries,
+  };
+}
+
+/** Finds the password. @throws {CommandError} exit code 2 without a user name; as `findPassword` */
+export async function completeEndpoint(
+  given: ParsedSluiceUrl['endpoint'],
+  passwordFile: string | undefined,
+): Promise<Endpoint> {
   const { host, port, userName } = given;
   if (userName === undefined) {
     const address = addressText({ host, port });

@@ -54,7 +54,7 @@ interface PendingRequest {
 }
 
 /** Features the client asks for. docs/protocol.md. */
-const WANTED_FEATURES = [Feature.VerifiedResume, Feature.Durability];
+const WANTED_FEATURES = Object.values(Feature);
 const NO_DATA = new Uint8Array(0);
 
 /** One logged-in connection on one protocol. Answers are matched with requests by their order; nothing the peer says is trusted. */
@@ -71,11 +71,14 @@ export class Connection implements TransportUser {
   readonly #pending: PendingRequest[] = [];
   #features: readonly string[] | undefined;
   #receiver: DataReceiver | undefined;
+  /** Takes packets that the server sends by itself. */
+  #pushes: { readonly foldedCommand: string; readonly onData: (data: Uint8Array) => void } | undefined;
   #sendsGoingOn = 0;
   #isPaused = false;
   #isWatching = false;
   #hasFailed = false;
   #failure: unknown;
+  #onFailure: (reason: unknown) => void = () => {};
 
   private constructor(flag: ProtocolFlag, transport: TcpTransport, endpoint: Endpoint, responseTimeoutMs: number) {
     this.flag = flag;
@@ -136,7 +139,7 @@ export class Connection implements TransportUser {
 
   /** Whether it can be handed to another call. */
   get isReusable(): boolean {
-    return !this.#hasFailed && !this.hasOpenFile && !this.#receiver && this.#sendsGoingOn === 0;
+    return !this.#hasFailed && !this.hasOpenFile && !this.#receiver && !this.#pushes && this.#sendsGoingOn === 0;
   }
 
   /** Whether anything is awaited from the peer. */
@@ -185,6 +188,22 @@ export class Connection implements TransportUser {
     this.#watch();
   }
 
+  /**
+   * Takes packets of a command that the server sends by itself, until the connection ends; it serves no other call.
+   *
+   * @param start asks for them
+   * @throws what ended it, what `start` rejects with, or what `onData` throws
+   */
+  async watch(command: string, start: () => Promise<unknown>, onData: (data: Uint8Array) => void): Promise<never> {
+    this.#pushes = { foldedCommand: asciiFold(command), onData };
+    const ended = new Promise<never>((_resolve, reject) => {
+      this.#onFailure = reject;
+    });
+    ended.catch(() => {}); // nobody waits while `start` does
+    await start();
+    return await ended;
+  }
+
   /** Whether the connection, while nothing happens on it, keeps the process alive. */
   keepProcessAlive(doesKeep: boolean): void {
     this.#transport.keepProcessAlive(doesKeep);
@@ -199,6 +218,7 @@ export class Connection implements TransportUser {
     this.#decoder.reset();
     for (const request of this.#pending.splice(0)) request.reject(reason);
     this.#receiver?.onFailure(reason);
+    this.#onFailure(reason);
     this.onEnd();
   }
 
@@ -245,6 +265,7 @@ export class Connection implements TransportUser {
 
     if (command === 'data') this.#onData(response, source, textEnd, end);
     else if (command === 'sendfile' && this.#receiver) this.#onAnnounced(response);
+    else if (command === this.#pushes?.foldedCommand) this.#pushes.onData(source.subarray(textEnd, end));
     else this.#onAnswer(command, response, source, textEnd, end);
     return !this.#hasFailed;
   }

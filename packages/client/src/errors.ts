@@ -15,6 +15,7 @@ import { canonicalResultCode, ResultCode, resultText } from '@sluice/wire';
  * - `ERR_LOCAL_FILE`: a local file or directory cannot be read or written, or is being downloaded already
  * - `ERR_SOURCE_CHANGED`: the file changed while it was being transferred; nothing was acknowledged
  * - `ERR_PROTOCOL`: the server sent what no server of this protocol sends
+ * - `ERR_UNSUPPORTED`: the server does not have what is asked for
  * - `ERR_CLOSED`: the client is closed
  */
 export type ClientErrorCode =
@@ -28,6 +29,7 @@ export type ClientErrorCode =
   | 'ERR_LOCAL_FILE'
   | 'ERR_SOURCE_CHANGED'
   | 'ERR_PROTOCOL'
+  | 'ERR_UNSUPPORTED'
   | 'ERR_CLOSED';
 
 /** What {@link ClientError} is made with beside code and message. */

@@ -1,5 +1,7 @@
 export { connect, SluiceClient } from './client.js';
 export type { Cancel, ClientClock } from './clock.js';
+export type { KickSelection, ListedClient, ReloadResult } from './control-client.js';
+export { ControlClient, connectControl } from './control-client.js';
 export type { Endpoint, ParsedSluiceUrl } from './endpoint.js';
 export { DEFAULT_PORT, parseSluiceUrl } from './endpoint.js';
 export type { ClientErrorCode, ClientErrorOptions } from './errors.js';

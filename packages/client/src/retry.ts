@@ -1,3 +1,4 @@
+import type { ClientClock } from './clock.js';
 import { ClientError } from './errors.js';
 import type { ResolvedConnectOptions } from './options.js';
 
@@ -36,7 +37,7 @@ export async function withRetries<T>(
       vainAttempts += 1;
       options.onRetry({ attempt: number, delayMs, error });
       signal.throwIfAborted(); // onRetry may have called it off
-      await pause(options, signal, delayMs);
+      await pause(options.clock, signal, delayMs);
     }
   }
 }
@@ -46,13 +47,14 @@ function retryDelayMs(options: ResolvedConnectOptions, vainAttempts: number): nu
   return Math.round(fullMs * (1 - options.random() / 2));
 }
 
-function pause(options: ResolvedConnectOptions, signal: AbortSignal, delayMs: number): Promise<void> {
+/** @throws the signal's reason */
+export function pause(clock: ClientClock, signal: AbortSignal, delayMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       cancel();
       reject(signal.reason);
     };
-    const cancel = options.clock.after(delayMs, () => {
+    const cancel = clock.after(delayMs, () => {
       signal.removeEventListener('abort', onAbort);
       resolve();
     });

@@ -10,14 +10,12 @@ import {
 import type { Durability } from '@sluice/wire';
 import { ClientRegistry } from './client-registry.js';
 import { FlagReader } from './flag-reader.js';
-import { type LeveledLog, LOG_LEVELS, type LogLevel } from './log.js';
+import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import type { Principal } from './principal.js';
 import type { Protocol } from './protocol.js';
 import { controlProtocol } from './protocols/control-protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
-import { KeptFiles } from './protocols/kept-files.js';
 import { ListingQueue } from './protocols/listing-queue.js';
-import { remoteStreamProtocol } from './protocols/remote-stream-protocol.js';
 import { throughputProtocol } from './protocols/throughput-protocol.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
 import type { ReloadResult, ServerControls } from './server-controls.js';
@@ -29,11 +27,6 @@ import { DirectoryTree } from './storage/directory-tree.js';
 import { OpenFiles } from './storage/open-files.js';
 import { LoginGuard } from './users/login-guard.js';
 import type { UserStore } from './users/user-store.js';
-
-/** A protocol that can be opened to anybody. */
-export type OpenProtocol = 'remote-stream';
-
-export const DEFAULT_KEEP_FILES_MS = 60_000;
 
 export interface SluiceServerOptions
   extends Pick<
@@ -59,10 +52,6 @@ export interface SluiceServerOptions
   readonly onDrainRequested?: (graceMs: number | undefined) => void;
   /** How far an upload has come when it is acknowledged. @default 'durable' */
   readonly durability?: Durability;
-  /** Protocols that need no login although they have one. @default none */
-  readonly openProtocols?: readonly OpenProtocol[];
-  /** How long a file of RemoteStream may stay open when its connection breaks, in milliseconds; 0 for not at all. @default 60_000 */
-  readonly keepFilesMs?: number;
   /** @default the machine's */
   readonly clock?: Clock;
 }
@@ -79,23 +68,23 @@ export class SluiceServer {
   readonly #tree: DirectoryTree;
   readonly #clients: ClientRegistry;
   readonly #stats: ServerStats;
-  readonly #kept: KeptFiles;
   readonly #reloaders: ReadonlyMap<string, Reloader>;
+  readonly #log: Log;
 
   private constructor(
     listener: Listener,
     tree: DirectoryTree,
     clients: ClientRegistry,
     stats: ServerStats,
-    kept: KeptFiles,
     reloaders: ReadonlyMap<string, Reloader>,
+    log: Log,
   ) {
     this.listener = listener;
     this.#tree = tree;
     this.#clients = clients;
     this.#stats = stats;
     this.#reloaders = reloaders;
-    this.#kept = kept;
+    this.#log = log;
   }
 
   /**
@@ -105,8 +94,7 @@ export class SluiceServer {
    * @throws the system's error when the address cannot be used
    */
   static async start(options: SluiceServerOptions): Promise<SluiceServer> {
-    const { root, users, log, durability = 'durable', clock = systemClock, onDrainRequested, ...others } = options;
-    const { openProtocols = [], keepFilesMs = DEFAULT_KEEP_FILES_MS, ...listen } = others;
+    const { root, users, log, durability = 'durable', clock = systemClock, onDrainRequested, ...listen } = options;
     const tree = await DirectoryTree.open(root);
     const clients = new ClientRegistry(clock);
     const openFiles = new OpenFiles();
@@ -138,12 +126,10 @@ export class SluiceServer {
         },
         reload: () => server.reload(),
       };
-      const kept = new KeptFiles(clock, keepFilesMs);
       const protocols = new Map<number, Protocol>();
       for (const protocol of [
         uploadProtocol(files, durability),
         downloadProtocol(files),
-        remoteStreamProtocol(files, { needsLogin: !openProtocols.includes('remote-stream'), kept }),
         throughputProtocol(),
         controlProtocol(controls),
       ])
@@ -161,7 +147,7 @@ export class SluiceServer {
         onWarning: (message) => log.warn(message),
         onConnection: (connection) => new FlagReader(connection, protocols, context),
       });
-      const server = new SluiceServer(listener, tree, clients, stats, kept, reloaders);
+      const server = new SluiceServer(listener, tree, clients, stats, reloaders, log);
       return server;
     } catch (error) {
       clients.close();
@@ -181,9 +167,12 @@ export class SluiceServer {
     for (const [name, reload] of this.#reloaders) {
       try {
         await reload();
+        this.#log.info('reloaded', { name });
         results.push({ name, isOk: true, message: '' });
       } catch (error) {
-        results.push({ name, isOk: false, message: error instanceof Error ? error.message : String(error) });
+        const message = error instanceof Error ? error.message : String(error);
+        this.#log.error('not reloaded', { name, detail: message });
+        results.push({ name, isOk: false, message });
       }
     }
     return results;
@@ -210,7 +199,6 @@ export class SluiceServer {
   async #release(): Promise<void> {
     this.#clients.close();
     this.#stats.close();
-    await this.#kept.closeAll();
     await this.#tree.close();
   }
 }

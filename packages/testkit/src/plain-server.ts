@@ -15,10 +15,12 @@ import { join } from 'node:path';
 import { LengthFieldDecoder } from '@sluice/framing';
 import {
   asciiFold,
+  type ClientItem,
   type CommandText,
   commandTextEnd,
   dataResponseText,
   decodeCommandText,
+  decodeCyclePacketRequest,
   decodeDeleteFileRequest,
   decodeDigestRequest,
   decodeDirectoryRequest,
@@ -29,9 +31,11 @@ import {
   decodeLoginRequest,
   decodeUploadRequest,
   digestResponseText,
+  encodeCyclePacketResponse,
   encodeDirResponse,
   encodeEofResponse,
   encodeFileListResponse,
+  encodeGetClientsResponse,
   encodePacket,
   encodeSendFile,
   encodeUploadResponse,
@@ -89,14 +93,16 @@ const SERVED_FLAGS: ReadonlySet<number | undefined> = new Set([
   ProtocolFlag.Upload,
   ProtocolFlag.Download,
   ProtocolFlag.RemoteStream,
+  ProtocolFlag.Throughput,
+  ProtocolFlag.Control,
 ]);
 
 /** Specification 4.2: the digest of `admin`. */
 const ADMIN_DIGEST = '21232f297a57a5a743894a0e4a801fc3';
 
 /**
- * A server as the original one, for tests of clients: Upload, Download and RemoteStream against a directory, no checks that a good client would feel,
- * and faults that can be switched on. Works synchronously and is not meant to be fast, nor safe.
+ * A server as the original one, for tests of clients: Upload, Download and RemoteStream against a directory, CyclePacket and GetClients,
+ * no checks that a good client would feel, and faults that can be switched on. Works synchronously and is not meant to be fast, nor safe.
  */
 export class PlainServer implements AsyncDisposable {
   readonly root: string;
@@ -147,6 +153,11 @@ export class PlainServer implements AsyncDisposable {
     return `sluice://admin:admin@127.0.0.1:${this.port}/`;
   }
 
+  /** As an original on a machine with US English settings tells them (D23). */
+  clientItems(): ClientItem[] {
+    return [...this.#connections].flatMap((connection) => connection.item ?? []);
+  }
+
   /** Connections that are open. */
   get openConnections(): number {
     return this.#connections.size;
@@ -181,6 +192,8 @@ class PlainConnection {
   readonly #remoteStream: PlainRemoteStream;
   #openFile: { readonly fd: number; readonly path: string } | undefined;
   #hasRefusedData = false;
+  #userName = '';
+  readonly #time = new Date().toLocaleString('en-US', { timeZone: 'UTC' });
 
   constructor(server: PlainServer, socket: Socket) {
     this.#server = server;
@@ -200,6 +213,20 @@ class PlainConnection {
       this.#closeFile();
       this.#remoteStream.close();
     });
+  }
+
+  get item(): ClientItem | undefined {
+    const { localAddress, localPort, remoteAddress, remotePort } = this.#socket;
+    const [protocol] = Object.entries(ProtocolFlag).find(([, flag]) => flag === this.#flag) ?? [];
+    if (protocol === undefined) return undefined;
+    return {
+      localAddress: `${localAddress}:${localPort}`,
+      remoteAddress: `${remoteAddress}:${remotePort}`,
+      protocol,
+      userName: this.#userName,
+      boundAt: this.#time,
+      lastActivityAt: this.#time,
+    };
   }
 
   cut(): void {
@@ -238,6 +265,7 @@ class PlainConnection {
         if (faults.answerDelayMs) await new Promise((resolve) => setTimeout(resolve, faults.answerDelayMs));
         if (this.#socket.destroyed || (faults.ignored !== undefined && asciiFold(faults.ignored) === command)) return;
         if (this.#flag === ProtocolFlag.RemoteStream) await this.#answerRemoteStream(command, text, copy);
+        else if (this.#flag === ProtocolFlag.Throughput) await this.#answerThroughput(command, text, copy);
         else await this.#answer(command, text);
       } catch (error) {
         const [code, message] =
@@ -257,6 +285,15 @@ class PlainConnection {
     else this.#socket.destroy(); // FIN: what was sent arrives
   }
 
+  async #answerThroughput(command: string, text: CommandText, data: Uint8Array): Promise<void> {
+    if (command !== 'cyclepacket') {
+      this.#socket.destroy();
+      return;
+    }
+    const answer = encodeCyclePacketResponse(text.command ?? '', decodeCyclePacketRequest(text));
+    await this.#send(answer, data, command);
+  }
+
   async #answer(command: string, text: CommandText): Promise<void> {
     const spelled = text.command ?? '';
     const { faults, options, root } = this.#server;
@@ -266,10 +303,13 @@ class PlainConnection {
         if (login.passwordDigest.toLowerCase() !== (options.passwordDigest ?? ADMIN_DIGEST)) {
           throw new RequestError(ResultCode.UserOrPasswordError);
         }
+        this.#userName = login.userName;
         return this.#send(encodeWelcome(spelled, login.features && options.features), undefined, command);
       }
       case 'active':
         return this.#send(encodeWelcome(spelled, undefined), undefined, command);
+      case 'getclients':
+        return this.#send(encodeGetClientsResponse(spelled, this.#server.clientItems()), undefined, command);
       case 'dir': {
         const path = existingDirectory(root, decodeDirRequest(text));
         const entries = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());

@@ -1,5 +1,5 @@
 import { type CommandText, type Field, requestText, responseText } from './command-text.js';
-import { RequestError } from './errors.js';
+import { ProtocolError, RequestError } from './errors.js';
 import { optionalInteger } from './keys.js';
 import { Command, Key } from './names.js';
 import type { Response } from './response.js';
@@ -248,4 +248,70 @@ function optionalChoice<T extends string>(text: CommandText, key: string, choice
   const choice = choices.find((each) => each === value);
   if (choice === undefined) throw new RequestError(ResultCode.ParameterError, `${key} must be ${choices.join(', ')}`);
   return choice;
+}
+
+/** @throws {ProtocolError} `ERR_RESPONSE_INVALID` for data that is no list of records */
+export function decodeClientRecords(data: Uint8Array): ClientRecord[] {
+  const value = decodeJsonData(data);
+  if (!Array.isArray(value) || !value.every(isClientRecord)) throw invalidData('connections');
+  return value;
+}
+
+/** @throws {ProtocolError} `ERR_RESPONSE_INVALID` */
+export function decodeClientChanges(data: Uint8Array): ClientChanges {
+  const value = decodeJsonData(data);
+  if (!isObject(value)) throw invalidData('changes');
+  const { changed, removed, total, more } = value;
+  const isRight =
+    Array.isArray(changed) &&
+    changed.every(isClientRecord) &&
+    Array.isArray(removed) &&
+    removed.every((id) => typeof id === 'number') &&
+    typeof total === 'number' &&
+    typeof more === 'boolean';
+  if (!isRight) throw invalidData('changes');
+  return { changed, removed: removed as number[], total, more };
+}
+
+const TEXT_FIELDS = ['localAddress', 'remoteAddress', 'protocol', 'connectedAt', 'lastActivityAt'] as const;
+const NUMBER_FIELDS = [
+  'id',
+  'receivedBytes',
+  'sentBytes',
+  'receivedFrames',
+  'sentFrames',
+  'queuedBytes',
+  'receiveRate',
+  'sendRate',
+] as const;
+
+function isClientRecord(value: unknown): value is ClientRecord {
+  if (!isObject(value)) return false;
+  const { user, transfer, isEncrypted } = value;
+  return (
+    TEXT_FIELDS.every((field) => typeof value[field] === 'string') &&
+    NUMBER_FIELDS.every((field) => Number.isFinite(value[field])) &&
+    typeof isEncrypted === 'boolean' &&
+    (user === undefined || typeof user === 'string') &&
+    (transfer === undefined || isTransferRecord(transfer))
+  );
+}
+
+function isTransferRecord(value: unknown): value is TransferRecord {
+  if (!isObject(value)) return false;
+  const { direction, name, doneBytes, totalBytes } = value;
+  return (
+    typeof direction === 'string' &&
+    typeof name === 'string' &&
+    Number.isFinite(doneBytes) &&
+    (totalBytes === undefined || Number.isFinite(totalBytes))
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function invalidData(what: string): ProtocolError {
+  return new ProtocolError('ERR_RESPONSE_INVALID', `the data does not tell ${what}`);
 }

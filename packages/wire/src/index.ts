@@ -11,6 +11,8 @@ export type {
 } from './control-messages.js';
 export {
   clientTime,
+  decodeClientChanges,
+  decodeClientRecords,
   decodeDrainRequest,
   decodeGetClientsResponse,
   decodeJsonData,
@@ -76,7 +78,6 @@ export {
   packetLayout,
   writePacketHead,
 } from './packet.js';
-export { ReadAnswer } from './read-answer.js';
 export type {
   FileKind,
   FileStatus,
@@ -136,8 +137,7 @@ export { decodeResponse, responseInteger } from './response.js';
 export { canonicalResultCode, ResultCode, resultText } from './result-codes.js';
 export type { StreamKeys } from './stream-keys.js';
 export {
-  decodeHandle,
-  decodeTag,
+  decodeStreamKeys,
   MAX_HANDLES,
   MAX_TAG,
   responseTag,

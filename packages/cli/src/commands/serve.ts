@@ -4,7 +4,6 @@ import { defineCommand } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import { ExitCode } from '../exit-code.js';
 import { addressText } from '../options/address.js';
-import { protocolOptions } from '../serve/protocol-options.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
 
 /** What is under way when everything is cut may take so long to end, in milliseconds. */
@@ -83,7 +82,6 @@ export const serve = defineCommand({
       default: 'durable',
       summary: 'what an acknowledged upload has reached: durable, the disk; memory, the hands of the system',
     },
-    ...protocolOptions,
     'drain-timeout': {
       kind: 'duration',
       placeholder: 'TIME',
@@ -115,6 +113,7 @@ export const serve = defineCommand({
     await requireDirectory(root);
     const log = new server.TextLog((line) => stderr.write(line), options['log-level']);
     const { users, newPassword } = await findUsers(server, root, options.user, options.users);
+    const drainRequest = new DrainRequest();
     const running = await start(
       () =>
         server.SluiceServer.start({
@@ -128,22 +127,22 @@ export const serve = defineCommand({
           firstByteTimeoutMs: options['first-byte-timeout'],
           idleTimeoutMs: options['idle-timeout'],
           durability: options.durability,
-          openProtocols: options.open,
-          keepFilesMs: options['keep-files'],
+          onDrainRequested: drainRequest.make,
         }),
       addressText(listen),
     );
-    const signals = endSignals();
+    const signals = endSignals(drainRequest.promise);
     stdout.write(`listening on ${addressText(running.address)}\n`);
     stdout.write(`serving ${path.resolve(root)}\n`);
     if (newPassword !== undefined) {
       stdout.write(`made the user admin with the password ${newPassword} (shown this once)\n`);
     }
 
-    await signals.first;
+    process.on('SIGHUP', () => void running.reload());
+
+    const { graceMs = options['drain-timeout'] } = await signals.first;
     const inUse = running.listener.connections.size;
     if (inUse > 0) stderr.write(`sluice: ending; ${inUse} connections may finish, a second signal cuts them\n`);
-    const graceMs = options['drain-timeout'];
     const cut = await Promise.race([running.drain(graceMs), signals.second, ended(graceMs + LAST_CALLS_MS)]);
     if (cut === undefined) await Promise.race([running.close(), ended(LAST_CALLS_MS)]);
     else if (cut > 0) stderr.write(`sluice: ${cut} connections were cut after ${graceMs} ms\n`);
@@ -215,12 +214,44 @@ async function start<T>(open: () => Promise<T>, address: string): Promise<T> {
   }
 }
 
-/** Resolve at the first and at the second SIGTERM or SIGINT. From here on, signals do not end the process by themselves. */
-function endSignals(): { readonly first: Promise<undefined>; readonly second: Promise<undefined> } {
-  const resolvers: ((value: undefined) => void)[] = [];
-  const promises = [0, 1].map(() => new Promise<undefined>((resolve) => resolvers.push(resolve)));
-  const onSignal = (): void => resolvers.shift()?.(undefined);
+/** Why a server ends, and how long what is begun may go on; `undefined`: as the options say. */
+interface End {
+  readonly graceMs: number | undefined;
+}
+
+/** A drain that an operator asks for over the Control protocol. */
+class DrainRequest {
+  readonly promise: Promise<End>;
+  #resolve!: (end: End) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  readonly make = (graceMs: number | undefined): void => this.#resolve({ graceMs });
+}
+
+/** Resolve at the first and at the second SIGTERM or SIGINT; a drain that was asked for counts as a first one. */
+function endSignals(drainRequest: Promise<End>): { readonly first: Promise<End>; readonly second: Promise<undefined> } {
+  let count = 0;
+  let [onFirst, onSecond]: (() => void)[] = [];
+  const second = new Promise<undefined>((resolve) => {
+    onSecond = () => resolve(undefined);
+  });
+  const signal = new Promise<End>((resolve) => {
+    onFirst = () => resolve({ graceMs: undefined });
+  });
+  const onSignal = (): void => {
+    count += 1;
+    if (count === 1) onFirst?.();
+    else onSecond?.();
+  };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  return { first: promises[0]!, second: promises[1]! };
+  drainRequest.then(() => {
+    count += 1;
+  });
+  return { first: Promise.race([signal, drainRequest]), second };
 }

@@ -73,11 +73,10 @@ function resolveValue(name: string, option: Option, given: readonly string[] | u
     case 'string':
       return option.repeatable ? (given ?? []) : (last ?? option.default);
     case 'choice':
-      if (last !== undefined) requireChoice(name, option, last);
+      if (last !== undefined && !option.choices.includes(last)) {
+        throw badValue(name, last, `one of ${option.choices.join(', ')}`);
+      }
       return last ?? option.default;
-    case 'choices':
-      for (const value of given ?? []) requireChoice(name, option, value);
-      return [...new Set(given)];
     case 'address': {
       const address = parseAddress(last ?? option.default);
       if (!address) throw badValue(name, last ?? option.default, 'HOST:PORT, like 127.0.0.1:9999 or [::1]:9999');
@@ -92,19 +91,14 @@ function resolveValue(name: string, option: Option, given: readonly string[] | u
   }
 }
 
-function requireChoice(name: string, { choices }: { readonly choices: readonly string[] }, value: string): void {
-  if (!choices.includes(value))
-    throw badValue(name, value, choices.length === 1 ? choices[0]! : `one of ${choices.join(', ')}`);
-}
-
 function inRange(
   name: string,
-  option: { readonly min: number; readonly max: number; readonly default: number },
+  option: { readonly min: number; readonly max: number; readonly default?: number },
   text: string | undefined,
   parse: (text: string) => number | undefined,
   format: (value: number) => string,
   examples: string,
-): number {
+): number | undefined {
   if (text === undefined) return option.default;
   const value = parse(text);
   if (value === undefined || value < option.min || value > option.max) {

@@ -16,7 +16,8 @@ interface Ranged extends Valued {
   /** Smallest and largest value that is accepted. */
   readonly min: number;
   readonly max: number;
-  readonly default: number;
+  /** Without one, the value of an option that is not given is `undefined`. */
+  readonly default?: number;
 }
 
 export interface FlagOption extends Described {
@@ -50,12 +51,6 @@ export interface ChoiceOption extends Valued {
   readonly default: string;
 }
 
-/** Any of the choices, each given by an option of its own; the value is a list. */
-export interface ChoicesOption extends Valued {
-  readonly kind: 'choices';
-  readonly choices: readonly string[];
-}
-
 /** `HOST:PORT`, `[::1]:PORT`; port 0 lets the system choose. */
 export interface AddressOption extends Valued {
   readonly kind: 'address';
@@ -75,7 +70,6 @@ export type Option =
   | DurationOption
   | BytesOption
   | ChoiceOption
-  | ChoicesOption
   | AddressOption;
 
 /** Long names, without dashes, and what they take: the one source for parsing, checks, help and documentation. */
@@ -87,15 +81,15 @@ type OptionValue<O extends Option> = O extends FlagOption
     ? Address
     : O extends ChoiceOption
       ? O['choices'][number]
-      : O extends ChoicesOption
-        ? readonly O['choices'][number][]
-        : O extends StringOption
-          ? O extends { readonly repeatable: true }
-            ? readonly string[]
-            : O extends { readonly default: string }
-              ? string
-              : string | undefined
-          : number;
+      : O extends StringOption
+        ? O extends { readonly repeatable: true }
+          ? readonly string[]
+          : O extends { readonly default: string }
+            ? string
+            : string | undefined
+        : O extends { readonly default: number }
+          ? number
+          : number | undefined;
 
 /** The values of a command line, every default filled in. */
 export type OptionValues<T extends OptionTable> = { readonly [Name in keyof T]: OptionValue<T[Name]> };
@@ -104,20 +98,14 @@ export type OptionValues<T extends OptionTable> = { readonly [Name in keyof T]: 
 export function defaultText(option: Option): string | undefined {
   switch (option.kind) {
     case 'flag':
-    case 'choices':
       return undefined;
     case 'duration':
-      return durationText(option.default);
+      return option.default === undefined ? undefined : durationText(option.default);
     case 'bytes':
-      return bytesText(option.default);
+      return option.default === undefined ? undefined : bytesText(option.default);
     case 'integer':
-      return String(option.default);
+      return option.default === undefined ? undefined : String(option.default);
     default:
       return option.default;
   }
-}
-
-/** Whether the option may be given more than once, all of which count. */
-export function isRepeatable(option: Option): boolean {
-  return option.kind === 'choices' || (option.kind === 'string' && option.repeatable === true);
 }

@@ -1,0 +1,17 @@
+import { type ControlClient, connectControl, type ParsedSluiceUrl } from '@sluice/client';
+import type { clientOptions } from '../commands/client-options.js';
+import type { OptionValues } from '../options/option-table.js';
+import { completeEndpoint, connectOptionsOf } from '../server-connections.js';
+
+/** Connects to the Control protocol as the options of the command line say. @throws as `connectControl`, and for a missing user name */
+export async function openControl(
+  endpoint: ParsedSluiceUrl['endpoint'],
+  values: OptionValues<typeof clientOptions>,
+  signal: AbortSignal,
+): Promise<ControlClient> {
+  return await connectControl(await completeEndpoint(endpoint, values['password-file']), {
+    ...connectOptionsOf(values),
+    signal,
+    maxConnections: 2,
+  });
+}

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { finished, jsonLines, runSluice, type SluiceResult, startSluice } from './support/sluice-process.js';
+import { Workplace } from './support/workplace.js';
+
+/** `sluice serve` with the user admin, and commands for it. */
+class ServedPlace implements AsyncDisposable {
+  readonly #directory: string;
+  readonly #child: ReturnType<typeof startSluice>;
+  readonly url: string;
+  readonly ended: Promise<SluiceResult>;
+
+  private constructor(
+    directory: string,
+    child: ReturnType<typeof startSluice>,
+    url: string,
+    ended: Promise<SluiceResult>,
+  ) {
+    this.#directory = directory;
+    this.#child = child;
+    this.url = url;
+    this.ended = ended;
+  }
+
+  static async open(): Promise<ServedPlace> {
+    const directory = await mkdtemp(path.join(tmpdir(), 'sluice-operators-'));
+    const args = ['serve', '--listen', '127.0.0.1:0', '--root', directory, '--user', 'admin:secret'];
+    const child = startSluice(args);
+    const address = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      child.stdout.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        const match = /listening on (\S+)/.exec(text);
+        if (match) resolve(match[1]!);
+      });
+      child.on('close', () => reject(new Error(`the server ended: ${text}`)));
+    });
+    return new ServedPlace(directory, child, `sluice://admin:secret@${address}/`, finished(child));
+  }
+
+  sluice(args: readonly string[]): Promise<SluiceResult> {
+    return runSluice(args, { env: { SLUICE_URL: this.url } });
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.ended;
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+describe('sluice clients', { concurrency: 4 }, () => {
+  it('shows a table without colours into a pipe, and one JSON object per line with --json', async () => {
+    await using place = await ServedPlace.open();
+    const { code, stdout, stderr } = await place.sluice(['clients']);
+    assert.deepEqual([code, stderr], [0, '']);
+    const [head = '', row = ''] = stdout.split('\n');
+    assert.deepEqual(head.split(/ +/).slice(1, 5), ['USER', 'PROTOCOL', 'FROM', 'TLS'].slice(0, 4));
+    assert.match(row, /^ *1 +admin +Control +127\.0\.0\.1:\d+ /);
+    assert.ok(!stdout.includes('\x1b'));
+    const [record] = jsonLines((await place.sluice(['clients', '--json'])).stdout) as unknown as { user: string }[];
+    assert.equal(record?.user, 'admin');
+  });
+
+  it('shows what an original server tells', async () => {
+    await using place = await Workplace.open();
+    const { code, stdout, stderr } = await place.sluice(['clients']);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /admin +Control +127\.0\.0\.1:\d+/);
+  });
+
+  it('refuses what is no server with exit code 2, and a wrong password with 5', async () => {
+    await using place = await ServedPlace.open();
+    const { code, stderr } = await place.sluice(['clients', 'here']);
+    assert.deepEqual(
+      [code, stderr],
+      [2, 'sluice: clients cannot use here: a server is named by a URL, sluice://user@host:port/\n'],
+    );
+    const wrong = await place.sluice(['clients', place.url.replace('secret', 'guess')]);
+    assert.equal(wrong.code, 5);
+    assert.match(wrong.stderr, /^sluice: [^\n]*\n$/);
+  });
+});
+
+describe('sluice kick', { concurrency: 4 }, () => {
+  it('counts, then ends connections', async () => {
+    await using place = await ServedPlace.open();
+    assert.equal(
+      (await place.sluice(['kick', '--user', 'admin', '--dry-run'])).stdout,
+      '0 connections would be ended\n',
+    );
+    assert.equal((await place.sluice(['kick', '--id', '1'])).stdout, '0 connections ended\n');
+  });
+
+  it('asks for a condition, and tells a bad address', async () => {
+    await using place = await ServedPlace.open();
+    assert.equal((await place.sluice(['kick'])).code, 2);
+    const { code, stderr } = await place.sluice(['kick', '--address', 'nowhere']);
+    assert.equal(code, 1);
+    assert.match(stderr, /no address and no network/);
+  });
+
+  it('says that an original server cannot do it', async () => {
+    await using place = await Workplace.open();
+    const { code, stderr } = await place.sluice(['kick', '--id', '1']);
+    assert.deepEqual(
+      [code, stderr],
+      [1, 'sluice: this server has no such command: it is an original, or an older one\n'],
+    );
+  });
+});
+
+describe('what an operator does to a server', { concurrency: 4 }, () => {
+  it('shows statistics as lines and as JSON', async () => {
+    await using place = await ServedPlace.open();
+    const { stdout } = await place.sluice(['stats']);
+    assert.match(stdout, /^connections accepted +\d+$/m);
+    assert.match(stdout, /^memory rss +[\d.]+ MiB \(\d+\)$/m);
+    const stats = JSON.parse((await place.sluice(['stats', '--json'])).stdout) as { uptimeMs: number };
+    assert.ok(stats.uptimeMs >= 0);
+  });
+
+  it('makes the server refuse changes', async () => {
+    await using place = await ServedPlace.open();
+    assert.equal((await place.sluice(['read-only'])).stdout, 'read-only is off\n');
+    assert.equal((await place.sluice(['read-only', 'on'])).stdout, 'read-only is on\n');
+    const { code, stderr } = await place.sluice(['mkdir', 'd']);
+    assert.equal(code, 1);
+    assert.match(stderr, /read-only/);
+    assert.equal((await place.sluice(['read-only', 'maybe'])).code, 2);
+  });
+
+  it('changes the log level', async () => {
+    await using place = await ServedPlace.open();
+    assert.equal((await place.sluice(['log-level'])).stdout, 'log level is info\n');
+    assert.equal((await place.sluice(['log-level', 'debug'])).stdout, 'log level is debug\n');
+    place.signal('SIGTERM');
+    assert.match((await place.ended).stderr, /DEBUG/);
+  });
+
+  it('drains: the server ends with 0, as after SIGTERM', async () => {
+    await using place = await ServedPlace.open();
+    const { code } = await place.sluice(['drain', '--grace', '5s']);
+    assert.equal(code, 0);
+    assert.equal((await place.ended).code, 0);
+  });
+});

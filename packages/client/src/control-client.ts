@@ -1,0 +1,315 @@
+import {
+  type ClientChanges,
+  type ClientRecord,
+  Command,
+  decodeClientChanges,
+  decodeClientRecords,
+  decodeGetClientsResponse,
+  decodeJsonData,
+  encodeDrainRequest,
+  encodeGetClientsRequest,
+  encodeKickRequest,
+  encodeListClientsRequest,
+  encodeLogLevelRequest,
+  encodeReadOnlyRequest,
+  encodeWatchClientsRequest,
+  Feature,
+  Key,
+  type KickRequest,
+  MAX_LISTED_CLIENTS,
+  MAX_WATCH_INTERVAL_MS,
+  MIN_WATCH_INTERVAL_MS,
+  ProtocolError,
+  ProtocolFlag,
+  type Response,
+  requestText,
+  responseInteger,
+} from '@sluice/wire';
+import { Cancellation } from './cancellation.js';
+import type { Connection } from './connection.js';
+import { ConnectionPool } from './connection-pool.js';
+import { type Endpoint, resolveEndpoint } from './endpoint.js';
+import { ClientError, OptionsError } from './errors.js';
+import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from './options.js';
+import { pause, withRetries } from './retry.js';
+import type { CallOptions } from './transfer.js';
+
+/**
+ * A connection of a server, as {@link ControlClient.list} tells it. An original server tells addresses, protocol, user and times only, and
+ * its times are in whatever form its machine writes them.
+ */
+export type ListedClient = Partial<ClientRecord> &
+  Pick<ClientRecord, 'localAddress' | 'remoteAddress' | 'protocol' | 'connectedAt' | 'lastActivityAt'>;
+
+/** What became of a part of the server that was read anew. */
+export interface ReloadResult {
+  readonly name: string;
+  readonly isOk: boolean;
+  /** What is wrong; empty when nothing is. */
+  readonly message: string;
+}
+
+/** Which connections {@link ControlClient.kick} ends: those for which all that is given holds. */
+export type KickSelection = KickRequest;
+
+/**
+ * Connects to the Control protocol of a server and logs in, once and without retries.
+ *
+ * @param url as in {@link connect}
+ * @throws as {@link connect}
+ */
+export async function connectControl(
+  url: string | URL | Endpoint,
+  options: ConnectOptions = {},
+): Promise<ControlClient> {
+  const client = new ControlClient(resolveEndpoint(url), resolveConnectOptions(options));
+  try {
+    await client.ping(options);
+    return client;
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+/**
+ * The operator's side of a server. Made by {@link connectControl}. What acts on others, or on the server, needs a user with the role
+ * `admin`: others get `ERR_REMOTE` with `resultCode` 13.
+ */
+export class ControlClient implements AsyncDisposable {
+  readonly #options: ResolvedConnectOptions;
+  readonly #pool: ConnectionPool;
+  readonly #calls = new Cancellation();
+
+  /** @internal Use {@link connectControl}. */
+  constructor(endpoint: Endpoint, options: ResolvedConnectOptions) {
+    this.#options = options;
+    this.#pool = new ConnectionPool(endpoint, options);
+  }
+
+  /** Makes sure that the server is there and lets this user in: once, without retries. */
+  async ping(options: CallOptions = {}): Promise<void> {
+    await this.#calls.run(options.signal, (signal) =>
+      this.#pool.use(ProtocolFlag.Control, signal, (connection) =>
+        connection.request(Command.Active, requestText(Command.Active)),
+      ),
+    );
+  }
+
+  /** The connections of the server, this one included, in the order of their acceptance: for an admin all, for others those of the same user. */
+  async list(options: CallOptions = {}): Promise<ListedClient[]> {
+    return this.#ask(options, listClients);
+  }
+
+  /**
+   * The connections of the server, again and again: all of them at first, then whenever something has changed, at most once an interval. A
+   * reader that is slower sees the newest state only. Goes on after a broken link.
+   *
+   * @param intervalMs 200 to 60,000. @default 1000
+   * @throws {OptionsError} `ERR_OPTION_RANGE`
+   */
+  async *watch(options: CallOptions & { readonly intervalMs?: number } = {}): AsyncGenerator<readonly ListedClient[]> {
+    const { intervalMs = 1000 } = options;
+    if (!(intervalMs >= MIN_WATCH_INTERVAL_MS && intervalMs <= MAX_WATCH_INTERVAL_MS)) {
+      const range = `${MIN_WATCH_INTERVAL_MS} to ${MAX_WATCH_INTERVAL_MS}`;
+      throw new OptionsError(`intervalMs is ${intervalMs}; it must be ${range}`);
+    }
+    const latest = new LatestValue<readonly ListedClient[]>();
+    const end = new AbortController();
+    const onAbort = (): void => end.abort(options.signal?.reason);
+    options.signal?.throwIfAborted();
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    const watching = this.#calls
+      .run(end.signal, (signal) =>
+        withRetries(this.#options, signal, (attempt) =>
+          this.#pool.use(ProtocolFlag.Control, signal, (connection) =>
+            this.#watchOn(connection, intervalMs, signal, (clients) => {
+              attempt.progressed();
+              latest.put(clients);
+            }),
+          ),
+        ),
+      )
+      .catch((error: unknown) => latest.fail(error));
+    try {
+      for (;;) yield await latest.take();
+    } finally {
+      end.abort(new ClientError('ERR_CLOSED', 'no longer watched'));
+      options.signal?.removeEventListener('abort', onAbort);
+      await watching;
+    }
+  }
+
+  /**
+   * Ends connections at once; never the one that asks, unless by its own id.
+   *
+   * @returns how many
+   * @throws {ClientError} `ERR_UNSUPPORTED` by a server without extensions
+   */
+  async kick(selection: KickSelection, options: CallOptions = {}): Promise<number> {
+    return this.#once(options, Feature.Clients, async (connection) => {
+      const { response } = await connection.request(Command.Kick, encodeKickRequest(selection));
+      return Number(responseInteger(response, Key.Count));
+    });
+  }
+
+  /** What the server has done and holds: an object whose fields docs/protocol.md names; a newer server may have more. */
+  async stats(options: CallOptions = {}): Promise<Readonly<Record<string, unknown>>> {
+    return this.#once(options, Feature.ServerControl, async (connection) => {
+      const { data } = await connection.request(Command.Stats, requestText(Command.Stats));
+      const stats = decodeJsonData(data);
+      if (typeof stats !== 'object' || stats === null || Array.isArray(stats))
+        throw new ProtocolError('ERR_RESPONSE_INVALID', 'statistics that are no object');
+      return stats as Record<string, unknown>;
+    });
+  }
+
+  /** Lets the server end as at a SIGTERM. @param graceMs time for what is begun, in milliseconds; the server's own time without it */
+  async drain(options: CallOptions & { readonly graceMs?: number } = {}): Promise<void> {
+    await this.#once(options, Feature.ServerControl, (connection) =>
+      connection.request(Command.Drain, encodeDrainRequest(options.graceMs)),
+    );
+  }
+
+  /** Whether nobody may change files; with `value`, from now on. @returns what holds now */
+  async readOnly(value?: boolean, options: CallOptions = {}): Promise<boolean> {
+    return this.#once(options, Feature.ServerControl, async (connection) => {
+      const { response } = await connection.request(Command.ReadOnly, encodeReadOnlyRequest(value));
+      return requiredValue(response) === 'on';
+    });
+  }
+
+  /** The least important level that is logged; with `level`, from now on. @returns what holds now */
+  async logLevel(level?: string, options: CallOptions = {}): Promise<string> {
+    return this.#once(options, Feature.ServerControl, async (connection) => {
+      const { response } = await connection.request(Command.LogLevel, encodeLogLevelRequest(level));
+      return requiredValue(response);
+    });
+  }
+
+  /** Lets the server read anew what it can while it runs: users, certificates. What is bad leaves its part as it was. */
+  async reload(options: CallOptions = {}): Promise<readonly ReloadResult[]> {
+    return this.#once(options, Feature.ServerControl, async (connection) => {
+      const { data } = await connection.request(Command.Reload, requestText(Command.Reload));
+      const results = decodeJsonData(data);
+      if (!Array.isArray(results)) throw new ProtocolError('ERR_RESPONSE_INVALID', 'results that are no list');
+      return (results as Record<string, unknown>[]).map((result) => ({
+        name: String(result?.['name']),
+        isOk: result?.['isOk'] === true,
+        message: String(result?.['message'] ?? ''),
+      }));
+    });
+  }
+
+  /** Ends every connection; calls that are going on reject with `ERR_CLOSED`. May be called twice. */
+  async close(): Promise<void> {
+    await this.#calls.abortAll(new ClientError('ERR_CLOSED', 'the client is closed'));
+    this.#pool.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #watchOn(
+    connection: Connection,
+    intervalMs: number,
+    signal: AbortSignal,
+    onClients: (clients: readonly ListedClient[]) => void,
+  ): Promise<never> {
+    if (!connection.supports(Feature.Clients)) {
+      for (;;) {
+        onClients(await listClients(connection));
+        await pause(this.#options.clock, signal, intervalMs);
+      }
+    }
+    const clients = new Map<number, ClientRecord>();
+    return await connection.watch(
+      Command.ClientChanges,
+      () => connection.request(Command.WatchClients, encodeWatchClientsRequest(intervalMs)),
+      (data) => {
+        const { changed, removed, more }: ClientChanges = decodeClientChanges(data);
+        for (const id of removed) clients.delete(id);
+        for (const record of changed) clients.set(record.id, record);
+        if (!more) onClients([...clients.values()].sort((a, b) => a.id - b.id));
+      },
+    );
+  }
+
+  /** A question that may be asked twice. */
+  #ask<T>(options: CallOptions, work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#calls.run(options.signal, (signal) =>
+      withRetries(this.#options, signal, () => this.#pool.use(ProtocolFlag.Control, signal, work)),
+    );
+  }
+
+  /** An action: after a broken link nobody knows whether it was done, so it is not repeated. */
+  #once<T>(options: CallOptions, feature: string, work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#calls.run(options.signal, (signal) =>
+      this.#pool.use(ProtocolFlag.Control, signal, (connection) => {
+        if (!connection.supports(feature))
+          throw new ClientError(
+            'ERR_UNSUPPORTED',
+            'this server has no such command: it is an original, or an older one',
+          );
+        return work(connection);
+      }),
+    );
+  }
+}
+
+async function listClients(connection: Connection): Promise<ListedClient[]> {
+  if (!connection.supports(Feature.Clients)) {
+    const { response } = await connection.request(Command.GetClients, encodeGetClientsRequest());
+    return decodeGetClientsResponse(response).map(({ userName, boundAt, ...item }) => ({
+      ...item,
+      connectedAt: boundAt,
+      ...(userName !== '' && { user: userName }),
+    }));
+  }
+  const records: ClientRecord[] = [];
+  for (;;) {
+    const page = { after: records.at(-1)?.id ?? 0, limit: MAX_LISTED_CLIENTS };
+    const { response, data } = await connection.request(Command.ListClients, encodeListClientsRequest(page));
+    const found = decodeClientRecords(data).filter(({ id }) => id > page.after);
+    records.push(...found);
+    if (found.length === 0 || response.text.first(Key.More) !== 'yes') return records;
+  }
+}
+
+function requiredValue(response: Response): string {
+  const value = response.text.first(Key.Value);
+  if (value === undefined)
+    throw new ProtocolError('ERR_RESPONSE_INVALID', `${response.command} without a ${Key.Value}`);
+  return value;
+}
+
+/** Keeps the newest of what one side puts in until the other side takes it. */
+class LatestValue<T> {
+  #value: T | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #wake: () => void = () => {};
+
+  put(value: T): void {
+    this.#value = value;
+    this.#wake();
+  }
+
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.#wake();
+  }
+
+  /** @throws what `fail` was given, once all that was put in has been taken */
+  async take(): Promise<T> {
+    while (this.#value === undefined) {
+      if (this.#failure) throw this.#failure.error;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const value = this.#value;
+    this.#value = undefined;
+    return value;
+  }
+}
