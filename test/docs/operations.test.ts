@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { commands, defaultText, type Option, optionSyntax } from '@sluice/cli';
+import { commands, defaultText, isRepeatable, type Option, optionSyntax } from '@sluice/cli';
 import { DEFAULT_CONNECT_OPTIONS } from '@sluice/client';
 import {
   DEFAULT_CONNECTION_LIMITS,
@@ -11,7 +11,7 @@ import {
   fitToDescriptors,
 } from '@sluice/core';
 import { LOG_LEVELS } from '@sluice/server';
-import { MAX_PACKET_LENGTH, MAX_SENT_PACKET_LENGTH } from '@sluice/wire';
+import { MAX_HANDLES, MAX_PACKET_LENGTH, MAX_READ_BYTES, MAX_SENT_PACKET_LENGTH } from '@sluice/wire';
 import { plain, REPOSITORY, readPage, sectionOf, tableOf } from './markdown.js';
 
 let page = '';
@@ -100,7 +100,7 @@ describe('docs/operations.md', () => {
 });
 
 function optionRow(name: string, option: Option): string[] {
-  const repeatable = option.kind === 'string' && option.repeatable ? '; may be repeated' : '';
+  const repeatable = isRepeatable(option) ? '; may be repeated' : '';
   return [optionSyntax(name, option).trim(), defaultText(option) ?? '', `${option.summary}${repeatable}`];
 }
 
@@ -112,6 +112,8 @@ async function limits(): Promise<Limit[]> {
   const guard = await readSource('server/src/users/login-guard.ts');
   const names = await readSource('server/src/storage/path-name.ts');
   const download = await readSource('server/src/protocols/download-protocol.ts');
+  const flow = await readSource('server/src/protocols/request-flow.ts');
+  const kept = await readSource('server/src/protocols/kept-files.ts');
   const digest = await readSource('server/src/protocols/digest-command.ts');
   const retry = await readSource('client/src/retry.ts');
   const pool = await readSource('client/src/connection-pool.ts');
@@ -137,6 +139,12 @@ async function limits(): Promise<Limit[]> {
     ['Packets and answers', 'answers queued: hard', size(outbound.hardLimitBytes)],
     ['Packets and answers', 'data in one packet', size(numberIn(download, 'MAX_PACKET_BYTES'))],
     ['Packets and answers', 'bytes a download sends', size(numberIn(download, 'BYTES_PER_TURN'))],
+    ['Packets and answers', 'data of one Read', `${count(MAX_READ_BYTES)} bytes`],
+    ['Packets and answers', 'open files of one', count(MAX_HANDLES)],
+    ['Packets and answers', 'requests of a connection', count(numberIn(flow, 'MAX_IN_PROGRESS'))],
+    ['Packets and answers', 'data that these move', size(numberIn(flow, 'MAX_BYTES_IN_PROGRESS'))],
+    ['Packets and answers', 'remote files kept without a connection, for', count(numberIn(kept, 'MAX_LEFT_PER_USER'))],
+    ['Packets and answers', 'remote files kept without a connection, in', count(numberIn(kept, 'MAX_LEFT'))],
     ['Packets and answers', 'one part of a name', `${numberIn(names, 'MAX_COMPONENT_BYTES')} bytes`],
     ['Packets and answers', 'parts of a name', count(numberIn(names, 'MAX_COMPONENTS'))],
     ['Packets and answers', 'range of one Digest', size(numberIn(digest, 'MAX_RANGE_BYTES'))],

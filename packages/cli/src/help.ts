@@ -1,5 +1,5 @@
 import type { CommandDefinition } from './command.js';
-import { defaultText, type Option, type OptionTable } from './options/option-table.js';
+import { defaultText, isRepeatable, type Option, type OptionTable } from './options/option-table.js';
 import { displayWidth, padColumns, wrapColumns } from './terminal/terminal-text.js';
 
 const MAX_WIDTH = 100;
@@ -55,7 +55,7 @@ export function optionSyntax(name: string, option: Option): string {
 /** The summary with what the table knows besides: repeatable, default. */
 export function optionDescription(option: Option): string {
   const text = defaultText(option);
-  const repeatable = option.kind === 'string' && option.repeatable ? '; may be repeated' : '';
+  const repeatable = isRepeatable(option) ? '; may be repeated' : '';
   return `${option.summary}${repeatable}${text === undefined ? '' : ` (default ${text})`}`;
 }
 

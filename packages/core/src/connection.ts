@@ -143,6 +143,11 @@ export class Connection {
     return this.#state === 'open' ? this.#queue.send(bytes) : 'refused';
   }
 
+  /** Lets `fill` write a message of at most `maxBytes` bytes where it will be sent from. See `OutboundQueue.sendInPlace`. */
+  sendInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number): SendResult {
+    return this.#state === 'open' ? this.#queue.sendInPlace(maxBytes, fill) : 'refused';
+  }
+
   /** Queues `bytes` themselves: they must stay as they are until `release` is called, maybe before this returns. */
   sendOwned(bytes: Uint8Array, release: () => void): SendResult {
     return this.#state === 'open' ? this.#queue.sendOwned(bytes, release) : 'refused';

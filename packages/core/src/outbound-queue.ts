@@ -109,6 +109,23 @@ export class OutboundQueue {
   }
 
   /**
+   * Lets `fill` write a message of at most `maxBytes` bytes where it will be sent from, at `target[at, ...)`, and return how many bytes it
+   * has; 0 for none. Nothing may be sent from within. What it throws is thrown on, and nothing was queued.
+   */
+  sendInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number): SendResult {
+    if (this.#isRefused(maxBytes)) return 'refused';
+    if (maxBytes > BATCH_BYTES) {
+      const message = new Uint8Array(maxBytes);
+      return this.sendOwned(message.subarray(0, fill(message, 0)), () => {});
+    }
+    if (this.#batchBytes + maxBytes > BATCH_BYTES) this.flush();
+    this.#batch ??= pool.take(BATCH_BYTES);
+    this.#scheduleFlush();
+    this.#batchBytes += fill(this.#batch, this.#batchBytes);
+    return this.#result();
+  }
+
+  /**
    * Queues `bytes` themselves, behind all that was sent before; the caller leaves them alone until `release` is called. That may be
    * before this returns. After `refused` it is not called.
    */
@@ -132,7 +149,9 @@ export class OutboundQueue {
     const bytes = this.#batchBytes;
     this.#batch = undefined;
     this.#batchBytes = 0;
-    if (this.#pendingBytes > 0) {
+    if (bytes === 0) {
+      pool.give(batch); // whoever was to fill it has failed, or had nothing to say
+    } else if (this.#pendingBytes > 0) {
       // The peer reads slowly: keep only what is said, not a whole batch buffer for it.
       const said = batch.slice(0, bytes);
       pool.give(batch);

@@ -1,7 +1,7 @@
 export type { LeveledLog, Log, LogFields, LogLevel } from './log.js';
 export { escapeControls, LOG_LEVELS, TextLog } from './log.js';
-export type { SluiceServerOptions } from './sluice-server.js';
-export { SluiceServer } from './sluice-server.js';
+export type { OpenProtocol, SluiceServerOptions } from './sluice-server.js';
+export { DEFAULT_KEEP_FILES_MS, SluiceServer } from './sluice-server.js';
 export { StorageError } from './storage/storage-error.js';
 export { randomPassword } from './users/random-password.js';
 export type { UserErrorCode } from './users/user-error.js';

@@ -1,4 +1,4 @@
-import type { CommandText, TransferRecord } from '@sluice/wire';
+import type { CommandText, Field, TransferRecord } from '@sluice/wire';
 import type { Log } from './log.js';
 import type { Principal } from './principal.js';
 
@@ -34,6 +34,17 @@ export interface Session {
   requireMayChange(): void;
   /** Sends a packet. What is sent in one tick leaves in one write. */
   reply(text: Uint8Array, data?: Uint8Array): void;
+  /**
+   * Answers a request that failed, and logs it: what happens to the error that a handler throws, for one that has something to add.
+   *
+   * @param fields stand behind Message
+   */
+  refuse(command: string, error: unknown, fields?: readonly Field[]): void;
+  /**
+   * Lets `fill` write a packet of at most `maxBytes` bytes where it will be sent from, at `target[at, ...)`, and return its length. Nothing
+   * may be sent from within. What it throws is thrown on, and nothing was sent. Not called when the connection is closing.
+   */
+  replyInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number): void;
   /**
    * Sends whole packets from the caller's memory, which stays untouched until `release` is called, maybe before this returns.
    *

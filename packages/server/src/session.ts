@@ -10,6 +10,7 @@ import {
   decodeLoginRequest,
   encodePacket,
   encodeWelcome,
+  type Field,
   messageText,
   PACKET_HEAD_BYTES,
   ProtocolError,
@@ -157,6 +158,19 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
     this.#requireKept(this.#connection.send(encodePacket(text, data)));
   }
 
+  refuse(command: string, error: unknown, fields: readonly Field[] = []): void {
+    if (this.#gone.signal.aborted) return; // nobody hears it, and that the work was broken off is no failure
+    const { code, message, isExpected } = answerFor(error);
+    if (isExpected) this.log.info('request refused', { command, code, detail: message });
+    else this.log.error('request failed', { command, detail: String(error), cause: causeOf(error) });
+    this.reply(responseText(command, code, fields, messageText(message)));
+  }
+
+  replyInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number): void {
+    this.#requireKept(this.#connection.sendInPlace(maxBytes, fill));
+    this.#sentFrames += 1;
+  }
+
   sendOwned(packets: Uint8Array, count: number, release: () => void): boolean {
     this.#sentFrames += count;
     return this.#requireKept(this.#connection.sendOwned(packets, release));
@@ -287,9 +301,9 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
     try {
       const data = start < end && this.#wantsWhole(text) ? source.subarray(start, end) : NO_DATA;
       const pending = this.#handle(command, text, data);
-      if (pending) return pending.catch((error: unknown) => this.#answerError(command, error));
+      if (pending) return pending.catch((error: unknown) => this.refuse(command, error));
     } catch (error) {
-      this.#answerError(command, error);
+      this.refuse(command, error);
     }
   }
 
@@ -325,14 +339,6 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
     const features = decodeFeatures(text);
     if (features) this.#knowsExtensions = true;
     this.reply(encodeWelcome(command, features && this.#protocol.features));
-  }
-
-  #answerError(command: string, error: unknown): void {
-    if (this.#gone.signal.aborted) return; // nobody hears it, and that the work was broken off is no failure
-    const { code, message, isExpected } = answerFor(error);
-    if (isExpected) this.log.info('request refused', { command, code, detail: message });
-    else this.log.error('request failed', { command, detail: String(error), cause: causeOf(error) });
-    this.reply(responseText(command, code, [], messageText(message)));
   }
 }
 

@@ -15,7 +15,9 @@ import type { Principal } from './principal.js';
 import type { Protocol } from './protocol.js';
 import { controlProtocol } from './protocols/control-protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
+import { KeptFiles } from './protocols/kept-files.js';
 import { ListingQueue } from './protocols/listing-queue.js';
+import { remoteStreamProtocol } from './protocols/remote-stream-protocol.js';
 import { throughputProtocol } from './protocols/throughput-protocol.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
 import type { ReloadResult, ServerControls } from './server-controls.js';
@@ -27,6 +29,11 @@ import { DirectoryTree } from './storage/directory-tree.js';
 import { OpenFiles } from './storage/open-files.js';
 import { LoginGuard } from './users/login-guard.js';
 import type { UserStore } from './users/user-store.js';
+
+/** A protocol that can be opened to anybody. */
+export type OpenProtocol = 'remote-stream';
+
+export const DEFAULT_KEEP_FILES_MS = 60_000;
 
 export interface SluiceServerOptions
   extends Pick<
@@ -52,6 +59,10 @@ export interface SluiceServerOptions
   readonly onDrainRequested?: (graceMs: number | undefined) => void;
   /** How far an upload has come when it is acknowledged. @default 'durable' */
   readonly durability?: Durability;
+  /** Protocols that need no login although they have one. @default none */
+  readonly openProtocols?: readonly OpenProtocol[];
+  /** How long a file of RemoteStream may stay open when its connection breaks, in milliseconds; 0 for not at all. @default 60_000 */
+  readonly keepFilesMs?: number;
   /** @default the machine's */
   readonly clock?: Clock;
 }
@@ -68,6 +79,7 @@ export class SluiceServer {
   readonly #tree: DirectoryTree;
   readonly #clients: ClientRegistry;
   readonly #stats: ServerStats;
+  readonly #kept: KeptFiles;
   readonly #reloaders: ReadonlyMap<string, Reloader>;
   readonly #log: Log;
 
@@ -76,6 +88,7 @@ export class SluiceServer {
     tree: DirectoryTree,
     clients: ClientRegistry,
     stats: ServerStats,
+    kept: KeptFiles,
     reloaders: ReadonlyMap<string, Reloader>,
     log: Log,
   ) {
@@ -85,6 +98,7 @@ export class SluiceServer {
     this.#stats = stats;
     this.#reloaders = reloaders;
     this.#log = log;
+    this.#kept = kept;
   }
 
   /**
@@ -94,7 +108,8 @@ export class SluiceServer {
    * @throws the system's error when the address cannot be used
    */
   static async start(options: SluiceServerOptions): Promise<SluiceServer> {
-    const { root, users, log, durability = 'durable', clock = systemClock, onDrainRequested, ...listen } = options;
+    const { root, users, log, durability = 'durable', clock = systemClock, onDrainRequested, ...others } = options;
+    const { openProtocols = [], keepFilesMs = DEFAULT_KEEP_FILES_MS, ...listen } = others;
     const tree = await DirectoryTree.open(root);
     const clients = new ClientRegistry(clock);
     const openFiles = new OpenFiles();
@@ -126,10 +141,12 @@ export class SluiceServer {
         },
         reload: () => server.reload(),
       };
+      const kept = new KeptFiles(clock, keepFilesMs);
       const protocols = new Map<number, Protocol>();
       for (const protocol of [
         uploadProtocol(files, durability),
         downloadProtocol(files),
+        remoteStreamProtocol(files, { needsLogin: !openProtocols.includes('remote-stream'), kept }),
         throughputProtocol(),
         controlProtocol(controls),
       ])
@@ -147,7 +164,7 @@ export class SluiceServer {
         onWarning: (message) => log.warn(message),
         onConnection: (connection) => new FlagReader(connection, protocols, context),
       });
-      const server = new SluiceServer(listener, tree, clients, stats, reloaders, log);
+      const server = new SluiceServer(listener, tree, clients, stats, kept, reloaders, log);
       return server;
     } catch (error) {
       clients.close();
@@ -199,6 +216,7 @@ export class SluiceServer {
   async #release(): Promise<void> {
     this.#clients.close();
     this.#stats.close();
+    await this.#kept.closeAll();
     await this.#tree.close();
   }
 }

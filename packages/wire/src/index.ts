@@ -78,6 +78,7 @@ export {
   packetLayout,
   writePacketHead,
 } from './packet.js';
+export { ReadAnswer } from './read-answer.js';
 export type {
   FileKind,
   FileStatus,
@@ -137,7 +138,8 @@ export { decodeResponse, responseInteger } from './response.js';
 export { canonicalResultCode, ResultCode, resultText } from './result-codes.js';
 export type { StreamKeys } from './stream-keys.js';
 export {
-  decodeStreamKeys,
+  decodeHandle,
+  decodeTag,
   MAX_HANDLES,
   MAX_TAG,
   responseTag,

@@ -19,12 +19,14 @@ export interface StreamKeys {
   readonly handle?: number | undefined;
 }
 
-/** @throws {RequestError} code 6 for a Tag or a Handle out of range */
-export function decodeStreamKeys(text: CommandText): { readonly tag: number | undefined; readonly handle: number } {
-  return {
-    tag: optionalNumber(text, Key.Tag, MAX_TAG),
-    handle: optionalNumber(text, Key.Handle, MAX_HANDLES - 1) ?? 0,
-  };
+/** The Tag of a request; `undefined` when it has none. @throws {RequestError} code 6 */
+export function decodeTag(text: CommandText): number | undefined {
+  return optionalNumber(text, Key.Tag, MAX_TAG);
+}
+
+/** The Handle of a request. @throws {RequestError} code 6 */
+export function decodeHandle(text: CommandText): number {
+  return optionalNumber(text, Key.Handle, MAX_HANDLES - 1) ?? 0;
 }
 
 /** The text of a request of RemoteStream: extension keys stand in front of the command's own. */

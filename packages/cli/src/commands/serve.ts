@@ -4,6 +4,7 @@ import { defineCommand } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import { ExitCode } from '../exit-code.js';
 import { addressText } from '../options/address.js';
+import { protocolOptions } from '../serve/protocol-options.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
 
 /** What is under way when everything is cut may take so long to end, in milliseconds. */
@@ -82,6 +83,7 @@ export const serve = defineCommand({
       default: 'durable',
       summary: 'what an acknowledged upload has reached: durable, the disk; memory, the hands of the system',
     },
+    ...protocolOptions,
     'drain-timeout': {
       kind: 'duration',
       placeholder: 'TIME',
@@ -128,6 +130,8 @@ export const serve = defineCommand({
           idleTimeoutMs: options['idle-timeout'],
           durability: options.durability,
           onDrainRequested: drainRequest.make,
+          openProtocols: options.open,
+          keepFilesMs: options['keep-files'],
         }),
       addressText(listen),
     );

@@ -73,10 +73,11 @@ function resolveValue(name: string, option: Option, given: readonly string[] | u
     case 'string':
       return option.repeatable ? (given ?? []) : (last ?? option.default);
     case 'choice':
-      if (last !== undefined && !option.choices.includes(last)) {
-        throw badValue(name, last, `one of ${option.choices.join(', ')}`);
-      }
+      if (last !== undefined) requireChoice(name, option, last);
       return last ?? option.default;
+    case 'choices':
+      for (const value of given ?? []) requireChoice(name, option, value);
+      return [...new Set(given)];
     case 'address': {
       const address = parseAddress(last ?? option.default);
       if (!address) throw badValue(name, last ?? option.default, 'HOST:PORT, like 127.0.0.1:9999 or [::1]:9999');
@@ -89,6 +90,11 @@ function resolveValue(name: string, option: Option, given: readonly string[] | u
     case 'bytes':
       return inRange(name, option, last, parseBytes, bytesText, ', like 64KiB or 1G');
   }
+}
+
+function requireChoice(name: string, { choices }: { readonly choices: readonly string[] }, value: string): void {
+  if (!choices.includes(value))
+    throw badValue(name, value, choices.length === 1 ? choices[0]! : `one of ${choices.join(', ')}`);
 }
 
 function inRange(

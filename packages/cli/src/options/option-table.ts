@@ -51,6 +51,12 @@ export interface ChoiceOption extends Valued {
   readonly default: string;
 }
 
+/** Any of the choices, each given by an option of its own; the value is a list. */
+export interface ChoicesOption extends Valued {
+  readonly kind: 'choices';
+  readonly choices: readonly string[];
+}
+
 /** `HOST:PORT`, `[::1]:PORT`; port 0 lets the system choose. */
 export interface AddressOption extends Valued {
   readonly kind: 'address';
@@ -70,6 +76,7 @@ export type Option =
   | DurationOption
   | BytesOption
   | ChoiceOption
+  | ChoicesOption
   | AddressOption;
 
 /** Long names, without dashes, and what they take: the one source for parsing, checks, help and documentation. */
@@ -81,15 +88,17 @@ type OptionValue<O extends Option> = O extends FlagOption
     ? Address
     : O extends ChoiceOption
       ? O['choices'][number]
-      : O extends StringOption
-        ? O extends { readonly repeatable: true }
-          ? readonly string[]
-          : O extends { readonly default: string }
-            ? string
-            : string | undefined
-        : O extends { readonly default: number }
-          ? number
-          : number | undefined;
+      : O extends ChoicesOption
+        ? readonly O['choices'][number][]
+        : O extends StringOption
+          ? O extends { readonly repeatable: true }
+            ? readonly string[]
+            : O extends { readonly default: string }
+              ? string
+              : string | undefined
+          : O extends { readonly default: number }
+            ? number
+            : number | undefined;
 
 /** The values of a command line, every default filled in. */
 export type OptionValues<T extends OptionTable> = { readonly [Name in keyof T]: OptionValue<T[Name]> };
@@ -98,6 +107,7 @@ export type OptionValues<T extends OptionTable> = { readonly [Name in keyof T]: 
 export function defaultText(option: Option): string | undefined {
   switch (option.kind) {
     case 'flag':
+    case 'choices':
       return undefined;
     case 'duration':
       return option.default === undefined ? undefined : durationText(option.default);
@@ -108,4 +118,9 @@ export function defaultText(option: Option): string | undefined {
     default:
       return option.default;
   }
+}
+
+/** Whether the option may be given more than once, all of which count. */
+export function isRepeatable(option: Option): boolean {
+  return option.kind === 'choices' || (option.kind === 'string' && option.repeatable === true);
 }

@@ -12,13 +12,13 @@ import {
   responseText,
   type TransferRecord,
 } from '@sluice/wire';
-import { withCodes } from '../answers.js';
 import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session } from '../protocol.js';
 import type { OpenedFile } from '../storage/held-directory.js';
 import type { ReadClaim } from '../storage/open-files.js';
 import { parseDirectoryName, parseFileName, pathText } from '../storage/path-name.js';
 import { answerDigest } from './digest-command.js';
 import { listingCommands } from './directory-commands.js';
+import { fileNotFound } from './file-not-found.js';
 import type { SharedFiles } from './shared-files.js';
 import { SlabPool } from './slab-pool.js';
 
@@ -147,11 +147,7 @@ class DownloadHandler implements ProtocolHandler {
     await this.#forgetDigested();
     const directoryName = parseDirectoryName(dirName);
     parseFileName(name);
-    return withCodes(this.#openIn(dirName, directoryName, name), (error) =>
-      error.code === 'ERR_DIRECTORY_NOT_FOUND' || error.code === 'ERR_NOT_A_DIRECTORY'
-        ? ResultCode.FileNotExist
-        : undefined,
-    );
+    return fileNotFound(this.#openIn(dirName, directoryName, name));
   }
 
   async #openIn(dirName: string, directoryName: readonly string[], fileName: string): Promise<ReadableFile> {

@@ -1,4 +1,4 @@
-import { constants, type Dirent, type Stats } from 'node:fs';
+import { type BigIntStats, constants, type Dirent, type Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, realpath, rmdir, unlink } from 'node:fs/promises';
 import { StorageError, systemCodeOf } from './storage-error.js';
 
@@ -61,6 +61,11 @@ export class DirectoryHandle {
 
   stat(name: EntryName): Promise<Stats> {
     return this.#use(() => lstat(this.#pathOf(name)));
+  }
+
+  /** As `stat`, with times to the nanosecond; `.` for this directory. */
+  statExactly(name: EntryName): Promise<BigIntStats> {
+    return this.#use(() => lstat(this.#pathOf(name), { bigint: true }));
   }
 
   /** All entries but `.` and `..`, in the order of the disk. */

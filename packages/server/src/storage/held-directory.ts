@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { DirectoryHandle } from './directory-handle.js';
 import { isStateDirectory, requireComponent } from './path-name.js';
@@ -64,6 +64,20 @@ export class HeldDirectory {
     this.#requireName(name);
     await this.#removals.settled(this.entryKey(name));
     return access === 'read' ? await this.#openExisting(name, constants.O_RDONLY) : await this.#openOrCreate(name);
+  }
+
+  /**
+   * What an entry is, or without a name this directory. A link is not followed.
+   *
+   * @throws {StorageError} `ERR_NAME_INVALID`; `ERR_FILE_NOT_FOUND`; `ERR_IO`
+   */
+  async status(name?: string): Promise<BigIntStats> {
+    if (name !== undefined) this.#requireName(name);
+    try {
+      return await this.#directory.statExactly(name ?? '.');
+    } catch (error) {
+      throw storageErrorFrom(error, 'file');
+    }
   }
 
   /**

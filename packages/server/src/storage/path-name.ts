@@ -46,6 +46,17 @@ export function pathText(dirName: string, fileName: string): string {
 }
 
 /**
+ * A file with its directories, relative to the root.
+ *
+ * @throws {StorageError} `ERR_NAME_INVALID` if empty, with a separator or `.` at the end, and as for a directory name
+ */
+export function parseFilePath(text: string): { readonly directory: string[]; readonly fileName: string } {
+  if (/(^|[/\\])\.?$/.test(text)) throw invalid('no file name');
+  const directory = parseDirectoryName(text);
+  return { directory, fileName: directory.pop()! };
+}
+
+/**
  * What every path that reaches the disk has passed, also one that did not come through `parseDirectoryName`.
  *
  * @throws {StorageError} `ERR_NAME_INVALID`

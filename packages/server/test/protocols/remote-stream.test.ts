@@ -1,0 +1,766 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { type RawPeer, splitEvery } from '@sluice/testkit';
+import { encodePacket, type Field, MAX_READ_BYTES, ProtocolFlag } from '@sluice/wire';
+import { slowDisk } from '../support/slow-disk.js';
+import { answer, ask, eventually, login, request, TestServer } from '../support/test-server.js';
+
+const { Upload, Download, RemoteStream } = ProtocolFlag;
+
+const done = (command: string, ...lines: string[]): string[] => [`Command=${command}`, 'Code=0', ...lines];
+
+function openFile(fileName: string, mode: number | string = 1, extra: Field[] = []): Uint8Array {
+  return request('OpenFile', [['FileName', fileName], ['Mode', mode], ...extra]);
+}
+
+/** A connection that has a file open. */
+async function opened(server: TestServer, fileName: string, mode = 1): Promise<RawPeer> {
+  const peer = await server.login(RemoteStream);
+  await peer.send(openFile(fileName, mode));
+  assert.deepEqual(await answer(peer), done('OpenFile'));
+  return peer;
+}
+
+/** Sends a request that is refused. @returns the code; the answer has Code, Message and no data (D39) */
+async function refusal(peer: RawPeer, command: string, fields: Field[] = [], data?: Uint8Array): Promise<number> {
+  await peer.send(request(command, fields, data));
+  const packet = await peer.nextPacket();
+  assert.match(
+    packet.text,
+    new RegExp(`^\\[Response\\]\r\nCommand=${command}\r\nCode=[1-9][0-9]*\r\nMessage=[^\r\n]*$`),
+  );
+  assert.equal(packet.data.length, 0);
+  return Number(/Code=(\d+)/.exec(packet.text)?.[1]);
+}
+
+/** The bytes that Read returns. */
+async function read(peer: RawPeer, count: number, command = 'Read', fields: Field[] = []): Promise<Buffer> {
+  await peer.send(request(command, [...fields, ['Count', count]]));
+  const { text, data } = await peer.nextPacket();
+  assert.equal(text, `[Response]\r\nCommand=${command}\r\nCode=0\r\nCount=${data.length}`);
+  return Buffer.from(data);
+}
+
+function write(data: Uint8Array | string, count?: number | string): Uint8Array {
+  const bytes = Buffer.from(data as string);
+  return request('Write', count === undefined ? [] : [['Count', count]], bytes);
+}
+
+describe('RemoteStream without a login (D25)', () => {
+  it('refuses every command with code 8, and does not touch a file', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), 'secret');
+    using peer = await server.connect();
+    await peer.send(Uint8Array.of(RemoteStream));
+    for (const command of ['FileExists', 'OpenFile', 'Read', 'Write', 'GetSize', 'CloseFile', 'Nonsense']) {
+      const fields: Field[] = [
+        ['FileName', 'f'],
+        ['Mode', 1],
+        ['Count', 1],
+      ];
+      assert.equal(await refusal(peer, command, fields), 8, command);
+    }
+    assert.equal(await readFile(server.path('f'), 'utf8'), 'secret');
+  });
+
+  it('is open to anybody when the server is told so, below the root and nowhere else', async () => {
+    await using server = await TestServer.start({ openProtocols: ['remote-stream'] });
+    using peer = await server.connect();
+    await peer.send(Uint8Array.of(RemoteStream), openFile('f'), write('abc'));
+    assert.deepEqual(await answer(peer), done('OpenFile'));
+    assert.deepEqual(await answer(peer), done('Write', 'Count=3'));
+    assert.equal(
+      await refusal(peer, 'OpenFile', [
+        ['FileName', '../f'],
+        ['Mode', 0],
+      ]),
+      6,
+    );
+    assert.equal(await readFile(server.path('f'), 'utf8'), 'abc');
+    assert.deepEqual(await ask(peer, 'Active'), done('Active'));
+  });
+});
+
+describe('FileExists (specification 8)', () => {
+  it('answers 0 for a file, and 9 for what is missing or is no file', async () => {
+    await using server = await TestServer.start();
+    await mkdir(server.path('a/b'), { recursive: true });
+    await writeFile(server.path('a/b/f'), '');
+    await symlink('b/f', server.path('a/link'));
+    using peer = await server.login(RemoteStream);
+    for (const name of ['a/b/f', 'a\\b\\f', 'a//b/./f'])
+      assert.deepEqual(await ask(peer, 'FileExists', [['FileName', name]]), done('FileExists'), name);
+    for (const name of ['a/b/g', 'x/f', 'a/b/f/g', 'a/b', 'a/link', 'f'])
+      assert.equal(await refusal(peer, 'FileExists', [['FileName', name]]), 9, name);
+    assert.equal(await refusal(peer, 'FileExists'), 6);
+  });
+});
+
+describe('names of RemoteStream (D26)', () => {
+  const names = [
+    '/f',
+    '\\f',
+    '../f',
+    'd/../../f',
+    '..',
+    'C:\\f',
+    'c:',
+    '',
+    '.',
+    'd/',
+    'd/.',
+    'f\0',
+    '.sluice/users.json',
+    '.sluice',
+    '.SLUICE',
+  ];
+  for (const name of names) {
+    it(`does not take ${JSON.stringify(name)}`, async () => {
+      await using server = await TestServer.start();
+      await mkdir(server.path('.sluice'));
+      await mkdir(server.path('d'));
+      await writeFile(server.path('.sluice/users.json'), 'x');
+      using peer = await server.login(RemoteStream);
+      assert.equal(await refusal(peer, 'FileExists', [['FileName', name]]), 6);
+      for (const mode of [0, 1])
+        assert.equal(
+          await refusal(peer, 'OpenFile', [
+            ['FileName', name],
+            ['Mode', mode],
+          ]),
+          6,
+        );
+      assert.deepEqual((await readdir(server.root)).sort(), ['.sluice', 'd']);
+    });
+  }
+
+  it('are not followed where they are links', async () => {
+    await using server = await TestServer.start();
+    await using outside = await TestServer.start();
+    await writeFile(outside.path('f'), 'secret');
+    await symlink(outside.root, server.path('d'));
+    await symlink(outside.path('f'), server.path('l'));
+    using peer = await server.login(RemoteStream);
+    for (const mode of [0, 1]) {
+      assert.equal(
+        await refusal(peer, 'OpenFile', [
+          ['FileName', 'd/f'],
+          ['Mode', mode],
+        ]),
+        9,
+      );
+      assert.equal(
+        await refusal(peer, 'OpenFile', [
+          ['FileName', 'l'],
+          ['Mode', mode],
+        ]),
+        6,
+      );
+    }
+  });
+});
+
+describe('OpenFile (specification 8)', () => {
+  it('opens what is there without changing it, at position 0', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), 'abc');
+    for (const mode of [0, 1]) {
+      using peer = await opened(server, 'f', mode);
+      assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', 'Position=0'));
+      assert.deepEqual(await ask(peer, 'GetSize'), done('GetSize', 'Size=3'));
+      assert.deepEqual(await ask(peer, 'CloseFile'), done('CloseFile'));
+    }
+    assert.equal(await readFile(server.path('f'), 'utf8'), 'abc');
+  });
+
+  it('makes a missing file in mode 1, and not in mode 0, which answers 9 (D38)', async () => {
+    await using server = await TestServer.start();
+    using peer = await server.login(RemoteStream);
+    assert.equal(
+      await refusal(peer, 'OpenFile', [
+        ['FileName', 'f'],
+        ['Mode', 0],
+      ]),
+      9,
+    );
+    assert.deepEqual(await readdir(server.root), []);
+    await peer.send(openFile('f', 1));
+    assert.deepEqual(await answer(peer), done('OpenFile'));
+    assert.deepEqual(await readdir(server.root), ['f']);
+  });
+
+  it('answers 9 in a missing directory, in both modes (D11)', async () => {
+    await using server = await TestServer.start();
+    using peer = await server.login(RemoteStream);
+    for (const mode of [0, 1])
+      assert.equal(
+        await refusal(peer, 'OpenFile', [
+          ['FileName', 'd/f'],
+          ['Mode', mode],
+        ]),
+        9,
+      );
+  });
+
+  it('answers 6 for a directory, in both modes (D11)', async () => {
+    await using server = await TestServer.start();
+    await mkdir(server.path('d'));
+    using peer = await server.login(RemoteStream);
+    for (const mode of [0, 1])
+      assert.equal(
+        await refusal(peer, 'OpenFile', [
+          ['FileName', 'd'],
+          ['Mode', mode],
+        ]),
+        6,
+      );
+  });
+
+  for (const mode of ['', '2', '-1', '65536', '0x1', '1.0', 'r']) {
+    it(`answers 6 for the mode "${mode}", and makes no file`, async () => {
+      await using server = await TestServer.start();
+      using peer = await server.login(RemoteStream);
+      assert.equal(
+        await refusal(peer, 'OpenFile', [
+          ['FileName', 'f'],
+          ['Mode', mode],
+        ]),
+        6,
+      );
+      assert.deepEqual(await readdir(server.root), []);
+    });
+  }
+
+  it('answers 6 without a name or a mode', async () => {
+    await using server = await TestServer.start();
+    using peer = await server.login(RemoteStream);
+    assert.equal(await refusal(peer, 'OpenFile', [['Mode', 1]]), 6);
+    assert.equal(await refusal(peer, 'OpenFile', [['FileName', 'f']]), 6);
+  });
+
+  it('closes the file that was open, also when the second one cannot be opened, but not for a bad key (D38)', async () => {
+    await using server = await TestServer.start();
+    using peer = await opened(server, 'f');
+    using other = await server.login(RemoteStream);
+    assert.equal(
+      await refusal(other, 'OpenFile', [
+        ['FileName', 'f'],
+        ['Mode', 0],
+      ]),
+      11,
+    );
+    assert.equal(
+      await refusal(peer, 'OpenFile', [
+        ['FileName', 'g'],
+        ['Mode', 9],
+      ]),
+      6,
+    );
+    assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', 'Position=0'));
+    assert.equal(
+      await refusal(peer, 'OpenFile', [
+        ['FileName', 'g'],
+        ['Mode', 0],
+      ]),
+      9,
+    );
+    assert.equal(await refusal(peer, 'GetPosition'), 10);
+    await other.send(openFile('f', 0));
+    assert.deepEqual(await answer(other), done('OpenFile'));
+  });
+
+  it('opens the file again that it has open', async () => {
+    await using server = await TestServer.start();
+    using peer = await opened(server, 'f');
+    for (const mode of [1, 0, 1]) {
+      await peer.send(openFile('f', mode));
+      assert.deepEqual(await answer(peer), done('OpenFile'));
+    }
+  });
+});
+
+describe('a file that somebody has open', () => {
+  it('is read by any number, and written by one who is alone with it', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), 'abc');
+    using reader = await opened(server, 'f', 0);
+    using second = await opened(server, 'f', 0);
+    using writer = await server.login(RemoteStream);
+    assert.equal(
+      await refusal(writer, 'OpenFile', [
+        ['FileName', 'f'],
+        ['Mode', 1],
+      ]),
+      11,
+    );
+    await ask(reader, 'CloseFile');
+    assert.equal(
+      await refusal(writer, 'OpenFile', [
+        ['FileName', 'f'],
+        ['Mode', 1],
+      ]),
+      11,
+    );
+    second.destroy();
+    await eventually('closed', () => server.server.listener.connections.size === 2);
+    await writer.send(openFile('f'));
+    assert.deepEqual(await answer(writer), done('OpenFile'));
+    assert.equal(
+      await refusal(reader, 'OpenFile', [
+        ['FileName', 'f'],
+        ['Mode', 0],
+      ]),
+      11,
+    );
+  });
+
+  it('is in use for uploads and downloads while it is open for writing, and not taken over', async () => {
+    await using server = await TestServer.start();
+    using writer = await opened(server, 'f');
+    using uploader = await server.login(Upload);
+    using downloader = await server.login(Download);
+    const named: Field[] = [
+      ['DirName', ''],
+      ['FileName', 'f'],
+    ];
+    assert.equal(await refusal(uploader, 'Upload', named), 11);
+    assert.equal(await refusal(downloader, 'Download', [...named, ['FileSize', 0], ['PacketSize', 1]]), 11);
+    await ask(writer, 'CloseFile');
+    assert.deepEqual(await ask(uploader, 'Upload', named), done('Upload', 'FileSize=0'));
+    for (const mode of [0, 1])
+      assert.equal(
+        await refusal(writer, 'OpenFile', [
+          ['FileName', 'f'],
+          ['Mode', mode],
+        ]),
+        11,
+      );
+  });
+});
+
+describe('the position', () => {
+  const moves: [string, [offset: number | string, origin: number | string], number | string][] = [
+    ['from the start', [3, 0], 3],
+    ['from the position, forwards', [1, 1], 6],
+    ['from the position, backwards', [-4, 1], 1],
+    ['from the end, backwards', [-2, 2], 1022],
+    ['from the end, to it', [0, 2], 1024],
+    ['beyond the end', [2, 2], 1026],
+    ['far beyond the end', ['9007199254740991', 0], '9007199254740991'],
+  ];
+  for (const [what, [offset, origin], expected] of moves) {
+    it(`is moved by Seek ${what}`, async () => {
+      await using server = await TestServer.start();
+      await writeFile(server.path('f'), Buffer.alloc(1024));
+      using peer = await opened(server, 'f', 0);
+      assert.deepEqual(await ask(peer, 'SetPosition', [['Position', 5]]), done('SetPosition'));
+      assert.deepEqual(
+        await ask(peer, 'Seek', [
+          ['Offset', offset],
+          ['SeekOrigin', origin],
+        ]),
+        done('Seek', `Offset=${expected}`),
+      );
+      assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', `Position=${expected}`));
+    });
+  }
+
+  const refused: [string, string, Field[]][] = [
+    [
+      'Seek to before the start',
+      'Seek',
+      [
+        ['Offset', -6],
+        ['SeekOrigin', 1],
+      ],
+    ],
+    [
+      'Seek to a negative place from the start',
+      'Seek',
+      [
+        ['Offset', -1],
+        ['SeekOrigin', 0],
+      ],
+    ],
+    [
+      'Seek to before the start from the end',
+      'Seek',
+      [
+        ['Offset', -1025],
+        ['SeekOrigin', 2],
+      ],
+    ],
+    [
+      'Seek by the smallest 64-bit number',
+      'Seek',
+      [
+        ['Offset', '-9223372036854775808'],
+        ['SeekOrigin', 1],
+      ],
+    ],
+    [
+      'Seek by the largest 64-bit number, which does not wrap',
+      'Seek',
+      [
+        ['Offset', '9223372036854775807'],
+        ['SeekOrigin', 1],
+      ],
+    ],
+    [
+      'Seek by more than 64 bits',
+      'Seek',
+      [
+        ['Offset', '9223372036854775808'],
+        ['SeekOrigin', 0],
+      ],
+    ],
+    [
+      'Seek to 2^53',
+      'Seek',
+      [
+        ['Offset', '9007199254740992'],
+        ['SeekOrigin', 0],
+      ],
+    ],
+    [
+      'Seek from a fourth origin',
+      'Seek',
+      [
+        ['Offset', 0],
+        ['SeekOrigin', 3],
+      ],
+    ],
+    [
+      'Seek from a negative origin',
+      'Seek',
+      [
+        ['Offset', 0],
+        ['SeekOrigin', -1],
+      ],
+    ],
+    ['Seek without an origin', 'Seek', [['Offset', 0]]],
+    ['Seek without an offset', 'Seek', [['SeekOrigin', 0]]],
+    ['SetPosition to a negative place', 'SetPosition', [['Position', -1]]],
+    ['SetPosition to 2^53', 'SetPosition', [['Position', '9007199254740992']]],
+    ['SetPosition without a place', 'SetPosition', []],
+    ['SetPosition to no number', 'SetPosition', [['Position', 'x']]],
+  ];
+  for (const [what, command, fields] of refused) {
+    it(`stays where it is when code 6 answers ${what} (D41)`, async () => {
+      await using server = await TestServer.start();
+      await writeFile(server.path('f'), Buffer.alloc(1024));
+      using peer = await opened(server, 'f', 0);
+      await ask(peer, 'SetPosition', [['Position', 5]]);
+      assert.equal(await refusal(peer, command, fields), 6);
+      assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', 'Position=5'));
+    });
+  }
+});
+
+describe('Read (specification 8)', () => {
+  it('returns what was asked for, then less at the end of the file, then nothing, with Code before Count', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), 'abcdefg');
+    using peer = await opened(server, 'f', 0);
+    assert.equal((await read(peer, 5)).toString(), 'abcde');
+    assert.equal((await read(peer, 5)).toString(), 'fg');
+    assert.equal((await read(peer, 5)).toString(), '');
+    assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', 'Position=7'));
+    await ask(peer, 'SetPosition', [['Position', 100]]);
+    assert.equal((await read(peer, 5)).length, 0);
+    assert.equal((await read(peer, 0)).length, 0);
+    assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', 'Position=100'));
+  });
+
+  for (const size of [1, 9, 10, 99, 100, 4096, 32_768, 32_769, 262_144, 262_145, 1_000_000, MAX_READ_BYTES]) {
+    for (const pacing of ['fast', 'thread pool', 'changing'] as const) {
+      it(`returns ${size} bytes at once, and those in front of the end, with a disk that is ${pacing}`, async () => {
+        await using server = await TestServer.start();
+        const content = Buffer.alloc(size, 'sluice, not zeros; ');
+        await writeFile(server.path('f'), content);
+        using disk = pacing === 'fast' ? undefined : slowDisk((await stat(server.root)).dev, pacing);
+        void disk;
+        using peer = await opened(server, 'f', 0);
+        assert.ok((await read(peer, size)).equals(content));
+        await ask(peer, 'Seek', [
+          ['Offset', -Math.min(7, size)],
+          ['SeekOrigin', 2],
+        ]);
+        assert.ok((await read(peer, size)).equals(content.subarray(-7)));
+      });
+    }
+  }
+
+  for (const count of [-1, MAX_READ_BYTES + 1, 2_147_483_647, '2147483648', '', 'x']) {
+    it(`answers 6 for a Count of ${count}, with no data, and goes on (D39)`, async () => {
+      await using server = await TestServer.start();
+      await writeFile(server.path('f'), 'abc');
+      using peer = await opened(server, 'f', 0);
+      assert.equal(await refusal(peer, 'Read', [['Count', count]]), 6);
+      assert.equal((await read(peer, 3)).toString(), 'abc');
+    });
+  }
+
+  it('answers 6 without Count and 10 without a file, and never with bytes of an earlier file (D39)', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), 'secret');
+    using peer = await server.login(RemoteStream);
+    assert.equal(await refusal(peer, 'Read', [['Count', 6]]), 10);
+    assert.equal(await refusal(peer, 'Read'), 6);
+    await peer.send(openFile('f', 0));
+    await answer(peer);
+    await read(peer, 6);
+    await ask(peer, 'CloseFile');
+    assert.equal(await refusal(peer, 'Read', [['Count', 6]]), 10);
+    assert.equal(await refusal(peer, 'Read'), 6);
+  });
+
+  it('sees what the file has become', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), 'abcdef');
+    using peer = await opened(server, 'f', 0);
+    await truncate(server.path('f'), 2);
+    assert.equal((await read(peer, 6)).toString(), 'ab');
+    assert.deepEqual(await ask(peer, 'GetSize'), done('GetSize', 'Size=2'));
+  });
+});
+
+describe('Write (specification 8)', () => {
+  it('writes the whole data at the position, and moves it', async () => {
+    await using server = await TestServer.start();
+    using peer = await opened(server, 'f');
+    await peer.send(write('abcdef', 6), write('gh'), write(''));
+    for (const count of [6, 2, 0]) assert.deepEqual(await answer(peer), done('Write', `Count=${count}`));
+    await ask(peer, 'SetPosition', [['Position', 1]]);
+    await peer.send(write('BC'));
+    assert.deepEqual(await answer(peer), done('Write', 'Count=2'));
+    assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', 'Position=3'));
+    assert.equal(await readFile(server.path('f'), 'utf8'), 'aBCdefgh');
+  });
+
+  it('extends the file with zeros when the position is beyond the end', async () => {
+    await using server = await TestServer.start();
+    using peer = await opened(server, 'f');
+    await ask(peer, 'Seek', [
+      ['Offset', 3],
+      ['SeekOrigin', 2],
+    ]);
+    await peer.send(write('x'));
+    assert.deepEqual(await answer(peer), done('Write', 'Count=1'));
+    assert.equal(await readFile(server.path('f'), 'latin1'), '\0\0\0x');
+  });
+
+  for (const count of [0, 2, 4, -1, 'x']) {
+    it(`answers 6 and writes nothing when Count is ${count} and the data has 3 bytes (D40)`, async () => {
+      await using server = await TestServer.start();
+      using peer = await opened(server, 'f');
+      assert.equal(await refusal(peer, 'Write', [['Count', count]], Buffer.from('abc')), 6);
+      assert.deepEqual(await ask(peer, 'GetSize'), done('GetSize', 'Size=0'));
+      assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', 'Position=0'));
+    });
+  }
+
+  it('answers 6 on a file that is open for reading (D40), as SetSize does', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), 'abc');
+    using peer = await opened(server, 'f', 0);
+    assert.equal(await refusal(peer, 'Write', [], Buffer.from('x')), 6);
+    assert.equal(await refusal(peer, 'SetSize', [['Size', 0]]), 6);
+    assert.equal((await read(peer, 3)).toString(), 'abc');
+  });
+
+  it('answers 10 without a file, and 6 for a bad Count before that', async () => {
+    await using server = await TestServer.start();
+    using peer = await server.login(RemoteStream);
+    assert.equal(await refusal(peer, 'Write', [['Count', 1]], Buffer.from('x')), 10);
+    assert.equal(await refusal(peer, 'Write', [['Count', 2]], Buffer.from('x')), 6);
+  });
+
+  it('answers 6 where the file would be larger than it can be (D11)', async () => {
+    await using server = await TestServer.start();
+    using peer = await opened(server, 'f');
+    await ask(peer, 'SetPosition', [['Position', '9007199254740991']]);
+    assert.equal(await refusal(peer, 'Write', [], Buffer.from('x')), 6);
+    assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', 'Position=9007199254740991'));
+  });
+
+  for (const pacing of ['fast', 'thread pool', 'changing'] as const) {
+    for (const bytes of [1, 300, 65_536, 262_145, 5_000_000]) {
+      it(`writes ${bytes} bytes that come in pieces to a disk that is ${pacing}, one after the other`, async () => {
+        await using server = await TestServer.start();
+        using disk = pacing === 'fast' ? undefined : slowDisk((await stat(server.root)).dev, pacing);
+        void disk;
+        using peer = await opened(server, 'f');
+        const content = Buffer.alloc(bytes, 'sluice, not zeros; ');
+        const all = Buffer.concat([write(content), write(content.subarray(0, 5)), request('GetPosition')]);
+        for (const piece of splitEvery(all, Math.ceil(all.length / 7))) await peer.send(piece);
+        assert.deepEqual(await answer(peer), done('Write', `Count=${bytes}`));
+        assert.deepEqual(await answer(peer), done('Write', `Count=${Math.min(5, bytes)}`));
+        assert.deepEqual(await answer(peer), done('GetPosition', `Position=${bytes + Math.min(5, bytes)}`));
+        assert.ok((await readFile(server.path('f'))).equals(Buffer.concat([content, content.subarray(0, 5)])));
+      });
+    }
+  }
+});
+
+describe('SetSize (specification 8)', () => {
+  it('cuts and extends, and moves a position beyond the new end to it', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), 'abcdef');
+    using peer = await opened(server, 'f');
+    await ask(peer, 'SetPosition', [['Position', 5]]);
+    assert.deepEqual(await ask(peer, 'SetSize', [['Size', 3]]), done('SetSize'));
+    assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', 'Position=3'));
+    assert.deepEqual(await ask(peer, 'SetSize', [['Size', 5]]), done('SetSize'));
+    assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', 'Position=3'));
+    assert.deepEqual(await ask(peer, 'GetSize'), done('GetSize', 'Size=5'));
+    assert.equal(await readFile(server.path('f'), 'latin1'), 'abc\0\0');
+  });
+
+  for (const size of [-1, '9007199254740992', '9223372036854775807', '9223372036854775808', '', undefined]) {
+    it(`answers 6 for a size of ${size}, also without a file`, async () => {
+      await using server = await TestServer.start();
+      using peer = await opened(server, 'f');
+      const fields: Field[] = size === undefined ? [] : [['Size', size]];
+      assert.equal(await refusal(peer, 'SetSize', fields), 6);
+      await ask(peer, 'CloseFile');
+      assert.equal(await refusal(peer, 'SetSize', fields), 6);
+      assert.equal(await refusal(peer, 'SetSize', [['Size', 1]]), 10);
+    });
+  }
+
+  it('answers 6 for a size that the file system does not take (D11)', async () => {
+    await using server = await TestServer.start();
+    using peer = await opened(server, 'f');
+    const size = 2 ** 53 - 1;
+    // Some file systems take any size; whatever they say, it is answered.
+    await peer.send(request('SetSize', [['Size', size]]));
+    const code = (await answer(peer))[1];
+    assert.ok(code === 'Code=6' || code === 'Code=0', code);
+  });
+});
+
+describe('commands without a file', () => {
+  const commands: [string, Field[]][] = [
+    ['GetSize', []],
+    ['GetPosition', []],
+    ['SetPosition', [['Position', 0]]],
+    [
+      'Seek',
+      [
+        ['Offset', 0],
+        ['SeekOrigin', 0],
+      ],
+    ],
+    ['CloseFile', []],
+  ];
+  for (const [command, fields] of commands) {
+    it(`${command} answers 10, before the first and after the last`, async () => {
+      await using server = await TestServer.start();
+      using peer = await server.login(RemoteStream);
+      assert.equal(await refusal(peer, command, fields), 10);
+      await peer.send(openFile('f'));
+      await answer(peer);
+      await ask(peer, 'CloseFile');
+      assert.equal(await refusal(peer, command, fields), 10);
+    });
+  }
+});
+
+describe('a RemoteStream connection', () => {
+  it('answers an unknown command with code 1, and a missing one with 5, and stays open (D27, D20)', async () => {
+    await using server = await TestServer.start();
+    using peer = await opened(server, 'f');
+    for (const command of ['Rename', 'Upload', 'Data', 'ReadAt', 'WriteAt', 'Sync', 'Stat', 'ResumeFile'])
+      assert.equal(await refusal(peer, command), 1, command);
+    await peer.send(encodePacket(Buffer.from('[Request]\r\nA=1')));
+    assert.deepEqual((await answer(peer)).slice(0, 2), ['Command=', 'Code=5']);
+    assert.deepEqual(await ask(peer, 'Active'), done('Active'));
+  });
+
+  it('repeats the command as it was spelled', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), 'abc');
+    using peer = await opened(server, 'f', 0);
+    assert.equal((await read(peer, 3, 'rEAD')).toString(), 'abc');
+    assert.deepEqual(await ask(peer, 'getsize'), done('getsize', 'Size=3'));
+  });
+
+  it('shows a client that has not asked for extensions none of them, whatever keys it sends', async () => {
+    await using server = await TestServer.start();
+    using peer = await server.login(RemoteStream);
+    const keys: Field[] = [
+      ['Tag', 7],
+      ['Handle', 3],
+      ['KeepMs', 1000],
+    ];
+    await peer.send(openFile('f', 1, keys));
+    assert.deepEqual(await answer(peer), done('OpenFile'));
+    assert.deepEqual(
+      await ask(peer, 'GetSize', [
+        ['Tag', 'x'],
+        ['Handle', 64],
+      ]),
+      done('GetSize', 'Size=0'),
+    );
+  });
+
+  it('answers requests one after the other, whatever the pieces they come in', async () => {
+    await using server = await TestServer.start();
+    const requests = Buffer.concat([
+      Uint8Array.of(RemoteStream),
+      login(),
+      openFile('f'),
+      write('deadbeef'),
+      request('Seek', [
+        ['Offset', -6],
+        ['SeekOrigin', 2],
+      ]),
+      request('Read', [['Count', 4]]),
+      request('SetSize', [['Size', 3]]),
+      request('GetPosition'),
+      request('CloseFile'),
+    ]);
+    let expected: string | undefined;
+    for (let size = requests.length; size > 0; size = size > 60 ? size - 41 : size - 1) {
+      using peer = await server.connect();
+      for (const piece of splitEvery(requests, size)) await peer.send(piece);
+      for (let i = 0; i < 8; i++) await peer.nextPacket();
+      const received = peer.received.toString('latin1');
+      expected ??= received;
+      assert.equal(received, expected, `${size} bytes at a time`);
+    }
+    assert.match(expected!, /Command=Read\r\nCode=0\r\nCount=4adbe/);
+  });
+
+  it('answers what came before the end of the sending side, then closes, and the file with it', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), 'abc');
+    using disk = slowDisk((await stat(server.root)).dev, 'thread pool');
+    void disk;
+    using peer = await opened(server, 'f');
+    void peer.send(request('Read', [['Count', 3]]));
+    peer.halfClose();
+    assert.match((await peer.waitForClose()).toString(), /Count=3abc$/);
+    using other = await server.login(RemoteStream);
+    await eventually('closed', async () => {
+      await other.send(openFile('f'));
+      return (await answer(other))[1] === 'Code=0';
+    });
+  });
+
+  it('reads no more requests of a peer that does not read its answers (D44)', async () => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), Buffer.alloc(100_000, 1));
+    using peer = await opened(server, 'f', 0);
+    peer.pause();
+    const round = Buffer.concat([request('SetPosition', [['Position', 0]]), request('Read', [['Count', 100_000]])]);
+    for (let i = 0; i < 1000; i++) void peer.send(round);
+    const [connection] = server.server.listener.connections;
+    await eventually('the queue is full', () => (connection?.queuedBytes ?? 0) > 512 << 10);
+    assert.ok((connection?.queuedBytes ?? 0) < 2 << 20);
+    peer.resume();
+    for (let i = 0; i < 2000; i++) await peer.nextPacket();
+  });
+});
