@@ -62,8 +62,11 @@ export const readOnly = defineCommand({
 export const logLevel = defineCommand({
   name: 'log-level',
   summary: 'Show or change what a server logs',
-  usage: '[URL] [error|warn|info|debug]',
-  notes: ['It is as --log-level says again when the server starts again.', ADMIN_NOTE],
+  usage: '[URL] [LEVEL]',
+  notes: [
+    'LEVEL is error, warn, info or debug. It is as --log-level says again when the server starts again.',
+    ADMIN_NOTE,
+  ],
   options: serverOptions,
   examples: [{ line: 'sluice log-level debug', purpose: 'to see every connection come and go' }],
   async run(invocation) {
