@@ -105,6 +105,55 @@ describe('outbound queue', () => {
     assert.ok(target.content.every((byte) => byte === 1));
   });
 
+  it('lets messages be written in place, in their order among the others', () => {
+    const { target, queue } = open({ highWaterMarkBytes: 1 << 20, hardLimitBytes: 1 << 20 });
+    const inPlace = (message: string, maxBytes: number) =>
+      queue.sendInPlace(maxBytes, (memory, at) => Buffer.from(memory.buffer, memory.byteOffset).write(message, at));
+    queue.send(Buffer.from('1 '));
+    assert.equal(inPlace('22 ', 3), 'sent');
+    assert.equal(inPlace('333 ', 60_000), 'sent'); // less than it had room for
+    queue.send(Buffer.from('4 '));
+    inPlace('55 ', 60_000); // no room left in what is collected
+    inPlace('666 ', 100_000); // more than is collected at all
+    inPlace('7', 1);
+    queue.flush();
+    assert.equal(text(target.content), '1 22 333 4 55 666 7');
+    assert.equal(queue.sentBytes, 19);
+  });
+
+  it('queues nothing of a message in place that fails, or is empty', async () => {
+    const { target, queue } = open();
+    const fail = () => {
+      throw new Error('no disk');
+    };
+    assert.throws(() => queue.sendInPlace(10, fail), /no disk/);
+    assert.equal(queue.queuedBytes, 0);
+    assert.equal(
+      queue.sendInPlace(10, () => 0),
+      'sent',
+    );
+    await nextTick();
+    assert.equal(target.writes.length, 0);
+    queue.send(Buffer.from('a'));
+    assert.throws(() => queue.sendInPlace(10, fail), /no disk/);
+    queue.send(Buffer.from('b'));
+    queue.flush();
+    assert.equal(text(target.content), 'ab');
+  });
+
+  it('refuses a message in place that has no room below the hard limit, without asking for it', () => {
+    const { queue } = open({ hardLimitBytes: 100 });
+    assert.equal(
+      queue.sendInPlace(101, () => assert.fail('asked')),
+      'refused',
+    );
+    queue.close();
+    assert.equal(
+      queue.sendInPlace(1, () => assert.fail('asked')),
+      'refused',
+    );
+  });
+
   it('writes what it owns itself, behind what was sent before and in front of what is sent after', () => {
     const { target, queue } = open();
     const owned = Buffer.from('owned ');
