@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { utimes, writeFile } from 'node:fs/promises';
 import { before, describe, it } from 'node:test';
 import type { RawPeer } from '@sluice/testkit';
 import {
   canonicalResultCode,
   decodeCommandText,
+  encodePacket,
+  encodeSetPositionRequest,
   ProtocolFlag,
   ResultCode,
   requestText,
@@ -72,6 +75,68 @@ describe('docs/protocol.md', () => {
     await downloader.send(Uint8Array.of(ProtocolFlag.Download), example('login-request'));
     await downloader.send(example('digest-name-request'));
     await expect(downloader, ['login-response', 'digest-response']);
+  });
+
+  it('shows what a server answers: a remote file', async () => {
+    await using server = await TemporaryServer.start();
+    using peer = await server.connect();
+    await peer.send(Uint8Array.of(ProtocolFlag.RemoteStream), example('login-request'));
+    await peer.send(example('openfile-request'), example('write-request'), example('seek-request'));
+    await peer.send(example('read-request'), example('closefile-request'));
+    await expect(peer, [
+      'login-response',
+      'openfile-response',
+      'write-response',
+      'seek-response',
+      'read-response',
+      'closefile-response',
+    ]);
+  });
+
+  it('shows what a server answers: the extensions of remote files', async () => {
+    await using server = await TemporaryServer.start();
+    await writeFile(server.path('u.bin'), Uint8Array.of(0xde, 0xad, 0xbe, 0xef));
+    using peer = await server.connect();
+    await peer.send(Uint8Array.of(ProtocolFlag.RemoteStream), example('login-remote-request'));
+    await peer.send(example('openfile-request'), example('readat-request'), example('closefile-request'));
+    await peer.send(example('stat-missing-request'), example('openfile-handle-request'));
+    await peer.send(example('writeat-request'), example('sync-request'));
+    const answers = [
+      'login-remote-response',
+      'openfile-handle-response', // without a Handle it is the same
+      'readat-response',
+      'closefile-response',
+      'stat-missing-response',
+      'openfile-handle-response',
+      'writeat-response',
+      'sync-response',
+    ];
+    await expect(peer, answers);
+    await utimes(server.path('u.bin'), new Date('2026-01-01T00:00:00Z'), new Date('2026-01-01T00:00:00Z'));
+    await peer.send(example('stat-request'));
+    await expect(peer, [...answers, 'stat-response']);
+  });
+
+  it('shows what a server answers: a remote file that outlives its connection', async () => {
+    await using server = await TemporaryServer.start();
+    await writeFile(server.path('u.bin'), Uint8Array.of(0xde, 0xad, 0xbe, 0xef));
+    const [, shownToken = ''] = /ResumeToken=([0-9a-f]+)/.exec(example('resumefile-request').toString('latin1')) ?? [];
+    using first = await server.connect();
+    await first.send(Uint8Array.of(ProtocolFlag.RemoteStream), example('login-remote-request'));
+    await first.send(example('openfile-keep-request'), encodePacket(encodeSetPositionRequest(2)));
+    for (let i = 0; i < 3; i++) await first.nextPacket();
+    const received = first.received.toString('latin1');
+    const [, token = ''] = /ResumeToken=([0-9a-f]+)/.exec(received) ?? [];
+    assert.ok(received.replace(token, shownToken).includes(example('openfile-keep-response').toString('latin1')));
+
+    const resume = Buffer.from(example('resumefile-request').toString('latin1').replace(shownToken, token), 'latin1');
+    using second = await server.connect();
+    await second.send(Uint8Array.of(ProtocolFlag.RemoteStream), example('login-remote-request'), resume);
+    await expect(second, ['login-remote-response', 'resumefile-response']);
+    await utimes(server.path('u.bin'), new Date(0), new Date(0));
+    using third = await server.connect();
+    await third.send(Uint8Array.of(ProtocolFlag.RemoteStream), example('login-remote-request'), resume);
+    await expect(third, ['login-remote-response', 'resumefile-changed-response']);
   });
 
   it('lists every code, with what it means', () => {

@@ -29,6 +29,10 @@ export class TemporaryServer implements AsyncDisposable {
     return `sluice://admin:admin@127.0.0.1:${this.#server.address.port}/`;
   }
 
+  path(name: string): string {
+    return path.join(this.#root, name);
+  }
+
   connect(): Promise<RawPeer> {
     return RawPeer.connect(this.#server.address.port);
   }
