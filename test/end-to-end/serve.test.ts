@@ -6,7 +6,14 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { RawPeer } from '@sluice/testkit';
-import { encodePacket, requestText } from '@sluice/wire';
+import {
+  encodeOpenFileRequest,
+  encodePacket,
+  encodeReadRequest,
+  FileMode,
+  requestText,
+  responseText,
+} from '@sluice/wire';
 import { Command, events, Scratch, ServeCommand, sluice, urlOf } from './support/command.js';
 
 const vectorFile = new URL('../../../../packages/wire/test/vectors.json', import.meta.url);
@@ -65,6 +72,16 @@ describe('a client of the original system (specification 13, 16.1)', () => {
       ],
     );
     assert.equal((await readFile(scratch.path('u.bin'))).toString('hex'), 'deadbeef');
+  });
+
+  it('reads through RemoteStream, byte for byte, without a login when the server is told so', async () => {
+    await using scratch = await Scratch.make();
+    await writeFile(scratch.path('u.bin'), Buffer.from('deadbeef', 'hex'));
+    await using server = await ServeCommand.start(scratch.folder, ['--open', 'remote-stream', '--keep-files', '0']);
+    using peer = await RawPeer.connect(server.port);
+    const open = encodePacket(encodeOpenFileRequest({ fileName: 'u.bin', mode: FileMode.Read }));
+    await exchange(peer, [Uint8Array.of(4), open], [Buffer.from(encodePacket(responseText('OpenFile', 0)))]);
+    await exchange(peer, [encodePacket(encodeReadRequest(100))], [vector('RemoteStream Read response, 4 bytes')]);
   });
 
   it('uploads 100,000 bytes in packets of 32 KiB without an Eof size', async () => {

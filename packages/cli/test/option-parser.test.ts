@@ -16,6 +16,7 @@ const table = {
   timeout: { kind: 'duration', placeholder: 'TIME', min: 1, max: 86_400_000, default: 6000, summary: '' },
   limit: { kind: 'bytes', placeholder: 'SIZE', min: 0, max: 2 ** 40, default: 65_536, summary: '' },
   level: { kind: 'choice', placeholder: 'LEVEL', choices: ['low', 'high'], default: 'low', summary: '' },
+  open: { kind: 'choices', placeholder: 'DOOR', choices: ['front', 'back'], summary: '' },
   listen: { kind: 'address', placeholder: 'HOST:PORT', default: '127.0.0.1:9999', summary: '' },
 } as const satisfies OptionTable;
 
@@ -32,15 +33,17 @@ describe('option parser', () => {
       timeout: 6000,
       limit: 65_536,
       level: 'low',
+      open: [],
       listen: { host: '127.0.0.1', port: 9999 },
     });
     assert.deepEqual([operands, given], [[], new Set()]);
   });
 
   it('converts every kind of value', () => {
-    const argv = '-rl -p8 --timeout=5m --limit 1MiB --level high --listen [::1]:0 --user a --user b --root=-x'.split(
-      ' ',
-    );
+    const argv =
+      '-rl -p8 --timeout=5m --limit 1MiB --level high --listen [::1]:0 --user a --user b --root=-x --open back --open front --open back'.split(
+        ' ',
+      );
     const { options } = parseOptions(table, argv);
     assert.deepEqual(options, {
       recursive: true,
@@ -52,6 +55,7 @@ describe('option parser', () => {
       timeout: 300_000,
       limit: 1_048_576,
       level: 'high',
+      open: ['back', 'front'],
       listen: { host: '::1', port: 0 },
     });
   });
@@ -82,6 +86,11 @@ describe('option parser', () => {
     ['an empty value', ['--parallel='], /^--parallel "" cannot be used/],
     ['a duration that is none', ['--timeout', 'soon'], /give 1ms to 1d, like 1500 \(ms\), 6s or 5m$/],
     ['an unknown choice', ['--level', 'mid'], /^--level mid cannot be used: give one of low, high$/],
+    [
+      'an unknown choice of several',
+      ['--open', 'back', '--open', 'side'],
+      /^--open side cannot be used: give one of front, back$/,
+    ],
     ['a port that is none', ['--listen', 'localhost:70000'], /give HOST:PORT/],
   ];
   for (const [what, argv, message] of mistakes) {

@@ -31,6 +31,7 @@ export class RemoteFile {
   readonly name: string;
   /** Where Read and Write go on, in bytes; may lie beyond the end. */
   position = 0;
+  #movedBytes = 0;
   readonly #path: FilePath;
   readonly #tree: DirectoryTree;
   readonly #handle: FileHandle;
@@ -118,6 +119,11 @@ export class RemoteFile {
     return this.#seen.size;
   }
 
+  /** Bytes read and written so far. */
+  get movedBytes(): number {
+    return this.#movedBytes;
+  }
+
   /** Whether a read of so many bytes is made at once, on the event loop. */
   readsDirectly(count: number): boolean {
     return count <= MAX_DIRECT_BYTES && this.#pace.isDirect;
@@ -137,6 +143,7 @@ export class RemoteFile {
         const bytes = readSync(this.#handle.fd, target, at + got, count - got, position + got);
         if (bytes === 0) break;
         got += bytes;
+        this.#movedBytes += bytes;
       }
     } catch (error) {
       throw storageErrorFrom(error, 'file');
@@ -155,6 +162,7 @@ export class RemoteFile {
         this.#recordPooled(count, startedMs);
         if (bytesRead === 0) break;
         got += bytesRead;
+        this.#movedBytes += bytesRead;
       }
       return got;
     });
@@ -179,6 +187,7 @@ export class RemoteFile {
       throw callErrorFrom(error);
     }
     this.#pace.record(performance.now() - startedMs);
+    this.#movedBytes += data.length;
   }
 
   #writePooled(data: Uint8Array, position: number): Promise<void> {
@@ -188,6 +197,7 @@ export class RemoteFile {
         const { bytesWritten } = await this.#handle.write(data, at, data.length - at, position + at);
         this.#recordPooled(data.length, startedMs);
         at += bytesWritten;
+        this.#movedBytes += bytesWritten;
       }
     });
   }

@@ -28,6 +28,7 @@ import {
   requireDataCount,
   SeekOrigin,
   streamResponseText,
+  type TransferRecord,
 } from '@sluice/wire';
 import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session } from '../protocol.js';
 import { parseDirectoryName, parseFilePath } from '../storage/path-name.js';
@@ -105,6 +106,12 @@ class RemoteStreamHandler implements ProtocolHandler, FileHolder {
 
   get isSending(): boolean {
     return !this.#flow.isIdle;
+  }
+
+  /** The file that was opened last, of those that are open. */
+  get transfer(): TransferRecord | undefined {
+    const file = [...this.#open.values()].at(-1);
+    return file && { direction: 'stream', name: file.name, doneBytes: file.movedBytes };
   }
 
   detach(file: RemoteFile): void {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
-import { describe, it } from 'node:test';
+import { mkdir, open, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { describe, it, type TestContext } from 'node:test';
 import { type RawPeer, splitEvery } from '@sluice/testkit';
-import { encodePacket, type Field, MAX_READ_BYTES, ProtocolFlag } from '@sluice/wire';
+import { decodeClientRecords, encodePacket, type Field, MAX_READ_BYTES, ProtocolFlag } from '@sluice/wire';
 import { slowDisk } from '../support/slow-disk.js';
 import { answer, ask, eventually, login, request, TestServer } from '../support/test-server.js';
 
@@ -762,5 +762,91 @@ describe('a RemoteStream connection', () => {
     assert.ok((connection?.queuedBytes ?? 0) < 2 << 20);
     peer.resume();
     for (let i = 0; i < 2000; i++) await peer.nextPacket();
+  });
+});
+
+describe('a disk that refuses', () => {
+  /** Makes a method of all file handles fail with a system error, until it is restored. */
+  async function failing(
+    t: TestContext,
+    server: TestServer,
+    method: 'read' | 'write' | 'datasync' | 'truncate',
+    code: string,
+  ) {
+    const handle = await open(server.path('f'));
+    const mock = t.mock.method(Object.getPrototypeOf(handle), method, async () => {
+      throw Object.assign(new Error(`${code}: text of the system, /path`), { code });
+    });
+    await handle.close();
+    return { [Symbol.dispose]: () => mock.mock.restore() };
+  }
+
+  const cases: ['read' | 'write' | 'truncate', string, Uint8Array, number][] = [
+    ['read', 'EIO', request('Read', [['Count', 3]]), 4],
+    ['write', 'EIO', write('xyz'), 4],
+    ['write', 'ENOSPC', write('xyz'), 4],
+    ['write', 'EDQUOT', write('xyz'), 4],
+    ['write', 'EFBIG', write('xyz'), 6],
+    ['truncate', 'ENOSPC', request('SetSize', [['Size', 1]]), 4],
+    ['truncate', 'EFBIG', request('SetSize', [['Size', 1]]), 6],
+    ['truncate', 'EINVAL', request('SetSize', [['Size', 1]]), 6],
+  ];
+  for (const [method, systemCode, bytes, code] of cases) {
+    it(`to ${method} with ${systemCode} makes the answer ${code}, without a word of the system, and the position stays (D11, D22)`, async (t) => {
+      await using server = await TestServer.start();
+      await writeFile(server.path('f'), 'abcdef');
+      using disk = slowDisk((await stat(server.root)).dev, 'thread pool');
+      void disk;
+      using peer = await opened(server, 'f');
+      await ask(peer, 'SetPosition', [['Position', 2]]);
+      {
+        using fault = await failing(t, server, method, systemCode);
+        void fault;
+        await peer.send(bytes);
+        const packet = await peer.nextPacket();
+        assert.match(packet.text, new RegExp(`\r\nCode=${code}\r\nMessage=[a-z ]+$`));
+        assert.doesNotMatch(packet.text, /path|system/);
+        assert.equal(packet.data.length, 0);
+      }
+      assert.deepEqual(await ask(peer, 'GetPosition'), done('GetPosition', 'Position=2'));
+      assert.equal((await read(peer, 9)).toString(), 'cdef');
+    });
+  }
+
+  it('to sync once makes every Sync of that open file fail: what it has forgotten would count as written', async (t) => {
+    await using server = await TestServer.start();
+    await writeFile(server.path('f'), '');
+    using peer = await server.login(RemoteStream, [['Features', '']]);
+    await peer.send(openFile('f'));
+    await answer(peer);
+    {
+      using fault = await failing(t, server, 'datasync', 'EIO');
+      void fault;
+      assert.equal(await refusal(peer, 'Sync'), 4);
+    }
+    assert.equal(await refusal(peer, 'Sync'), 4);
+    await peer.send(openFile('f'));
+    await answer(peer);
+    assert.deepEqual(await ask(peer, 'Sync'), done('Sync'));
+  });
+});
+
+describe('a remote file as operators see it', () => {
+  it('is the transfer of its connection, with the bytes that were moved', async () => {
+    await using server = await TestServer.start();
+    using peer = await opened(server, 'f');
+    await peer.send(write('abcdef'), request('SetPosition', [['Position', 0]]));
+    await answer(peer);
+    await answer(peer);
+    await read(peer, 4);
+    using control = await server.login(ProtocolFlag.Control, [['Features', '']]);
+    await control.send(request('ListClients'));
+    const { data } = await control.nextPacket();
+    const records = decodeClientRecords(data);
+    assert.deepEqual(records.find(({ protocol }) => protocol === 'RemoteStream')?.transfer, {
+      direction: 'stream',
+      name: 'f',
+      doneBytes: 10,
+    });
   });
 });

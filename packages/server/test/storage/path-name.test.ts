@@ -5,6 +5,7 @@ import {
   isStateDirectory,
   parseDirectoryName,
   parseFileName,
+  parseFilePath,
 } from '../../../../packages/server/dist/storage/path-name.js';
 import { StorageError } from '../../../../packages/server/dist/storage/storage-error.js';
 
@@ -117,4 +118,41 @@ describe('isStateDirectory', () => {
       assert.ok(!isStateDirectory(name), name);
     }
   });
+});
+
+describe('parseFilePath', () => {
+  const accepted: [string, string[], string][] = [
+    ['f', [], 'f'],
+    ['a/b\\f', ['a', 'b'], 'f'],
+    ['a//./f', ['a'], 'f'],
+    ['.f', [], '.f'],
+    ['a/f.', ['a'], 'f.'],
+  ];
+  for (const [text, directory, fileName] of accepted) {
+    it(`reads ${JSON.stringify(text)} as ${fileName} in ${directory.length} directories`, () => {
+      assert.deepEqual(parseFilePath(text), { directory, fileName });
+    });
+  }
+
+  for (const text of [
+    '',
+    '.',
+    '/',
+    'a/',
+    'a\\',
+    'a/.',
+    'a/..',
+    '..',
+    '/f',
+    '\\f',
+    '../f',
+    'c:',
+    'c:/f',
+    'a\0',
+    `a/${'x'.repeat(256)}`,
+  ]) {
+    it(`refuses ${JSON.stringify(text).slice(0, 40)}`, () => {
+      assert.throws(() => parseFilePath(text), isNameInvalid);
+    });
+  }
 });
