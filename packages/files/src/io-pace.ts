@@ -1,7 +1,17 @@
-/** A direct call that takes longer than this, in milliseconds, has held the event loop up: the next ones go to the thread pool. */
-const SLOW_CALL_MS = 25;
-/** A pooled call that takes at most this long, in milliseconds, counts as fast. */
-const FAST_CALL_MS = 10;
+/** What counts as slow, and as fast, in milliseconds. */
+export interface IoPaceLimits {
+  /** A direct call that takes longer has held the event loop up: the next ones go to the thread pool. */
+  readonly slowCallMs: number;
+  /** A pooled call that takes at most this long counts as fast. */
+  readonly fastCallMs: number;
+}
+
+/** Calls that move up to a megabyte or two, one behind the other: each has some time. */
+const STREAMING: IoPaceLimits = { slowCallMs: 25, fastCallMs: 10 };
+
+/** Calls for some bytes anywhere in a file, of which there may be any number: a disk that has to seek is too slow for the event loop. */
+const RANDOM: IoPaceLimits = { slowCallMs: 5, fastCallMs: 4 };
+
 /** So many fast pooled calls in a row, and the device is trusted again. */
 const FAST_CALLS_TO_RETURN = 16;
 
@@ -11,8 +21,14 @@ const FAST_CALLS_TO_RETURN = 16;
  * not known beforehand, so every call is timed: direct while they are fast, pooled after a slow one, direct again after a row of fast ones.
  */
 export class IoPace {
+  readonly #limits: IoPaceLimits;
   #isDirect = true;
   #fastCalls = 0;
+
+  /** @param limits @default those of streaming: 25 and 10 ms */
+  constructor(limits: IoPaceLimits = STREAMING) {
+    this.#limits = limits;
+  }
 
   /** Whether the next call may be made on the event loop. */
   get isDirect(): boolean {
@@ -22,25 +38,29 @@ export class IoPace {
   /** Says how long the last call took, made the way `isDirect` told. */
   record(elapsedMs: number): void {
     if (this.#isDirect) {
-      if (elapsedMs > SLOW_CALL_MS) {
+      if (elapsedMs > this.#limits.slowCallMs) {
         this.#isDirect = false;
         this.#fastCalls = 0;
       }
     } else {
-      this.#fastCalls = elapsedMs <= FAST_CALL_MS ? this.#fastCalls + 1 : 0;
+      this.#fastCalls = elapsedMs <= this.#limits.fastCallMs ? this.#fastCalls + 1 : 0;
       if (this.#fastCalls >= FAST_CALLS_TO_RETURN) this.#isDirect = true;
     }
   }
 }
 
-const paces = new Map<number, IoPace>();
+const paces = { streaming: new Map<number, IoPace>(), random: new Map<number, IoPace>() };
 
-/** The pace of a device, `st_dev`; one for the whole process. */
-export function paceOfDevice(device: number): IoPace {
-  let pace = paces.get(device);
+/**
+ * The pace of a device, `st_dev`; one for the whole process and each way to use it.
+ *
+ * @param use `random` for calls of some KiB at any place @default 'streaming'
+ */
+export function paceOfDevice(device: number, use: 'streaming' | 'random' = 'streaming'): IoPace {
+  let pace = paces[use].get(device);
   if (!pace) {
-    pace = new IoPace();
-    paces.set(device, pace);
+    pace = new IoPace(use === 'streaming' ? STREAMING : RANDOM);
+    paces[use].set(device, pace);
   }
   return pace;
 }

@@ -63,7 +63,7 @@ export class RemoteFile {
     this.mode = init.mode;
     this.#tree = init.tree;
     this.#handle = init.opened.handle;
-    this.#pace = paceOfDevice(init.opened.device);
+    this.#pace = paceOfDevice(init.opened.device, 'random');
     this.#device = init.status.dev;
     this.#inode = init.status.ino;
     this.#seen = sightOf(init.status);

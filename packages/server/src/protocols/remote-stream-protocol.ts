@@ -162,8 +162,9 @@ class RemoteStreamHandler implements ProtocolHandler, FileHolder {
     return this.#session.knowsExtensions ? decodeTag(text) : undefined;
   }
 
-  /** Never rejects: an error is answered, with the Tag. */
+  /** Never rejects: an error is answered, with the Tag. A request that had to wait until the connection was gone is not begun. */
   #run(call: Call, work: Work): void | Promise<void> {
+    if (this.#isClosed) return;
     try {
       return work(call)?.catch((error: unknown) => this.#refuse(call, error));
     } catch (error) {

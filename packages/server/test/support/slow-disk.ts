@@ -2,15 +2,17 @@ import { paceOfDevice } from '@sluice/files';
 
 /** Makes the files of a device be read and written by the thread pool, always or every other time, until it is disposed. */
 export function slowDisk(device: number, pacing: 'thread pool' | 'changing'): Disposable {
-  const pace = paceOfDevice(device);
+  const paces = [paceOfDevice(device), paceOfDevice(device, 'random')];
   let calls = 0;
-  Object.defineProperty(pace, 'isDirect', {
-    get: () => pacing === 'changing' && calls++ % 3 === 0,
-    configurable: true,
-  });
+  for (const pace of paces) {
+    Object.defineProperty(pace, 'isDirect', {
+      get: () => pacing === 'changing' && calls++ % 3 === 0,
+      configurable: true,
+    });
+  }
   return {
     [Symbol.dispose]: () => {
-      delete (pace as { isDirect?: boolean }).isDirect;
+      for (const pace of paces) delete (pace as { isDirect?: boolean }).isDirect;
     },
   };
 }
