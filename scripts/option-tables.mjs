@@ -17,7 +17,8 @@ function sectionOf({ name, summary, usage, options }) {
   const line = `sluice ${name} [options] ${usage}`.trimEnd();
   const rows = Object.entries(options).map(([option, about]) => {
     const value = defaultText(about);
-    const repeatable = about.kind === 'string' && about.repeatable ? '; may be repeated' : '';
+    const repeatable =
+      (about.kind === 'string' && about.repeatable) || about.kind === 'choices' ? '; may be repeated' : '';
     const cells = [
       `\`${optionSyntax(option, about).trim()}\``,
       value === undefined ? '' : `\`${value}\``,

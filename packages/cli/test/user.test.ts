@@ -9,6 +9,21 @@ import { finished, runSluice, SLUICE_PATH, type SluiceOptions, startSluice } fro
 
 const DONE = { code: 0, stdout: '', stderr: '' };
 
+/** A running server sees a change within some seconds. */
+async function until(code: number, run: () => Promise<{ readonly code: number | null }>): Promise<void> {
+  for (let attempt = 0; attempt < 40; attempt += 1) if ((await run()).code === code) return;
+  assert.fail(`the exit code is never ${code}`);
+}
+
+/** What stands in the first column, of two blanks between columns. */
+function namesOf(table: string): string[] {
+  return table
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(/ {2,}/)[0] ?? '');
+}
+
 describe('sluice user', { concurrency: 2 }, () => {
   it('makes a file whose new user a server accepts, and whose removed one it refuses', async () => {
     await using place = await Place.make();
@@ -28,7 +43,7 @@ describe('sluice user', { concurrency: 2 }, () => {
     assert.equal((await first.ls('bob', bobs)).code, 0);
     assert.deepEqual(await place.sluice(['user', 'rm', 'bob', '--users', 'conf/users.json']), DONE);
     const changed = await place.sluice(['user', 'passwd', 'ada', '--generate', '--users', 'conf/users.json']);
-    assert.equal((await first.ls('bob', bobs)).code, 0, 'a running server has its users from the start');
+    await until(5, () => first.ls('bob', bobs));
 
     await using second = await place.serve('--users', 'conf/users.json');
     assert.equal((await second.ls('bob', bobs)).code, 5);
@@ -44,25 +59,32 @@ describe('sluice user', { concurrency: 2 }, () => {
     assert.equal((await stat(place.path('files'))).mode & 0o777, 0o777 & ~process.umask());
     await using server = await place.serve('--root', 'files');
     assert.equal((await server.ls('ada', stdout.trim())).code, 0);
-    assert.equal((await place.sluice(['user', 'list', '--root', place.path('files')])).stdout, 'ada\n');
+    assert.equal(
+      (await place.sluice(['user', 'list', '--root', place.path('files')])).stdout,
+      'NAME  ROLE  STATUS  ROOT  QUOTA  EXPIRES\nada   user  active  /         -  -\n',
+    );
     // the one that the server itself has made
     await mkdir(place.path('other'));
     await using other = await place.serve('--root', 'other');
     await other[Symbol.asyncDispose]();
-    assert.equal((await place.sluice(['user', 'list', '--root', 'other'])).stdout, 'admin\n');
+    assert.equal(
+      (await place.sluice(['user', 'list', '--root', 'other'])).stdout,
+      'NAME   ROLE   STATUS  ROOT  QUOTA  EXPIRES\nadmin  admin  active  /         -  -\n',
+    );
     const admin = await place.sluice(['user', 'passwd', 'admin', '--root', 'other', '--generate']);
     await using again = await place.serve('--root', 'other');
     assert.equal((await again.ls('admin', admin.stdout.trim())).code, 0);
   });
 
-  it('lists names one a line, escaped, and as they are in JSON', async () => {
+  it('lists users in a table, escaped, and as they are in JSON', async () => {
     await using place = await Place.make();
     const names = ['ada', 'bob b', 'abc\u202edef', 'grün'];
     for (const name of names) await place.add(name);
     const listed = await place.sluice(['user', 'list', '--users', 'users.json']);
-    assert.deepEqual(listed, { ...DONE, stdout: 'ada\nbob b\nabc\\u202edef\ngrün\n' });
+    assert.deepEqual([listed.code, listed.stderr], [0, '']);
+    assert.deepEqual(namesOf(listed.stdout), ['ada', 'bob b', 'abc\\u202edef', 'grün']);
     const { stdout } = await place.sluice(['user', '--json', 'list', '--users', 'users.json']);
-    assert.equal(stdout, names.map((name) => `${JSON.stringify({ name })}\n`).join(''));
+    assert.equal(stdout, names.map((name) => `${JSON.stringify({ name, role: 'user' })}\n`).join(''));
   });
 
   it('does not lose a change when several are made at once', async () => {
@@ -70,7 +92,7 @@ describe('sluice user', { concurrency: 2 }, () => {
     const names = Array.from({ length: 6 }, (_, index) => `user${index}`);
     for (const { code } of await Promise.all(names.map((name) => place.add(name)))) assert.equal(code, 0);
     const { stdout } = await place.sluice(['user', 'list', '--users', 'users.json']);
-    assert.deepEqual(stdout.trim().split('\n').sort(), names);
+    assert.deepEqual(namesOf(stdout).sort(), names);
     assert.deepEqual(await readdir(place.path()), ['users.json']);
   });
 
@@ -82,8 +104,12 @@ describe('sluice user', { concurrency: 2 }, () => {
   });
 
   const usageMistakes: readonly [string, readonly string[], string][] = [
-    ['nothing to do', [], 'user needs to know what to do: add NAME, passwd NAME, rm NAME or list'],
-    ['something unknown', ['sudo', 'x'], 'unknown user command sudo: there are add, passwd, rm and list'],
+    ['nothing to do', [], 'user needs to know what to do: add, passwd, set, disable, enable or rm NAME, or list'],
+    [
+      'something unknown',
+      ['sudo', 'x'],
+      'unknown user command sudo: there are add, passwd, set, disable, enable, rm and list',
+    ],
     ['something misspelt', ['pass wd'], 'unknown user command pass wd: did you mean passwd?'],
     ['no name', ['add'], 'user add needs a name: sluice user add NAME'],
     ['a name for list', ['list', 'ada'], 'user list takes no name: ada'],
@@ -138,8 +164,8 @@ describe('sluice user', { concurrency: 2 }, () => {
     const elsewhere: readonly [readonly string[], string][] = [
       [['list', '--users', 'no.json'], 'users file no.json: not found: sluice user add NAME makes it'],
       [['list'], 'users file files/.sluice/users.json: not found: sluice user add NAME makes it'],
-      [['rm', 'ada', '--users', 'bad.json'], 'users file bad.json: is not JSON'],
-      [['add', 'bob', '--generate', '--users', 'bad.json'], 'users file bad.json: is not JSON'],
+      [['rm', 'ada', '--users', 'bad.json'], 'users file bad.json:1: is not JSON'],
+      [['add', 'bob', '--generate', '--users', 'bad.json'], 'users file bad.json:1: is not JSON'],
       [
         ['add', 'bob', '--generate', '--root', 'no'],
         'the root no does not exist: create it (mkdir -p no) or name another with --root',
@@ -187,14 +213,39 @@ describe('sluice user', { concurrency: 2 }, () => {
     assert.equal((await place.sluice(['user', 'rm', 'ada', '--users', 'users.json'])).code, 0);
   });
 
-  it('says in its help what a running server does', async () => {
-    const { stdout } = await runSluice(['user', 'add', '--help']);
-    assert.match(stdout, /^Usage: sluice user \[options\] add NAME \| passwd NAME \| rm NAME \| list\n/);
-    assert.match(
-      stdout.replaceAll(/\s+/g, ' '),
-      /What add, passwd and rm change counts when the server is started again/,
-    );
+  it('changes what users may do, and a running server sees it', async () => {
+    await using place = await Place.make();
+    const password = (await place.add('ada')).stdout.trim();
+    await using served = await place.serve('--users', 'users.json');
+    const set = (...args: string[]) => place.sluice(['user', ...args, '--users', 'users.json']);
+    const listed = async () => (await set('list')).stdout.split('\n')[1]?.split(/ {2,}/);
+    const settings = ['--role', 'read-only', '--user-root', 'home/ada', '--quota', '2G', '--expires', '2099-01-31'];
+    assert.deepEqual(await set('set', 'ada', ...settings), DONE);
+    assert.deepEqual(await listed(), ['ada', 'read-only', 'active', 'home/ada', '2.00 GiB', '2099-01-31']);
+    assert.deepEqual(await set('set', 'ada', '--user-root', '/', '--quota', 'none', '--expires', 'never'), DONE);
+    assert.deepEqual(await listed(), ['ada', 'read-only', 'active', '/', '-', '-']);
+    assert.deepEqual(await set('disable', 'ada'), DONE);
+    assert.equal((await listed())?.[2], 'disabled');
+    await until(5, () => served.ls('ada', password));
+    assert.deepEqual(await set('enable', 'ada'), DONE);
+    await until(0, () => served.ls('ada', password));
   });
+
+  for (const [title, args, message] of [
+    ['nothing to set', ['set', 'ada'], 'user set needs to know what: --role, --user-root, --quota or --expires'],
+    ['no size', ['set', 'ada', '--quota', 'much'], '--quota much cannot be used: give a size like 10G, or none'],
+    ['a root outside', ['set', 'ada', '--user-root', '../x'], /--user-root is not a directory below the root/],
+    ['no time', ['set', 'ada', '--expires', 'tomorrow'], /--expires is not a time like/],
+    ['no role', ['add', 'ada', '--role', 'boss'], '--role boss cannot be used: give one of admin, user, read-only'],
+    ['an option of others', ['rm', 'ada', '--quota', '1G'], '--quota is for user add and set only'],
+  ] as const) {
+    it(`refuses ${title} with exit code 2`, async () => {
+      await using place = await Place.make();
+      const { code, stderr } = await place.sluice(['user', ...args, '--users', 'users.json']);
+      assert.equal(code, 2);
+      assert.match(stderr, typeof message === 'string' ? new RegExp(message.replaceAll(/[.?]/g, '\\$&')) : message);
+    });
+  }
 });
 
 describe('sluice user on a terminal', { concurrency: 2 }, () => {

@@ -1,3 +1,4 @@
+export { totalBytes } from './byte-parts.js';
 export { ChunkDigester } from './chunk-digester.js';
 export type { DigestRange } from './chunk-digests.js';
 export { digestChunks } from './chunk-digests.js';

@@ -127,7 +127,7 @@ class Entry implements ConnectedClient {
       localAddress: addressText(connection.localAddress, connection.localPort),
       remoteAddress: addressText(connection.remoteAddress, connection.remotePort),
       protocol: this.protocol,
-      isEncrypted: connection.tls !== undefined,
+      isEncrypted: false,
       ...(user !== undefined && { user }),
       connectedAt: this.#acceptedAt.toISOString(),
       lastActivityAt: this.lastActivityAt.toISOString(),

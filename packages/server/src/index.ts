@@ -1,14 +1,24 @@
-export { loadCertificates } from './load-certificates.js';
 export type { LeveledLog, Log, LogFields, LogLevel } from './log.js';
 export { escapeControls, LOG_LEVELS, TextLog } from './log.js';
-export type { OpenProtocol, ServerTlsOptions, SluiceServerOptions } from './sluice-server.js';
+export type { Role } from './principal.js';
+export { ROLES } from './principal.js';
+export type { OpenProtocol, SluiceServerOptions } from './sluice-server.js';
 export { DEFAULT_KEEP_FILES_MS, SluiceServer } from './sluice-server.js';
 export { StorageError } from './storage/storage-error.js';
+export type { AccountSettings } from './users/account.js';
+export { faultOfSettings, obstacleOf } from './users/account.js';
 export { randomPassword } from './users/random-password.js';
 export type { UserErrorCode } from './users/user-error.js';
 export { UserError } from './users/user-error.js';
 export { faultOfName } from './users/user-name.js';
 export type { NameAndPassword } from './users/user-store.js';
 export { parseUserOption, UserStore } from './users/user-store.js';
-export type { ChangeUsersOptions, UserEntry } from './users/users-file.js';
-export { addUser, changePassword, ownUsersFile, readUsersFile, removeUser } from './users/users-file.js';
+export type { ChangeUsersOptions, SettingsChange, UserEntry } from './users/users-file.js';
+export {
+  addUser,
+  changePassword,
+  changeSettings,
+  ownUsersFile,
+  readUsersFile,
+  removeUser,
+} from './users/users-file.js';

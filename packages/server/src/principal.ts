@@ -1,4 +1,5 @@
 import type { DirectoryTree } from './storage/directory-tree.js';
+import type { StorageQuota } from './storage/storage-quota.js';
 
 /** What a user may do: `read-only` reads its own files, `user` changes them too, `admin` also acts on others and on the server. */
 export const ROLES = ['admin', 'user', 'read-only'] as const;
@@ -12,4 +13,6 @@ export interface Principal {
   readonly role: Role;
   /** All the files there are for this principal; names are relative to its root. */
   readonly tree: DirectoryTree;
+  /** How much its files may have together; `undefined` for no limit. */
+  readonly quota: StorageQuota | undefined;
 }

@@ -27,19 +27,22 @@ import type { Principal } from './principal.js';
 import type { PacketProtocol, ProtocolHandler, Session } from './protocol.js';
 import type { ServerMode } from './server-mode.js';
 
+/** `unchecked`: too many attempts of the address wait. The others are what is wrong. */
+export type Refusal = 'unchecked' | 'wrong' | 'disabled' | 'expired';
+
 /** Decides who may log in. */
 export interface Authenticator {
   /**
    * @param address of the peer: failures are slowed per address
    * @param gone ends the wait, if there is one, with a rejection
-   * @returns who it is; `wrong` for a wrong name or password; `unchecked` when too many attempts of the address wait
+   * @returns who it is, or why not: the peer is told the same in all cases
    */
   authenticate(
     userName: string,
     passwordDigest: string,
     address: string,
     gone: AbortSignal,
-  ): Promise<Principal | 'wrong' | 'unchecked'>;
+  ): Promise<Principal | Refusal>;
 }
 
 /** What all packet sessions of a server share. */
@@ -48,14 +51,15 @@ export interface SessionContext {
   /** Who acts on a connection that has not logged in, where the protocol needs no login. */
   readonly anybody: Principal;
   readonly mode: Readonly<ServerMode>;
-  /** Whether plain connections are refused. */
-  readonly needsTls: boolean;
   readonly clients: ClientRegistry;
   readonly log: Log;
 }
 
 const DATA_TEXT = dataRequestText();
 const NO_DATA = new Uint8Array(0);
+
+/** Logins that one connection may try in vain. */
+const MAX_FAILED_LOGINS = 10;
 
 /** Longest command text before login, in bytes: a Login needs some 100, and a stranger gets no more memory than this. */
 const MAX_TEXT_BEFORE_LOGIN = 64 << 10;
@@ -84,6 +88,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
   /** Who has logged in. */
   #user: Principal | undefined;
   #knowsExtensions = false;
+  #failedLogins = 0;
   #sentFrames = 0;
   #pieces: Pieces | undefined;
   /** The packet that has begun is to come whole: its command takes the data. */
@@ -103,7 +108,6 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
       connection: connection.id,
       protocol: protocol.name,
       user: this.#user?.userName,
-      certificate: connection.tls?.peerSubject,
       remote: `${connection.remoteAddress}:${connection.remotePort}`,
     }));
     this.#framed = new FramedConnection(connection, packetLayout(), this);
@@ -326,11 +330,14 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
     const { userName, passwordDigest } = request;
     const { authenticator } = this.#context;
     const user = await authenticator.authenticate(userName, passwordDigest, this.remoteAddress, this.gone);
-    if (user === 'wrong' || user === 'unchecked') {
+    if (typeof user === 'string') {
       // A guesser can have thousands refused unchecked in a second: those are not worth a line each.
       if (user === 'unchecked') this.log.debug('login not checked', { name: userName });
-      else this.log.warn('login refused', { name: userName });
-      return this.reply(responseText(command, ResultCode.UserOrPasswordError));
+      else this.log.warn('login refused', { name: userName, reason: user });
+      this.reply(responseText(command, ResultCode.UserOrPasswordError));
+      this.#failedLogins += 1;
+      if (this.#failedLogins >= MAX_FAILED_LOGINS) this.close('too-many-logins');
+      return;
     }
     this.#user = user;
     if (request.features) this.#knowsExtensions = true;

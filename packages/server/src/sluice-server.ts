@@ -6,16 +6,13 @@ import {
   Listener,
   type ListenerOptions,
   systemClock,
-  type TlsListenerOptions,
 } from '@sluice/core';
-import { OptionsError } from '@sluice/framing';
 import type { Durability } from '@sluice/wire';
 import { ClientRegistry } from './client-registry.js';
 import { FlagReader } from './flag-reader.js';
 import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
-import type { Principal } from './principal.js';
+import { Logins } from './logins.js';
 import type { Protocol } from './protocol.js';
-import { parseNetwork } from './protocols/address-network.js';
 import { controlProtocol } from './protocols/control-protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
 import { KeptFiles } from './protocols/kept-files.js';
@@ -26,11 +23,11 @@ import { uploadProtocol } from './protocols/upload-protocol.js';
 import type { ReloadResult, ServerControls } from './server-controls.js';
 import type { ServerMode } from './server-mode.js';
 import { ServerStats } from './server-stats.js';
-import type { Authenticator, SessionContext } from './session.js';
+import type { SessionContext } from './session.js';
 import { DescriptorAccount } from './storage/descriptor-account.js';
 import { DirectoryTree } from './storage/directory-tree.js';
 import { OpenFiles } from './storage/open-files.js';
-import { LoginGuard } from './users/login-guard.js';
+import { UserChanges } from './user-changes.js';
 import type { UserStore } from './users/user-store.js';
 
 /** A protocol that can be opened to anybody. */
@@ -66,20 +63,8 @@ export interface SluiceServerOptions
   readonly openProtocols?: readonly OpenProtocol[];
   /** How long a file of RemoteStream may stay open when its connection breaks, in milliseconds; 0 for not at all. @default 60_000 */
   readonly keepFilesMs?: number;
-  /** Connections whose first byte begins a TLS handshake become TLS connections. @default no TLS */
-  readonly tls?: ServerTlsOptions;
-  /**
-   * Networks of balancers, `10.0.0.0/8` or `::1`: their connections must begin with a header of the PROXY protocol, which tells the real
-   * peer. @default none
-   */
-  readonly proxyFrom?: readonly string[];
   /** @default the machine's */
   readonly clock?: Clock;
-}
-
-export interface ServerTlsOptions extends TlsListenerOptions {
-  /** Whether plain connections are refused. @default false */
-  readonly isRequired?: boolean;
 }
 
 /** Reads a part of the server anew. What it throws is told to operators; the part stays as it was. */
@@ -91,51 +76,53 @@ const DRAIN_GRACE_MS = 10_000;
 /** The server: one listener, the protocols, the files and the users. */
 export class SluiceServer {
   readonly listener: Listener;
-  readonly #tree: DirectoryTree;
-  readonly #clients: ClientRegistry;
-  readonly #stats: ServerStats;
-  readonly #kept: KeptFiles;
   readonly #reloaders: ReadonlyMap<string, Reloader>;
   readonly #log: Log;
+  /** Ends what goes on beside the connections, when they are gone. */
+  readonly #release: () => Promise<void>;
 
   private constructor(
     listener: Listener,
-    tree: DirectoryTree,
-    clients: ClientRegistry,
-    stats: ServerStats,
-    kept: KeptFiles,
     reloaders: ReadonlyMap<string, Reloader>,
     log: Log,
+    release: () => Promise<void>,
   ) {
     this.listener = listener;
-    this.#tree = tree;
-    this.#clients = clients;
-    this.#stats = stats;
     this.#reloaders = reloaders;
     this.#log = log;
-    this.#kept = kept;
+    this.#release = release;
   }
 
   /**
    * Opens the root and listens.
    *
-   * @throws {OptionsError} for a network that is none, and for a number that makes no sense
    * @throws {StorageError} when the root is missing or no directory
    * @throws the system's error when the address cannot be used
    */
   static async start(options: SluiceServerOptions): Promise<SluiceServer> {
     const { root, users, log, durability = 'durable', clock = systemClock, onDrainRequested, ...others } = options;
-    const { openProtocols = [], keepFilesMs = DEFAULT_KEEP_FILES_MS, tls, proxyFrom = [], ...listen } = others;
-    const proxies = proxyFrom.map(requireNetwork);
+    const { openProtocols = [], keepFilesMs = DEFAULT_KEEP_FILES_MS, ...listen } = others;
     const tree = await DirectoryTree.open(root);
     const clients = new ClientRegistry(clock);
     const openFiles = new OpenFiles();
     const stats = new ServerStats(clients, openFiles);
+    const kept = new KeptFiles(clock, keepFilesMs);
+    let server: SluiceServer;
+    const logins = new Logins(users, tree, clock);
+    const userChanges = new UserChanges(users, clients, clock, log, () => server.reload(['users']));
+    const release = async (): Promise<void> => {
+      clients.close();
+      stats.close();
+      userChanges.close();
+      await kept.closeAll();
+      await logins.close();
+      await tree.close();
+    };
     try {
       const files = { openFiles, descriptors: accountBeside(listen), listings: new ListingQueue() };
       const mode: ServerMode = { isReadOnly: false };
       const reloaders = new Map<string, Reloader>();
-      if (tls) reloaders.set('certificates', () => tls.contexts.reload());
+      if (users.file !== undefined) reloaders.set('users', () => userChanges.apply());
       const controls: ServerControls = {
         clients,
         every: (intervalMs, tick) => clock.every(intervalMs, tick),
@@ -159,7 +146,6 @@ export class SluiceServer {
         },
         reload: () => server.reload(),
       };
-      const kept = new KeptFiles(clock, keepFilesMs);
       const protocols = new Map<number, Protocol>();
       for (const protocol of [
         uploadProtocol(files, durability),
@@ -170,27 +156,22 @@ export class SluiceServer {
       ])
         protocols.set(protocol.flag, protocol);
       const context: SessionContext = {
-        authenticator: guardedLogins(users, tree, clock),
-        anybody: { userName: undefined, role: 'user', tree },
+        authenticator: logins,
+        anybody: { userName: undefined, role: 'user', tree, quota: undefined },
         mode,
-        needsTls: tls?.isRequired ?? false,
         clients,
         log,
       };
       const listener = await Listener.listen({
         ...listen,
-        ...(tls && { tls }),
-        ...(proxies.length > 0 && { isProxy: (address) => proxies.some((has) => has(address)) }),
         clock,
         onWarning: (message) => log.warn(message),
         onConnection: (connection) => new FlagReader(connection, protocols, context),
       });
-      const server = new SluiceServer(listener, tree, clients, stats, kept, reloaders, log);
+      server = new SluiceServer(listener, reloaders, log, release);
       return server;
     } catch (error) {
-      clients.close();
-      stats.close();
-      await tree.close();
+      await release();
       throw error;
     }
   }
@@ -199,10 +180,15 @@ export class SluiceServer {
     return this.listener.address;
   }
 
-  /** Reads anew what may have changed on the disk. What is bad leaves that part of the server as it was. */
-  async reload(): Promise<readonly ReloadResult[]> {
+  /**
+   * Reads anew what may have changed on the disk. What is bad leaves that part of the server as it was.
+   *
+   * @param names of the parts. @default all
+   */
+  async reload(names?: readonly string[]): Promise<readonly ReloadResult[]> {
     const results: ReloadResult[] = [];
     for (const [name, reload] of this.#reloaders) {
+      if (names && !names.includes(name)) continue;
       try {
         await reload();
         this.#log.info('reloaded', { name });
@@ -233,20 +219,6 @@ export class SluiceServer {
     await this.listener.close();
     await this.#release();
   }
-
-  async #release(): Promise<void> {
-    this.#clients.close();
-    this.#stats.close();
-    await this.#kept.closeAll();
-    await this.#tree.close();
-  }
-}
-
-/** @throws {OptionsError} */
-function requireNetwork(text: string): (address: string) => boolean {
-  const network = parseNetwork(text);
-  if (!network) throw new OptionsError(`${text} is no address and no network`);
-  return network;
 }
 
 /** What the files may take of the descriptors that the listener leaves. */
@@ -254,15 +226,4 @@ function accountBeside(listen: Pick<ListenerOptions, 'maxConnections' | 'maxWait
   const limit = descriptorLimit();
   const { maxConnections, maxWaiting } = fitToDescriptors({ ...DEFAULT_LISTENER_OPTIONS, ...listen }, limit);
   return DescriptorAccount.of(limit === undefined ? Number.POSITIVE_INFINITY : limit - maxConnections - maxWaiting);
-}
-
-function guardedLogins(users: UserStore, tree: DirectoryTree, clock: Clock): Authenticator {
-  const guard = new LoginGuard({ clock });
-  return {
-    async authenticate(userName, passwordDigest, address, gone) {
-      const isRight = await guard.attempt(address, () => users.authenticate(userName, passwordDigest), gone);
-      if (isRight === undefined) return 'unchecked';
-      return isRight ? ({ userName, role: 'admin', tree } satisfies Principal) : 'wrong';
-    },
-  };
 }

@@ -1,13 +1,19 @@
 import { mkdir } from 'node:fs/promises';
 import {
+  type AccountSettings,
   addUser,
   type ChangeUsersOptions,
   changePassword,
+  changeSettings,
   faultOfName,
+  faultOfSettings,
+  obstacleOf,
   ownUsersFile,
   randomPassword,
   readUsersFile,
   removeUser,
+  type SettingsChange,
+  type UserEntry,
   UserError,
 } from '@sluice/server';
 import type { Invocation } from '../command.js';
@@ -16,21 +22,26 @@ import { requireDirectory } from '../commands/serve.js';
 import type { userOptions } from '../commands/user.js';
 import { ExitCode } from '../exit-code.js';
 import { Interruption } from '../interruption.js';
+import { formatBytes, parseBytes } from '../options/quantities.js';
 import { nearestName } from '../options/suggestion.js';
 import { findNewPassword } from '../password.js';
 import { messageLine } from '../terminal/message-line.js';
-import { stderr, stdout } from '../terminal/standard-streams.js';
-import { escapeControls } from '../terminal/terminal-text.js';
+import { columnsOf, stderr, stdout } from '../terminal/standard-streams.js';
+import { type TableColumn, tableLines } from '../terminal/table.js';
 
 type UserInvocation = Invocation<typeof userOptions>;
 
-const actions = ['add', 'passwd', 'rm', 'list'] as const;
+const actions = ['add', 'passwd', 'set', 'disable', 'enable', 'rm', 'list'] as const;
 type Action = (typeof actions)[number];
 
 /** The actions that take an option which not all take. */
 const takers: Readonly<Record<string, readonly Action[]>> = {
   'password-file': ['add', 'passwd'],
   generate: ['add', 'passwd'],
+  role: ['add', 'set'],
+  'user-root': ['add', 'set'],
+  quota: ['add', 'set'],
+  expires: ['add', 'set'],
   json: ['list'],
 };
 
@@ -49,6 +60,9 @@ export async function user(invocation: UserInvocation): Promise<number> {
 const actOn: Readonly<Record<Action, (file: string, name: string, invocation: UserInvocation) => Promise<void>>> = {
   add,
   passwd,
+  set,
+  disable: (file, name) => interruptibly((changing) => changeSettings(file, name, { disabled: true }, changing)),
+  enable: (file, name) => interruptibly((changing) => changeSettings(file, name, { disabled: null }, changing)),
   rm,
   list,
 };
@@ -58,10 +72,11 @@ function understand({ operands, given }: UserInvocation): { readonly action: Act
   const [word, name, ...others] = operands;
   const action = actions.find((each) => each === word);
   if (!action) {
-    if (word === undefined) throw usageError('user needs to know what to do: add NAME, passwd NAME, rm NAME or list');
+    if (word === undefined)
+      throw usageError('user needs to know what to do: add, passwd, set, disable, enable or rm NAME, or list');
     const nearest = nearestName(word, actions);
     throw usageError(
-      `unknown user command ${word}: ${nearest ? `did you mean ${nearest}?` : 'there are add, passwd, rm and list'}`,
+      `unknown user command ${word}: ${nearest ? `did you mean ${nearest}?` : 'there are add, passwd, set, disable, enable, rm and list'}`,
     );
   }
   if (action === 'list' && name !== undefined) throw usageError(`user list takes no name: ${name}`);
@@ -91,9 +106,43 @@ async function add(file: string, name: string, invocation: UserInvocation): Prom
     if (!given.has('root')) await mkdir(options.root, { recursive: true });
     await requireDirectory(options.root);
   }
+  const settings = withoutNulls(settingsOf(invocation, 'user'));
   // `addUser` finds that out, too, but nobody should type a password twice before
   if (await hasUser(file, name, { ifMissing: false })) throw existsAlready(name);
-  await withNewPassword(name, invocation, (password, changing) => addUser(file, name, password, changing));
+  await withNewPassword(name, invocation, (password, changing) =>
+    addUser(file, name, password, { ...changing, settings }),
+  );
+}
+
+async function set(file: string, name: string, invocation: UserInvocation): Promise<void> {
+  const settings = settingsOf(invocation);
+  if (Object.keys(settings).length === 0)
+    throw usageError('user set needs to know what: --role, --user-root, --quota or --expires');
+  await interruptibly((changing) => changeSettings(file, name, settings, changing));
+}
+
+/** What the options say; `null` for what is to be taken back. @param role for who was given none @throws {CommandError} exit code 2 */
+function settingsOf({ options, given }: UserInvocation, role?: AccountSettings['role']): SettingsChange {
+  const { 'user-root': root, quota, expires } = options;
+  const quotaBytes = quota === undefined || quota === 'none' ? null : parseBytes(quota);
+  if (quotaBytes === undefined)
+    throw usageError(`--quota ${quota || '""'} cannot be used: give a size like 10G, or none`);
+  const settings: SettingsChange = {
+    ...(given.has('role') ? { role: options.role } : role && { role }),
+    ...(root !== undefined && { root: /^[/\\]*$/.test(root) ? null : root }),
+    ...(quota !== undefined && { quota: quotaBytes }),
+    ...(expires !== undefined && { expires: expires === 'never' ? null : expires }),
+  };
+  const fault = faultOfSettings(withoutNulls(settings));
+  if (fault)
+    throw usageError(
+      `the user cannot be like that: ${fault.replace('"root"', '--user-root').replace('"expires"', '--expires')}`,
+    );
+  return settings;
+}
+
+function withoutNulls(settings: SettingsChange): Partial<AccountSettings> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== null));
 }
 
 async function passwd(file: string, name: string, invocation: UserInvocation): Promise<void> {
@@ -108,8 +157,32 @@ async function rm(file: string, name: string): Promise<void> {
 
 async function list(file: string, _name: string, { options }: UserInvocation): Promise<void> {
   const users = await readUsersFile(file);
-  const lines = users.map(({ name }) => `${options.json ? JSON.stringify({ name }) : escapeControls(name)}\n`);
-  stdout.write(lines.join(''));
+  if (options.json) {
+    stdout.write(users.map((user) => `${JSON.stringify({ ...user, verifier: undefined })}\n`).join(''));
+    return;
+  }
+  const width = stdout.isTTY ? columnsOf(stdout) : Number.POSITIVE_INFINITY;
+  stdout.write(`${tableLines(userColumns(new Date()), users, { width }).join('\n')}\n`);
+}
+
+function userColumns(now: Date): readonly TableColumn<UserEntry>[] {
+  return [
+    { heading: 'NAME', text: ({ name }) => name, giveWay: 0, minWidth: 12 },
+    { heading: 'ROLE', text: ({ role = 'user' }) => role, giveWay: 1 },
+    {
+      heading: 'STATUS',
+      text: ({ role = 'user', ...user }) => obstacleOf({ role, ...user }, now) ?? 'active',
+      giveWay: 2,
+    },
+    { heading: 'ROOT', text: ({ root }) => root || '/', giveWay: 3, minWidth: 12 },
+    {
+      heading: 'QUOTA',
+      text: ({ quota }) => (quota === undefined ? '-' : formatBytes(quota)),
+      align: 'right',
+      giveWay: 4,
+    },
+    { heading: 'EXPIRES', text: ({ expires }) => expires ?? '-', giveWay: 5 },
+  ];
 }
 
 /** @throws {UserError} `ERR_USERS_FILE_MISSING`, unless `ifMissing` says what is the answer then */

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { FileWriter, paceOfDevice } from '@sluice/files';
+import { FileWriter, paceOfDevice, totalBytes } from '@sluice/files';
 import {
   Command,
   type Durability,
@@ -97,9 +97,22 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     if (this.#parts.length === 0) return;
     const parts = this.#parts;
     this.#parts = [];
+    const hasRoom = this.#session.principal.quota?.take(totalBytes(parts)) ?? true;
+    if (typeof hasRoom !== 'boolean') return this.#track(this.#writeIfRoom(hasRoom, Buffer.concat(parts)));
     try {
+      if (!hasRoom) throw quotaExceeded();
       const pending = this.#open?.writer.write(parts);
       if (pending) return this.#track(pending.catch((error: unknown) => this.#failWrite(error)));
+    } catch (error) {
+      this.#failWrite(error);
+    }
+  }
+
+  /** @param bytes a copy: the receive buffer is used again meanwhile */
+  async #writeIfRoom(hasRoom: Promise<boolean>, bytes: Uint8Array): Promise<void> {
+    try {
+      if (!(await hasRoom)) throw quotaExceeded();
+      await this.#open?.writer.write([bytes]);
     } catch (error) {
       this.#failWrite(error);
     }
@@ -125,6 +138,7 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     await this.onBatchEnd();
     const upload = decodeUploadRequest(request.text);
     this.#session.requireMayChange();
+    if ((await this.#session.principal.quota?.take(0)) === false) throw quotaExceeded();
     const directoryName = parseDirectoryName(upload.dirName);
     const fileName = parseFileName(upload.fileName);
     await this.#release();
@@ -200,9 +214,11 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
   }
 
   #failWrite(error: unknown): void {
-    const failure = storageErrorFrom(error, 'file');
-    this.#session.log.error('writing an upload failed', { file: this.#open?.fileName, detail: String(error) });
-    const { code, message } = answerFor(failure);
+    const isRefused = error instanceof RequestError;
+    const { code, message } = answerFor(isRefused ? error : storageErrorFrom(error, 'file'));
+    const file = this.#open?.fileName;
+    if (isRefused) this.#session.log.info('upload refused', { file, code, detail: message });
+    else this.#session.log.error('writing an upload failed', { file, detail: String(error) });
     this.#session.reply(responseText(Command.Data, code, [], message));
     this.#session.close('write-failed');
   }
@@ -238,6 +254,10 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     this.#work = work;
     return work;
   }
+}
+
+function quotaExceeded(): RequestError {
+  return new RequestError(ResultCode.QuotaExceeded, 'there is no room left for this user');
 }
 
 /** Where an upload goes on: at the end of the file, or, asked to, at an earlier place behind which all is dropped. */

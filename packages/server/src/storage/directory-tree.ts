@@ -5,6 +5,7 @@ import { isComponent, isStateDirectory, requireComponents } from './path-name.js
 import { type IsInUse, Removals } from './removals.js';
 import { StorageError, storageErrorFrom, systemCodeOf } from './storage-error.js';
 import { removeTree } from './tree-removal.js';
+import { walkTree } from './tree-walk.js';
 
 /** A regular file as a listing shows it; `size` in bytes. */
 export interface ListedFile {
@@ -43,10 +44,15 @@ export class DirectoryTree {
   /** Unique in the process. */
   readonly id = ++lastId;
   readonly #root: DirectoryHandle;
-  readonly #removals = new Removals();
+  /** Whether the server's own directory is in it. */
+  readonly #isServerRoot: boolean;
+  /** Of all trees below one root: whoever removes, and whoever opens, may come by any of them. */
+  readonly #removals: Removals;
 
-  private constructor(root: DirectoryHandle) {
+  private constructor(root: DirectoryHandle, isServerRoot: boolean, removals: Removals) {
     this.#root = root;
+    this.#isServerRoot = isServerRoot;
+    this.#removals = removals;
   }
 
   /** @throws {StorageError} `ERR_DIRECTORY_NOT_FOUND`; `ERR_NOT_A_DIRECTORY`; `ERR_IO`, also without `/proc` on Linux */
@@ -59,10 +65,48 @@ export class DirectoryTree {
         await root.close();
         throw error;
       }
-      return new DirectoryTree(root);
+      return new DirectoryTree(root, true, new Removals());
     } catch (error) {
       throw storageErrorFrom(error, 'directory');
     }
+  }
+
+  /**
+   * A tree of what is in a directory of this one, and in no other; the caller closes it. The directory is made if it is missing.
+   *
+   * @throws {StorageError} as `createDirectory`
+   */
+  async below(components: readonly string[]): Promise<DirectoryTree> {
+    if (components.length > 0) await this.createDirectory([], components);
+    const isServerRoot = this.#isServerRoot && components.length === 0;
+    return new DirectoryTree(await this.#open(components), isServerRoot, this.#removals);
+  }
+
+  /** The same for all trees of one directory, as long as it exists. */
+  readKey(): Promise<string> {
+    return this.#root.readKey();
+  }
+
+  /**
+   * The length of all regular files, in bytes; a file with several names counts for each. Files that come and go meanwhile may count or not.
+   *
+   * @throws {StorageError} `ERR_IO`
+   */
+  async measure(): Promise<number> {
+    let bytes = 0;
+    try {
+      await walkTree(this.#root, {
+        async enter(directory, others) {
+          await forEachLimited(others, MAX_STATS_AT_ONCE, async (name) => {
+            const stats = await directory.stat(name).catch(undefinedIfMissing);
+            if (stats?.isFile()) bytes += stats.size;
+          });
+        },
+      });
+    } catch (error) {
+      throw storageErrorFrom(error, 'directory');
+    }
+    return bytes;
   }
 
   /** Ends after the operations in progress. Directories that were resolved stay open. */
@@ -81,7 +125,7 @@ export class DirectoryTree {
    */
   async resolve(components: readonly string[]): Promise<HeldDirectory> {
     const directory = await this.#open(components);
-    return await HeldDirectory.from(directory, this.#removals, components.length === 0);
+    return await HeldDirectory.from(directory, this.#removals, this.#isServerRoot && components.length === 0);
   }
 
   /** The names of the immediate sub-directories, sorted by code point. Throws as `resolve`. */
@@ -91,7 +135,7 @@ export class DirectoryTree {
     try {
       for (const entry of await directory.list()) {
         if (!entry.isDirectory()) continue;
-        const name = listedName(entry.name, components.length === 0, onSkipped);
+        const name = listedName(entry.name, this.#isServerRoot && components.length === 0, onSkipped);
         if (name !== undefined) names.push(name);
       }
     } catch (error) {
@@ -108,7 +152,7 @@ export class DirectoryTree {
     try {
       for (const entry of await directory.list()) {
         if (!entry.isFile()) continue;
-        const name = listedName(entry.name, components.length === 0, onSkipped);
+        const name = listedName(entry.name, this.#isServerRoot && components.length === 0, onSkipped);
         if (name !== undefined) names.push(name);
       }
       await forEachLimited(names, MAX_STATS_AT_ONCE, async (name) => {
@@ -129,7 +173,7 @@ export class DirectoryTree {
    * missing; `ERR_NOT_A_DIRECTORY` if something else is in the way; `ERR_DISK_FULL`; `ERR_IO`
    */
   async createDirectory(parent: readonly string[], name: readonly string[]): Promise<void> {
-    requireTarget(parent, name);
+    this.#requireTarget(parent, name);
     let current = await this.#open(parent);
     try {
       for (const component of name) {
@@ -158,7 +202,7 @@ export class DirectoryTree {
    * saying which one; `ERR_NOT_A_DIRECTORY`; `ERR_IN_USE`; `ERR_IO`
    */
   async removeDirectory(parent: readonly string[], name: readonly string[], isInUse: IsInUse): Promise<void> {
-    requireTarget(parent, name);
+    this.#requireTarget(parent, name);
     await using start = await this.#open(parent).catch((error: unknown) => {
       throw withMissing(error, 'parent');
     });
@@ -180,7 +224,7 @@ export class DirectoryTree {
    * `ERR_NOT_A_FILE` if it is a directory; `ERR_IN_USE`; `ERR_IO`
    */
   async removeFile(directory: readonly string[], name: string, isInUse: IsInUse): Promise<void> {
-    requireTarget(directory, [name]);
+    this.#requireTarget(directory, [name]);
     await using containing = await this.#open(directory);
     try {
       const key = await containing.readKey();
@@ -193,8 +237,20 @@ export class DirectoryTree {
     }
   }
 
+  #requireTarget(parent: readonly string[], name: readonly string[]): void {
+    if (name.length === 0) throw new StorageError('ERR_NAME_INVALID', 'empty name');
+    this.#requireAddressable([...parent, ...name]);
+  }
+
+  #requireAddressable(components: readonly string[]): void {
+    requireComponents(components);
+    const [first] = components;
+    if (this.#isServerRoot && first !== undefined && isStateDirectory(first))
+      throw new StorageError('ERR_NAME_INVALID', 'reserved name');
+  }
+
   async #open(components: readonly string[]): Promise<DirectoryHandle> {
-    requireAddressable(components);
+    this.#requireAddressable(components);
     try {
       return await descend(this.#root, components);
     } catch (error) {
@@ -222,17 +278,6 @@ async function requireReachable(root: DirectoryHandle): Promise<void> {
     if (systemCodeOf(error) !== 'ENOENT') throw error;
   }
   throw new StorageError('ERR_IO', 'the root cannot be reached through /proc/self/fd; is /proc mounted?');
-}
-
-function requireTarget(parent: readonly string[], name: readonly string[]): void {
-  if (name.length === 0) throw new StorageError('ERR_NAME_INVALID', 'empty name');
-  requireAddressable([...parent, ...name]);
-}
-
-function requireAddressable(components: readonly string[]): void {
-  requireComponents(components);
-  const first = components[0];
-  if (first !== undefined && isStateDirectory(first)) throw new StorageError('ERR_NAME_INVALID', 'reserved name');
 }
 
 /** The name as peers see it, or `undefined` if they do not. Bytes that are no UTF-8 decode to U+FFFD, which is refused. */

@@ -14,6 +14,8 @@ export const LOGIN_GUARD_LIMITS = {
   maxWaiting: 16,
   /** Addresses whose failures are known at once; the one that failed longest ago is forgotten first. */
   maxAddresses: 10_000,
+  /** User names of an address whose failures are told apart. */
+  maxNames: 16,
 } as const;
 
 export interface LoginGuardOptions {
@@ -25,6 +27,8 @@ export interface LoginGuardOptions {
 interface Failures {
   count: number;
   lastMs: number;
+  /** Of each user name, by which the count falls when that user logs in; of more names than fit, nobody's login takes anything back. */
+  readonly byName: Map<string, number>;
 }
 
 /** The attempts of one address that are verified or wait; there is one only while there are any. */
@@ -38,7 +42,7 @@ interface Lane {
  * Slows down who guesses passwords, by address, for IPv6 by /64. After a failure the address's attempts are verified
  * one at a time, and each is held back before it is verified: 0 ms after the first failure, then 500 ms, doubling
  * up to 8 s. So more connections do not guess faster, and a right guess is not seen earlier than a wrong one. A success
- * clears the address.
+ * takes back the failures of the same user name, and no others: who has an account cannot guess those of others with it.
  *
  * @see docs/protocol.md, section 4.2; D24
  */
@@ -67,7 +71,12 @@ export class LoginGuard {
    * @param signal ends the wait, but not `verify` once it has begun
    * @throws the signal's reason
    */
-  async attempt(address: string, verify: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean | undefined> {
+  async attempt(
+    address: string,
+    userName: string,
+    verify: () => Promise<boolean>,
+    signal?: AbortSignal,
+  ): Promise<boolean | undefined> {
     signal?.throwIfAborted();
     const key = networkOf(address);
     const lane = this.#laneOf(key);
@@ -77,9 +86,9 @@ export class LoginGuard {
     try {
       await this.#delay(delayAfter(this.#countOf(key)), signal);
       const isRight = await verify();
-      if (isRight) this.#failures.delete(key);
+      if (isRight) this.#takeBack(key, userName);
       else {
-        this.#addFailure(key);
+        this.#addFailure(key, userName);
         // More had come before the address was known to guess: they may not keep it, and their connections, busy for hours.
         for (const refuse of lane.waiting.splice(LOGIN_GUARD_LIMITS.maxWaiting)) refuse(false);
       }
@@ -121,13 +130,24 @@ export class LoginGuard {
     return 0;
   }
 
-  #addFailure(key: string): void {
+  #addFailure(key: string, userName: string): void {
     const count = this.#countOf(key) + 1;
+    const byName = this.#failures.get(key)?.byName ?? new Map<string, number>();
+    const ofName = byName.get(userName);
+    if (ofName !== undefined || byName.size < LOGIN_GUARD_LIMITS.maxNames) byName.set(userName, (ofName ?? 0) + 1);
     this.#failures.delete(key); // to be last in the order
-    this.#failures.set(key, { count, lastMs: this.#clock.nowMs() });
+    this.#failures.set(key, { count, lastMs: this.#clock.nowMs(), byName });
     if (this.#failures.size <= this.#maxAddresses) return;
     const [oldest] = this.#failures.keys();
     this.#failures.delete(oldest!);
+  }
+
+  #takeBack(key: string, userName: string): void {
+    const failures = this.#failures.get(key);
+    if (!failures) return;
+    failures.count -= failures.byName.get(userName) ?? 0;
+    failures.byName.delete(userName);
+    if (failures.count <= 0) this.#failures.delete(key);
   }
 
   /** Leaves neither its timer nor its listener behind. */

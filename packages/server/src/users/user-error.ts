@@ -7,6 +7,7 @@ export type UserErrorCode =
   | 'ERR_USER_OPTION'
   | 'ERR_USER_NAME'
   | 'ERR_USER_PASSWORD'
+  | 'ERR_USER_SETTING'
   | 'ERR_USER_EXISTS'
   | 'ERR_USER_MISSING'
   | 'ERR_USERS_FILE_MISSING'

@@ -1,16 +1,13 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import {
-  createVerifier,
-  digestOf,
-  type PasswordVerifier,
-  SCRYPT_PARAMETERS,
-  unfittingVerifier,
-  verify,
-} from './password-verifier.js';
+import { stat } from 'node:fs/promises';
+import type { Role } from '../principal.js';
+import { parseDirectoryName } from '../storage/path-name.js';
+import { type AccountObstacle, type AccountSettings, obstacleOf } from './account.js';
+import { createVerifier, digestOf, SCRYPT_PARAMETERS, unfittingVerifier, verify } from './password-verifier.js';
 import { randomPassword } from './random-password.js';
 import { UserError } from './user-error.js';
 import { faultOfName } from './user-name.js';
-import { createUsersFile, readUsersFile } from './users-file.js';
+import { createUsersFile, readUsersFile, type UserEntry } from './users-file.js';
 
 /** What an operator gives on the command line for one user. */
 export interface NameAndPassword {
@@ -18,10 +15,56 @@ export interface NameAndPassword {
   readonly password: string;
 }
 
-interface User {
-  readonly verifier: PasswordVerifier;
+/** A user, as long as the server runs: what a reload changes shows here. */
+export interface Account {
+  readonly name: string;
+  readonly role: Role;
+  /** The components of the user's root, below the server's. */
+  readonly root: readonly string[];
+  /** In bytes; `undefined` for no limit. */
+  readonly quotaBytes: number | undefined;
+}
+
+/** What became of an attempt to log in. Only the log may tell `wrong` from the others. */
+export type LoginOutcome = Account | 'wrong' | AccountObstacle;
+
+class User implements Account {
   /** Of the last digest that was right; `undefined` before the first login. */
   remembered: Buffer | undefined;
+  #entry: UserEntry;
+  #root: readonly string[] = [];
+
+  constructor(entry: UserEntry) {
+    this.#entry = entry;
+    this.update(entry);
+  }
+
+  get name(): string {
+    return this.#entry.name;
+  }
+  get role(): Role {
+    return this.#entry.role ?? 'user';
+  }
+  get root(): readonly string[] {
+    return this.#root;
+  }
+  get quotaBytes(): number | undefined {
+    return this.#entry.quota;
+  }
+  get entry(): UserEntry {
+    return this.#entry;
+  }
+
+  update(entry: UserEntry): void {
+    if (entry.verifier.hash !== this.#entry.verifier.hash) this.remembered = undefined;
+    this.#entry = entry;
+    this.#root = parseDirectoryName(entry.root ?? '');
+  }
+
+  obstacle(now: Date): AccountObstacle | undefined {
+    const { role, entry } = this;
+    return obstacleOf({ ...entry, role } satisfies AccountSettings, now);
+  }
 }
 
 const ADMIN_NAME = 'admin';
@@ -32,53 +75,103 @@ const ADMIN_NAME = 'admin';
  * @see docs/protocol.md, section 4.2; D24
  */
 export class UserStore {
-  readonly #users: ReadonlyMap<string, User>;
+  /** Where the users come from; `undefined` if from the command line. */
+  readonly file: string | undefined;
+  #users: ReadonlyMap<string, User>;
   /** Never leaves the process: what is remembered under it is worth nothing elsewhere. */
   readonly #rememberingKey = randomBytes(32);
   /** Stands in for users and logins that are not there, so that they are compared at the same cost. */
-  readonly #nobody: User;
+  #nobody: User;
+  /** What the file looked like when it was read last. */
+  #stamp: string | undefined;
 
-  private constructor(verifiers: ReadonlyMap<string, PasswordVerifier>) {
-    this.#users = new Map(Array.from(verifiers, ([name, verifier]) => [name, { verifier, remembered: undefined }]));
-    const [anyVerifier = SCRYPT_PARAMETERS] = verifiers.values();
-    this.#nobody = { verifier: unfittingVerifier(anyVerifier), remembered: randomBytes(32) };
+  private constructor(entries: readonly UserEntry[], file: string | undefined, stamp: string | undefined) {
+    this.file = file;
+    this.#stamp = stamp;
+    this.#users = new Map(entries.map((entry) => [entry.name, new User(entry)]));
+    this.#nobody = nobodyBeside(entries);
   }
 
-  /** @throws {UserError} `ERR_USER_NAME` for a name that is not allowed, or is there twice */
+  /**
+   * Users with the role `admin`, whose root is the server's.
+   *
+   * @throws {UserError} `ERR_USER_NAME` for a name that is not allowed, or is there twice
+   */
   static async fromPairs(pairs: readonly NameAndPassword[]): Promise<UserStore> {
-    const verifiers = new Map<string, PasswordVerifier>();
+    const entries = new Map<string, UserEntry>();
     for (const { name } of pairs) {
       const fault = faultOfName(name);
       if (fault) throw new UserError('ERR_USER_NAME', `user ${JSON.stringify(name)}: ${fault}`);
     }
     for (const { name, password } of pairs) {
-      if (verifiers.has(name)) throw new UserError('ERR_USER_NAME', `user ${JSON.stringify(name)} is given twice`);
-      verifiers.set(name, await createVerifier(digestOf(password)));
+      if (entries.has(name)) throw new UserError('ERR_USER_NAME', `user ${JSON.stringify(name)} is given twice`);
+      entries.set(name, { name, verifier: await createVerifier(digestOf(password)), role: 'admin' });
     }
-    return new UserStore(verifiers);
+    return new UserStore([...entries.values()], undefined, undefined);
   }
 
   /**
    * Reads a users file.
    *
-   * @throws {UserError} `ERR_USERS_FILE_MISSING`; `ERR_USERS_FILE`, with the first thing that is wrong
+   * @throws {UserError} `ERR_USERS_FILE_MISSING`; `ERR_USERS_FILE`, with the first thing that is wrong, and its line
    */
   static async load(file: string): Promise<UserStore> {
-    const users = await readUsersFile(file);
-    return new UserStore(new Map(users.map(({ name, verifier }) => [name, verifier])));
+    const stamp = await stampOf(file);
+    return new UserStore(await readUsersFile(file), file, stamp);
   }
 
   /**
-   * Makes a users file with the user `admin` and a random password. The password is in the result and nowhere else: it
+   * Makes a users file with the user `admin`, of that role, and a random password. The password is in the result and nowhere else: it
    * must be shown now or never.
    *
    * @throws {UserError} as `createUsersFile`
    */
   static async createWithAdmin(file: string): Promise<{ store: UserStore; password: string }> {
     const password = randomPassword();
-    const verifier = await createVerifier(digestOf(password));
-    await createUsersFile(file, [{ name: ADMIN_NAME, verifier }]);
-    return { store: new UserStore(new Map([[ADMIN_NAME, verifier]])), password };
+    const entry: UserEntry = { name: ADMIN_NAME, verifier: await createVerifier(digestOf(password)), role: 'admin' };
+    await createUsersFile(file, [entry]);
+    return { store: new UserStore([entry], file, await stampOf(file)), password };
+  }
+
+  /** Whether the file is another one than was read last, or has been written to. */
+  async hasChanged(): Promise<boolean> {
+    return this.file !== undefined && (await stampOf(this.file)) !== this.#stamp;
+  }
+
+  /**
+   * Reads the file anew. Accounts that are known change; if the file is bad, nothing does.
+   *
+   * @returns the names of users whose sessions must end: they are gone, may not log in any more, or have another password or root
+   * @throws {UserError} as `load`
+   */
+  async reload(): Promise<readonly string[]> {
+    if (this.file === undefined) return [];
+    const stamp = await stampOf(this.file);
+    // Also of a bad file: it is not read again until it has changed again.
+    this.#stamp = stamp;
+    const entries = await readUsersFile(this.file);
+    const now = new Date();
+    const ended: string[] = [];
+    const users = new Map<string, User>();
+    for (const entry of entries) {
+      const known = this.#users.get(entry.name);
+      if (known) {
+        const hadOther = known.entry.verifier.hash !== entry.verifier.hash || known.entry.root !== entry.root;
+        known.update(entry);
+        if (hadOther || known.obstacle(now)) ended.push(entry.name);
+      }
+      users.set(entry.name, known ?? new User(entry));
+    }
+    for (const name of this.#users.keys()) if (!users.has(name)) ended.push(name);
+    this.#users = users;
+    this.#nobody = nobodyBeside(entries);
+    return ended;
+  }
+
+  /** Whether there is such a user who may log in now. */
+  isActive(name: string): boolean {
+    const user = this.#users.get(name);
+    return user !== undefined && user.obstacle(new Date()) === undefined;
   }
 
   /**
@@ -86,16 +179,30 @@ export class UserStore {
    * before is answered at once; every wrong one costs a run of scrypt, also for a user who does not exist, so that the
    * time tells nothing about which names do. What is no digest at all is wrong at once, for all names alike.
    */
-  async authenticate(name: string, digest: string): Promise<boolean> {
-    if (!/^[0-9a-f]{32}$/i.test(digest)) return false;
+  async authenticate(name: string, digest: string): Promise<LoginOutcome> {
+    if (!/^[0-9a-f]{32}$/i.test(digest)) return 'wrong';
     const rightDigest = digest.toLowerCase();
     const user = this.#users.get(name) ?? this.#nobody;
     const mac = createHmac('sha256', this.#rememberingKey).update(`${name}\0${rightDigest}`).digest();
-    if (timingSafeEqual(mac, user.remembered ?? this.#nobody.remembered!)) return true;
-    if (!(await verify(user.verifier, rightDigest)) || user === this.#nobody) return false;
-    user.remembered = mac;
-    return true;
+    if (!timingSafeEqual(mac, user.remembered ?? this.#nobody.remembered!)) {
+      const { verifier } = user.entry;
+      if (!(await verify(verifier, rightDigest)) || this.#users.get(name) !== user) return 'wrong';
+      if (verifier.hash !== user.entry.verifier.hash) return 'wrong'; // changed meanwhile
+      user.remembered = mac;
+    }
+    return user.obstacle(new Date()) ?? user;
   }
+}
+
+function nobodyBeside(entries: readonly UserEntry[]): User {
+  const nobody = new User({ name: '', verifier: unfittingVerifier(entries[0]?.verifier ?? SCRYPT_PARAMETERS) });
+  nobody.remembered = randomBytes(32);
+  return nobody;
+}
+
+async function stampOf(file: string): Promise<string | undefined> {
+  const stats = await stat(file, { bigint: true }).catch(() => undefined);
+  return stats && `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
 }
 
 /**

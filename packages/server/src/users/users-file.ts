@@ -2,6 +2,8 @@ import type { Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { STATE_DIRECTORY } from '../storage/path-name.js';
+import { type AccountSettings, faultOfSettings } from './account.js';
+import { lineOfSyntaxError, linesOfElements } from './json-lines.js';
 import { describeHolder, LockFile } from './lock-file.js';
 import { createVerifier, digestOf, faultOfVerifier, type PasswordVerifier } from './password-verifier.js';
 import { UserError } from './user-error.js';
@@ -11,10 +13,13 @@ import { faultOfName } from './user-name.js';
 const LOCK_WAIT_MS = 5000;
 
 /** A user as the file has it. */
-export interface UserEntry {
+export interface UserEntry extends Partial<AccountSettings> {
   readonly name: string;
   readonly verifier: PasswordVerifier;
 }
+
+/** A change of what a user may do; `null` takes a setting back. */
+export type SettingsChange = { readonly [Name in keyof AccountSettings]?: AccountSettings[Name] | null };
 
 /** What else the file has, there or in an entry, is kept as it is. */
 interface Content {
@@ -67,9 +72,9 @@ export async function addUser(
   file: string,
   name: string,
   password: string,
-  options: ChangeUsersOptions = {},
+  { settings = {}, ...options }: ChangeUsersOptions & { readonly settings?: Partial<AccountSettings> } = {},
 ): Promise<void> {
-  const fault = faultOfName(name);
+  const fault = faultOfName(name) ?? faultOfSettings(settings);
   if (fault) throw new UserError('ERR_USER_NAME', `user ${JSON.stringify(name)}: ${fault}`);
   // before the lock: it takes longer than all the rest
   const verifier = await verifierOf(name, password);
@@ -78,7 +83,7 @@ export async function addUser(
     if (content.users.some((user) => user.name === name)) {
       throw new UserError('ERR_USER_EXISTS', `user ${JSON.stringify(name)} exists already`);
     }
-    return { ...content, users: [...content.users, { name, verifier }] };
+    return { ...content, users: [...content.users, { name, verifier, ...settings }] };
   });
 }
 
@@ -93,6 +98,31 @@ export async function changePassword(
   await change(file, options, (text) => {
     const content = parseWithUser(file, text, name);
     return { ...content, users: content.users.map((user) => (user.name === name ? { ...user, verifier } : user)) };
+  });
+}
+
+/**
+ * Changes what a user may do.
+ *
+ * @throws {UserError} `ERR_USER_SETTING` for a value that cannot be; else as `changePassword`
+ */
+export async function changeSettings(
+  file: string,
+  name: string,
+  settings: SettingsChange,
+  options: ChangeUsersOptions = {},
+): Promise<void> {
+  const given = Object.entries(settings).filter(([, value]) => value !== null);
+  const fault = faultOfSettings(Object.fromEntries(given));
+  if (fault) throw new UserError('ERR_USER_SETTING', `user ${JSON.stringify(name)}: ${fault}`);
+  await change(file, options, (text) => {
+    const content = parseWithUser(file, text, name);
+    const users = content.users.map((user) => {
+      if (user.name !== name) return user;
+      const kept = Object.entries({ ...user, ...settings }).filter(([, value]) => value !== null);
+      return Object.fromEntries(kept) as unknown as UserEntry;
+    });
+    return { ...content, users };
   });
 }
 
@@ -229,28 +259,33 @@ function missingFile(file: string): UserError {
 }
 
 function parse(file: string, text: string): Content {
-  const fail = (fault: string, cause?: unknown): never => {
-    throw new UserError('ERR_USERS_FILE', `users file ${file}: ${fault}`, cause === undefined ? {} : { cause });
+  const fail = (fault: string, line?: number, cause?: unknown): never => {
+    const place = line === undefined ? file : `${file}:${line}`;
+    throw new UserError('ERR_USERS_FILE', `users file ${place}: ${fault}`, cause === undefined ? {} : { cause });
   };
   let content: unknown;
   try {
     content = JSON.parse(text);
   } catch (error) {
-    return fail('is not JSON', error);
+    return fail('is not JSON', lineOfSyntaxError(text, error), error);
   }
   const users = isObject(content) ? content['users'] : undefined;
   if (!Array.isArray(users)) return fail('has no list "users"');
   const names = new Set<string>();
+  const lines = linesOfElements(text, 'users');
   for (const [index, user] of users.entries()) {
     const at = `users[${index}]`;
-    if (!isObject(user)) return fail(`${at} is not an object`);
+    const failHere = (fault: string): never => fail(fault, lines[index]);
+    if (!isObject(user)) return failHere(`${at} is not an object`);
     const { name, verifier } = user;
-    if (typeof name !== 'string') return fail(`${at} has no "name"`);
+    if (typeof name !== 'string') return failHere(`${at} has no "name"`);
     const nameFault = faultOfName(name);
-    if (nameFault) return fail(`${at}: ${nameFault}`);
-    if (names.has(name)) return fail(`${at}: the name ${JSON.stringify(name)} is there twice`);
+    if (nameFault) return failHere(`${at}: ${nameFault}`);
+    if (names.has(name)) return failHere(`${at}: the name ${JSON.stringify(name)} is there twice`);
     const verifierFault = faultOfVerifier(verifier);
-    if (verifierFault) return fail(`${at}: "verifier" ${verifierFault}`);
+    if (verifierFault) return failHere(`${at}: "verifier" ${verifierFault}`);
+    const settingsFault = faultOfSettings(user);
+    if (settingsFault) return failHere(`${at}: ${settingsFault}`);
     names.add(name);
   }
   return content as Content;

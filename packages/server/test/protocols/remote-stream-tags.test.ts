@@ -82,6 +82,8 @@ describe('Tag (docs/protocol.md, 17.5)', () => {
   it('lets an answer go ahead of an earlier one that takes longer', async () => {
     await using server = await TestServer.start();
     await writeFile(server.path('f'), Buffer.alloc(9_000_000, 1));
+    using disk = slowDisk((await stat(server.root)).dev, 'direct');
+    void disk;
     using peer = await extended(server);
     await peer.send(openRequest('f', 0));
     await answer(peer);

@@ -24,7 +24,7 @@ class Attempt {
       this.isVerifying = true;
       return this.#verified;
     };
-    guard.attempt(address, verify, signal).then(
+    guard.attempt(address, 'ada', verify, signal).then(
       (answer) => {
         this.answer = answer ?? 'unchecked';
       },
@@ -38,7 +38,7 @@ class Attempt {
 /** Fails `times` attempts, with all waiting that is needed. */
 async function failTimes(guard: LoginGuard, clock: ManualClock, address: string, times: number): Promise<void> {
   for (let index = 0; index < times; index += 1) {
-    const failing = guard.attempt(address, wrong);
+    const failing = guard.attempt(address, 'ada', wrong);
     await settle();
     clock.advance(8000);
     assert.equal(await failing, false);
@@ -49,8 +49,8 @@ describe('LoginGuard', () => {
   it('gives the answer of the verification, without delay for an address that has not failed', async () => {
     const clock = new ManualClock();
     const guard = new LoginGuard({ clock });
-    for (let index = 0; index < 50; index += 1) assert.equal(await guard.attempt('192.0.2.1', right), true);
-    assert.equal(await guard.attempt('192.0.2.1', wrong), false);
+    for (let index = 0; index < 50; index += 1) assert.equal(await guard.attempt('192.0.2.1', 'ada', right), true);
+    assert.equal(await guard.attempt('192.0.2.1', 'ada', wrong), false);
     assert.equal(guard.knownAddresses, 1);
     assert.equal(clock.pendingTimers, 0);
   });
@@ -58,7 +58,7 @@ describe('LoginGuard', () => {
   it('holds attempts back for 0, 500, 1000, 2000, 4000, 8000 and 8000 ms after each failure', async () => {
     const clock = new ManualClock();
     const guard = new LoginGuard({ clock });
-    assert.equal(await guard.attempt('a', wrong), false);
+    assert.equal(await guard.attempt('a', 'ada', wrong), false);
     for (const delayMs of [0, 500, 1000, 2000, 4000, 8000, 8000, 8000]) {
       const attempt = new Attempt(guard, 'a');
       await settle();
@@ -126,7 +126,7 @@ describe('LoginGuard', () => {
 
   it('lets 300 right logins at once of an address without failures all succeed', async () => {
     const guard = new LoginGuard({ clock: new ManualClock() });
-    const answers = await Promise.all(Array.from({ length: 300 }, () => guard.attempt('a', right)));
+    const answers = await Promise.all(Array.from({ length: 300 }, () => guard.attempt('a', 'ada', right)));
     assert.ok(answers.every((answer) => answer));
   });
 
@@ -143,11 +143,11 @@ describe('LoginGuard', () => {
     const clock = new ManualClock();
     const guard = new LoginGuard({ clock });
     await failTimes(guard, clock, 'a', 5);
-    const success = guard.attempt('a', right);
+    const success = guard.attempt('a', 'ada', right);
     clock.advance(8000);
     assert.equal(await success, true);
     assert.equal(guard.knownAddresses, 0);
-    assert.equal(await guard.attempt('a', wrong), false);
+    assert.equal(await guard.attempt('a', 'ada', wrong), false);
   });
 
   it('forgets an address ten minutes after its last failure, and not before', async () => {
@@ -163,7 +163,7 @@ describe('LoginGuard', () => {
     early.end(false);
     await settle();
     clock.advance(600_000);
-    assert.equal(await guard.attempt('a', right), true);
+    assert.equal(await guard.attempt('a', 'ada', right), true);
   });
 
   it('refuses the seventeenth that would wait, at once and without verifying it', async () => {
@@ -205,9 +205,9 @@ describe('LoginGuard', () => {
     assert.equal(clock.pendingTimers, 0);
     assert.equal(getEventListeners(inQueue.signal, 'abort').length, 0);
     const { signal } = new AbortController();
-    await guard.attempt('a', wrong, signal);
-    await guard.attempt('a', wrong, signal);
-    const third = guard.attempt('a', right, signal);
+    await guard.attempt('a', 'ada', wrong, signal);
+    await guard.attempt('a', 'ada', wrong, signal);
+    const third = guard.attempt('a', 'ada', right, signal);
     await settle();
     clock.advance(500);
     await third;
@@ -216,7 +216,7 @@ describe('LoginGuard', () => {
 
   it('rejects at once for a signal that was aborted before', async () => {
     const guard = new LoginGuard({ clock: new ManualClock() });
-    await assert.rejects(guard.attempt('a', right, AbortSignal.abort()), { name: 'AbortError' });
+    await assert.rejects(guard.attempt('a', 'ada', right, AbortSignal.abort()), { name: 'AbortError' });
   });
 
   it('passes on what the verification throws, and counts it as neither', async () => {
@@ -225,9 +225,9 @@ describe('LoginGuard', () => {
     const failing = async (): Promise<boolean> => {
       throw new Error('no memory');
     };
-    for (let index = 0; index < 5; index += 1) await assert.rejects(guard.attempt('a', failing), /no memory/);
+    for (let index = 0; index < 5; index += 1) await assert.rejects(guard.attempt('a', 'ada', failing), /no memory/);
     assert.equal(guard.knownAddresses, 0);
-    assert.equal(await guard.attempt('a', right), true);
+    assert.equal(await guard.attempt('a', 'ada', right), true);
   });
 
   for (const [one, other, isSame] of [
@@ -262,5 +262,50 @@ describe('LoginGuard', () => {
     const [a, b] = [new Attempt(guard, 'a'), new Attempt(guard, 'b')];
     await settle();
     assert.deepEqual([a.isVerifying, b.isVerifying], [false, true]);
+  });
+});
+
+describe('a login that succeeds', () => {
+  it('takes back the failures of its own user name only: an account is no help to guess those of others (D24)', async () => {
+    const clock = new ManualClock();
+    const guard = new LoginGuard({ clock });
+    for (let guess = 0; guess < 4; guess += 1) {
+      const failing = guard.attempt('a', 'victim', wrong);
+      await settle();
+      clock.advance(8000);
+      assert.equal(await failing, false);
+      const own = guard.attempt('a', 'guesser', right);
+      await settle();
+      clock.advance(8000);
+      assert.equal(await own, true);
+    }
+    const next = guard.attempt('a', 'victim', right);
+    let isDone = false;
+    void next.then(() => {
+      isDone = true;
+    });
+    await settle();
+    clock.advance(1999);
+    await settle();
+    assert.equal(isDone, false);
+    clock.advance(1);
+    assert.equal(await next, true);
+    assert.equal(guard.knownAddresses, 0);
+  });
+
+  it('takes nothing back where more names were tried than are told apart', async () => {
+    const clock = new ManualClock();
+    const guard = new LoginGuard({ clock });
+    for (let name = 0; name < 40; name += 1) {
+      const failing = guard.attempt('a', `name ${name}`, wrong);
+      await settle();
+      clock.advance(8000);
+      assert.equal(await failing, false);
+    }
+    const own = guard.attempt('a', 'name 39', right);
+    await settle();
+    clock.advance(8000);
+    assert.equal(await own, true);
+    assert.equal(guard.knownAddresses, 1);
   });
 });

@@ -18,23 +18,27 @@ async function msOf(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
+async function lets(store: UserStore, name: string, digest: string): Promise<boolean> {
+  return typeof (await store.authenticate(name, digest)) === 'object';
+}
+
 describe('UserStore.authenticate', () => {
   it('accepts the digest of the password, in either case, for this user only (4.2)', async () => {
     const store = await UserStore.fromPairs([
       { name: 'admin', password: 'admin' },
       { name: 'bob', password: 'bobs' },
     ]);
-    assert.equal(await store.authenticate('admin', '21232f297a57a5a743894a0e4a801fc3'), true);
-    assert.equal(await store.authenticate('admin', '21232F297A57A5A743894A0E4A801FC3'), true);
-    assert.equal(await store.authenticate('bob', digestOf('bobs')), true);
-    assert.equal(await store.authenticate('bob', digestOf('admin')), false);
-    assert.equal(await store.authenticate('admin', digestOf('bobs')), false);
+    assert.equal(await lets(store, 'admin', '21232f297a57a5a743894a0e4a801fc3'), true);
+    assert.equal(await lets(store, 'admin', '21232F297A57A5A743894A0E4A801FC3'), true);
+    assert.equal(await lets(store, 'bob', digestOf('bobs')), true);
+    assert.equal(await lets(store, 'bob', digestOf('admin')), false);
+    assert.equal(await lets(store, 'admin', digestOf('bobs')), false);
   });
 
   it('does not accept any user name with one built-in password (D24)', async () => {
     const store = await UserStore.fromPairs([{ name: 'admin', password: 'admin' }]);
     for (const name of ['Admin', 'ADMIN', '', 'nobody', 'admin ', '__proto__']) {
-      assert.equal(await store.authenticate(name, digestOf('admin')), false, name);
+      assert.equal(await lets(store, name, digestOf('admin')), false, name);
     }
   });
 
@@ -42,21 +46,21 @@ describe('UserStore.authenticate', () => {
     const store = await UserStore.fromPairs([{ name: 'admin', password: 'admin' }]);
     const digest = digestOf('admin');
     for (const text of ['', 'admin', `${digest} `, `${digest}\n`, digest.slice(1), `${digest}0`, '目'.repeat(32)]) {
-      assert.equal(await store.authenticate('admin', text), false);
+      assert.equal(await lets(store, 'admin', text), false);
     }
   });
 
   it('accepts nobody when there are no users', async () => {
     const store = await UserStore.fromPairs([]);
-    assert.equal(await store.authenticate('admin', digestOf('admin')), false);
+    assert.equal(await lets(store, 'admin', digestOf('admin')), false);
   });
 
   it('still refuses a wrong password after a right one', async () => {
     const store = await UserStore.fromPairs([{ name: 'admin', password: 'right' }]);
-    assert.equal(await store.authenticate('admin', digestOf('right')), true);
-    assert.equal(await store.authenticate('admin', digestOf('wrong')), false);
-    assert.equal(await store.authenticate('nobody', digestOf('right')), false);
-    assert.equal(await store.authenticate('admin', digestOf('right')), true);
+    assert.equal(await lets(store, 'admin', digestOf('right')), true);
+    assert.equal(await lets(store, 'admin', digestOf('wrong')), false);
+    assert.equal(await lets(store, 'nobody', digestOf('right')), false);
+    assert.equal(await lets(store, 'admin', digestOf('right')), true);
   });
 
   it('answers a login that was right before at once, and no other', async () => {
@@ -90,7 +94,7 @@ describe('UserStore.fromPairs', () => {
   it('accepts names of 64 characters of any script', async () => {
     const name = '😀'.repeat(64);
     const store = await UserStore.fromPairs([{ name, password: 'x' }]);
-    assert.equal(await store.authenticate(name, digestOf('x')), true);
+    assert.equal(await lets(store, name, digestOf('x')), true);
   });
 });
 
@@ -101,7 +105,7 @@ describe('UserStore.load', () => {
     const verifier = await createVerifier(digestOf('secret'));
     await writeFile(file, JSON.stringify({ users: [{ name: 'bob', verifier }] }));
     const store = await UserStore.load(file);
-    assert.equal(await store.authenticate('bob', digestOf('secret')), true);
+    assert.equal(await lets(store, 'bob', digestOf('secret')), true);
   });
 
   it('tells a missing file from one that cannot be read', async () => {
@@ -152,15 +156,15 @@ describe('UserStore.createWithAdmin', () => {
     const file = join(directory.path, 'state/users.json');
     const { store, password } = await UserStore.createWithAdmin(file);
     assert.match(password, /^[a-hjkmnp-z2-9]{20}$/);
-    assert.equal(await store.authenticate('admin', digestOf(password)), true);
+    assert.equal(await lets(store, 'admin', digestOf(password)), true);
     assert.equal((await stat(file)).mode & 0o777, 0o600);
     assert.equal((await stat(join(directory.path, 'state'))).mode & 0o777, 0o700);
     const text = await readFile(file, 'utf8');
     assert.ok(!text.includes(password) && !text.includes(digestOf(password)));
     assert.deepEqual(await readdir(join(directory.path, 'state')), ['users.json']);
     const loaded = await UserStore.load(file);
-    assert.equal(await loaded.authenticate('admin', digestOf(password)), true);
-    assert.equal(await loaded.authenticate('admin', digestOf('admin')), false);
+    assert.equal(await lets(loaded, 'admin', digestOf(password)), true);
+    assert.equal(await lets(loaded, 'admin', digestOf('admin')), false);
   });
 
   it('never replaces a file that is there, and leaves nothing behind when it fails', async () => {

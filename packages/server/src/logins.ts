@@ -1,0 +1,114 @@
+import type { Clock } from '@sluice/core';
+import type { Principal, Role } from './principal.js';
+import type { Authenticator, Refusal } from './session.js';
+import type { DirectoryTree } from './storage/directory-tree.js';
+import { StorageQuota } from './storage/storage-quota.js';
+import { LoginGuard } from './users/login-guard.js';
+import type { Account, UserStore } from './users/user-store.js';
+
+/** The root of one or more users, while the server runs. */
+interface UserRoot {
+  readonly tree: DirectoryTree;
+  readonly key: string;
+  readonly quotas: Map<string, StorageQuota>;
+}
+
+/** Lets users in, each to its own root. */
+export class Logins implements Authenticator {
+  readonly #users: UserStore;
+  readonly #serverTree: DirectoryTree;
+  readonly #clock: Clock;
+  readonly #guard: LoginGuard;
+  /** By the path below the server's root. */
+  readonly #roots = new Map<string, UserRoot>();
+  /** Of directories that have been replaced by others: sessions may still be in them. */
+  readonly #oldTrees: DirectoryTree[] = [];
+
+  constructor(users: UserStore, serverTree: DirectoryTree, clock: Clock) {
+    this.#users = users;
+    this.#serverTree = serverTree;
+    this.#clock = clock;
+    this.#guard = new LoginGuard({ clock });
+  }
+
+  /** @throws {StorageError} when the user's root cannot be used */
+  async authenticate(
+    userName: string,
+    passwordDigest: string,
+    address: string,
+    gone: AbortSignal,
+  ): Promise<Principal | Refusal> {
+    let outcome: Account | Refusal = 'unchecked';
+    await this.#guard.attempt(
+      address,
+      userName,
+      async () => {
+        outcome = await this.#users.authenticate(userName, passwordDigest);
+        return typeof outcome === 'object';
+      },
+      gone,
+    );
+    return typeof outcome === 'string' ? outcome : await this.#principalOf(outcome);
+  }
+
+  async close(): Promise<void> {
+    const trees = [...this.#oldTrees, ...Array.from(this.#roots.values(), ({ tree }) => tree)];
+    await Promise.all(trees.map((tree) => tree.close()));
+  }
+
+  async #principalOf(account: Account): Promise<Principal> {
+    const root = account.root.length === 0 ? undefined : await this.#rootOf(account.root);
+    const tree = root?.tree ?? this.#serverTree;
+    const quota = account.quotaBytes === undefined ? undefined : this.#quotaOf(account, tree, root);
+    return new AccountPrincipal(account, tree, quota);
+  }
+
+  async #rootOf(components: readonly string[]): Promise<UserRoot> {
+    const path = components.join('/');
+    const tree = await this.#serverTree.below(components);
+    const key = await tree.readKey();
+    const known = this.#roots.get(path);
+    if (known?.key === key) {
+      await tree.close();
+      return known;
+    }
+    if (known) this.#oldTrees.push(known.tree);
+    const root = { tree, key, quotas: new Map<string, StorageQuota>() };
+    this.#roots.set(path, root);
+    return root;
+  }
+
+  readonly #serverQuotas = new Map<string, StorageQuota>();
+
+  /** One for each user and root: what one session writes, the others cannot. */
+  #quotaOf({ name, quotaBytes = 0 }: Account, tree: DirectoryTree, root: UserRoot | undefined): StorageQuota {
+    const quotas = root?.quotas ?? this.#serverQuotas;
+    const known = quotas.get(name);
+    if (known) {
+      known.limitBytes = quotaBytes;
+      return known;
+    }
+    const quota = new StorageQuota(quotaBytes, () => tree.measure(), this.#clock);
+    quotas.set(name, quota);
+    return quota;
+  }
+}
+
+/** Its role is the account's of the moment: a reload may change it. */
+class AccountPrincipal implements Principal {
+  readonly userName: string;
+  readonly tree: DirectoryTree;
+  readonly quota: StorageQuota | undefined;
+  readonly #account: Account;
+
+  constructor(account: Account, tree: DirectoryTree, quota: StorageQuota | undefined) {
+    this.userName = account.name;
+    this.tree = tree;
+    this.quota = quota;
+    this.#account = account;
+  }
+
+  get role(): Role {
+    return this.#account.role;
+  }
+}

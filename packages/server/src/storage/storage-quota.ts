@@ -1,0 +1,62 @@
+import type { Clock } from '@sluice/core';
+
+/** A measurement is good for so long before a write that finds no room measures again, in milliseconds. */
+const MEASURE_AGAIN_AFTER_MS = 5000;
+
+/**
+ * How much all files of a tree may have together. What is there is measured when it is first asked for; from then on all growth is added.
+ * What becomes free shows when it is measured again: when a write finds no room, and the last measurement is older than 5 s.
+ *
+ * A file counts with its length, not with what it takes on the disk. What others change on the disk shows at the next measurement.
+ */
+export class StorageQuota {
+  readonly #measure: () => Promise<number>;
+  readonly #clock: Clock;
+  #limitBytes: number;
+  #usedBytes: number | undefined;
+  #measuredMs = 0;
+  #measuring: Promise<void> | undefined;
+
+  constructor(limitBytes: number, measure: () => Promise<number>, clock: Clock) {
+    this.#limitBytes = limitBytes;
+    this.#measure = measure;
+    this.#clock = clock;
+  }
+
+  set limitBytes(bytes: number) {
+    this.#limitBytes = bytes;
+  }
+
+  /**
+   * Takes room for bytes by which files will grow.
+   *
+   * @returns whether there is room; a promise when that has to be measured
+   */
+  take(bytes: number): boolean | Promise<boolean> {
+    if (this.#usedBytes !== undefined && this.#usedBytes + bytes <= this.#limitBytes) {
+      this.#usedBytes += bytes;
+      return true;
+    }
+    const isFresh = this.#usedBytes !== undefined && this.#clock.nowMs() - this.#measuredMs < MEASURE_AGAIN_AFTER_MS;
+    if (isFresh) return false;
+    return this.#measured().then(() => {
+      const usedBytes = (this.#usedBytes ?? 0) + bytes;
+      if (usedBytes > this.#limitBytes) return false;
+      this.#usedBytes = usedBytes;
+      return true;
+    });
+  }
+
+  /** One measurement for all that wait for one. */
+  #measured(): Promise<void> {
+    this.#measuring ??= (async () => {
+      try {
+        this.#usedBytes = await this.#measure();
+        this.#measuredMs = this.#clock.nowMs();
+      } finally {
+        this.#measuring = undefined;
+      }
+    })();
+    return this.#measuring;
+  }
+}
