@@ -8,7 +8,9 @@ import {
   DEFAULT_CONNECTION_LIMITS,
   DEFAULT_LISTENER_OPTIONS,
   DEFAULT_OUTBOUND_LIMITS,
+  DEFAULT_TLS_LISTENER_OPTIONS,
   fitToDescriptors,
+  MAX_PROXY_HEADER_BYTES,
 } from '@sluice/core';
 import { LOG_LEVELS } from '@sluice/server';
 import { MAX_HANDLES, MAX_PACKET_LENGTH, MAX_READ_BYTES, MAX_SENT_PACKET_LENGTH } from '@sluice/wire';
@@ -126,6 +128,10 @@ async function limits(): Promise<Limit[]> {
     ['Connections', 'waiting for a place', seconds(DEFAULT_LISTENER_OPTIONS.waitTimeoutMs)],
     ['Connections', 'connections the system completes', count(DEFAULT_LISTENER_OPTIONS.backlog)],
     ['Connections', 'silence before', seconds(DEFAULT_LISTENER_OPTIONS.firstByteTimeoutMs)],
+    ['Connections', 'a TLS handshake', seconds(DEFAULT_TLS_LISTENER_OPTIONS.handshakeTimeoutMs)],
+    ['Connections', 'TLS handshakes at once', count(DEFAULT_TLS_LISTENER_OPTIONS.maxHandshakes)],
+    ['Connections', 'connections that wait for their', count(DEFAULT_TLS_LISTENER_OPTIONS.maxWaitingHandshakes)],
+    ['Connections', 'a header of', `16 and ${MAX_PROXY_HEADER_BYTES - 16}`],
     ['Connections', 'silence after', seconds(DEFAULT_LISTENER_OPTIONS.idleTimeoutMs)],
     ['Connections', 'looking at', seconds(numberIn(listener, 'SCAN_PERIOD_MS'))],
     ['Connections', 'closing', seconds(closeTimeoutMs)],

@@ -48,6 +48,11 @@ export class Admission<T> {
     return next.value;
   }
 
+  /** Ends the waiting of one. @returns whether it waited */
+  withdraw(waiting: T): boolean {
+    return this.#waiting.delete(waiting);
+  }
+
   /** Ends the waiting of those that have waited since `sinceMs` or longer. @returns who they are */
   withdrawSince(sinceMs: number): T[] {
     const expired: T[] = [];

@@ -1,7 +1,11 @@
 import type net from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Clock } from './clock.js';
 import { type OutboundLimits, OutboundQueue, type SendResult } from './outbound-queue.js';
-import { type ReceiveMode, startReceiving } from './receive-buffer.js';
+import { ProxyHeaderReader } from './proxy-header-reader.js';
+import { type ReceiveMode, readPlainly, startReceiving, stopReceiving } from './receive-buffer.js';
+import { type TlsAcceptor, TlsRefusedError } from './tls-acceptor.js';
+import { TlsSession } from './tls-session.js';
 
 /** Why a connection ended. The first reason given counts. Servers add reasons of their own. */
 export type CloseReason =
@@ -12,6 +16,10 @@ export type CloseReason =
   | 'idle-timeout'
   | 'framing-error'
   | 'handler-failed'
+  | 'proxy-header'
+  | 'tls-handshake'
+  | 'tls-busy'
+  | 'tls-handshake-timeout'
   | 'shutdown'
   | (string & {});
 
@@ -48,27 +56,53 @@ export interface ConnectionInit {
   readonly clock: Clock;
   readonly limits: ConnectionLimits;
   readonly receiveMode: ReceiveMode | undefined;
+  /** Makes a TLS connection of one whose first byte is that of a handshake. Without it, that byte is like any other. */
+  readonly tls: TlsAcceptor | undefined;
+  /** Whether the peer is a balancer that begins with a header of the PROXY protocol. */
+  readonly isProxied: boolean;
   /** Called once, when nothing of the connection is pending any more. `failure` is what its handler's `onClosed` threw. */
   readonly onGone: (connection: Connection, failure?: unknown) => void;
 }
 
+/** How long a connection may take for each of its steps, in milliseconds; 0 for no limit. */
+export interface ConnectionDeadlines {
+  readonly firstByteTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
 const nothing: ConnectionHandler = { onBytes() {} };
 
-/** One accepted socket, from its admission to its end: one owner, one close, one close reason. */
+/** The first byte of a TLS handshake; RFC 8446, 5.1. */
+const TLS_HANDSHAKE = 0x16;
+
+/**
+ * One accepted socket, from its admission to its end: one owner, one close, one close reason.
+ *
+ * ```text
+ * admitted ─► [PROXY header] ─► first byte ─┬─► open ─► closing ─► destroyed
+ *                                     0x16  └─► securing ─► open: the handler sees what is inside TLS
+ * ```
+ */
 export class Connection {
   readonly id: number;
-  readonly localAddress: string;
-  readonly localPort: number;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
   readonly openedAtMs: number;
-  readonly #socket: net.Socket;
+  #localAddress: string;
+  #localPort: number;
+  #remoteAddress: string;
+  #remotePort: number;
+  #socket: net.Socket;
   readonly #clock: Clock;
   readonly #limits: ConnectionLimits;
-  readonly #queue: OutboundQueue;
+  #queue: OutboundQueue;
   readonly #onGone: (connection: Connection, failure?: unknown) => void;
   #handler: ConnectionHandler = nothing;
-  #state: 'open' | 'closing' | 'destroyed' = 'open';
+  #state: 'open' | 'securing' | 'closing' | 'destroyed' = 'open';
+  /** What may stand before the bytes of the handler; `undefined` once the first of these has come. */
+  #opening: { header: ProxyHeaderReader | undefined; readonly tls: TlsAcceptor | undefined } | undefined;
+  #tls: TlsSession | undefined;
+  /** Since when the first byte, or the end of the handshake, is awaited. */
+  #awaitingSinceMs: number;
   #reason: CloseReason | undefined;
   #error: Error | undefined;
   #closeDeadlineMs = Number.POSITIVE_INFINITY;
@@ -77,22 +111,49 @@ export class Connection {
   #isReadingPaused = false;
 
   /** Made by the listener. Set the handler before the next tick: bytes may come then. */
-  constructor({ id, socket, clock, limits, receiveMode, onGone }: ConnectionInit) {
+  constructor({ id, socket, clock, limits, receiveMode, tls, isProxied, onGone }: ConnectionInit) {
     this.id = id;
-    this.localAddress = socket.localAddress ?? '';
-    this.localPort = socket.localPort ?? 0;
-    this.remoteAddress = socket.remoteAddress ?? '';
-    this.remotePort = socket.remotePort ?? 0;
+    this.#localAddress = socket.localAddress ?? '';
+    this.#localPort = socket.localPort ?? 0;
+    this.#remoteAddress = socket.remoteAddress ?? '';
+    this.#remotePort = socket.remotePort ?? 0;
     this.openedAtMs = clock.nowMs();
     this.#lastActivityMs = this.openedAtMs;
+    this.#awaitingSinceMs = this.openedAtMs;
+    if (tls || isProxied) this.#opening = { header: isProxied ? new ProxyHeaderReader() : undefined, tls };
     this.#clock = clock;
     this.#limits = limits;
     this.#onGone = onGone;
-    this.#socket = startReceiving(socket, this.#onChunk, receiveMode);
+    this.#socket = startReceiving(socket, this.#opening ? this.#onRawChunk : this.#onChunk, receiveMode);
     this.#queue = new OutboundQueue(this.#socket, limits.outbound, this.#onProgress);
+    this.#listen();
+  }
+
+  #listen(): void {
     this.#socket.on('end', this.#onEnd);
     this.#socket.on('error', this.#onError);
     this.#socket.on('close', this.#onSocketClosed);
+  }
+
+  /** The address the peer has connected to; of the balancer that stands before us, once that has told it. */
+  get localAddress(): string {
+    return this.#localAddress;
+  }
+  get localPort(): number {
+    return this.#localPort;
+  }
+
+  /** Where the peer is; behind a balancer that uses the PROXY protocol, the real peer, from the first byte of the handler on. */
+  get remoteAddress(): string {
+    return this.#remoteAddress;
+  }
+  get remotePort(): number {
+    return this.#remotePort;
+  }
+
+  /** What is known of its TLS; `undefined` for a plain connection, and until the handshake is done, which is before the first byte. */
+  get tls(): TlsSession | undefined {
+    return this.#tls;
   }
 
   set handler(handler: ConnectionHandler) {
@@ -105,7 +166,7 @@ export class Connection {
 
   /** Whether `close` or `destroy` was called, or the socket has failed. */
   get isClosing(): boolean {
-    return this.#state !== 'open';
+    return this.#state === 'closing' || this.#state === 'destroyed';
   }
 
   /** Why the connection ends or ended, once that is known. */
@@ -113,12 +174,12 @@ export class Connection {
     return this.#reason;
   }
 
-  /** Bytes received, including those still to be handled. */
+  /** Bytes received, including those still to be handled; inside TLS, and without a PROXY header. */
   get receivedBytes(): number {
     return this.#receivedBytes;
   }
 
-  /** Bytes the system has taken for the peer. */
+  /** Bytes the system has taken for the peer; inside TLS. */
   get sentBytes(): number {
     return this.#queue.sentBytes;
   }
@@ -138,7 +199,7 @@ export class Connection {
     return this.#lastActivityMs;
   }
 
-  /** Queues a copy of `bytes`; all that is sent in one tick leaves in one write. */
+  /** Queues a copy of `bytes`; all that is sent in one tick leaves in one write. During a TLS handshake it is refused. */
   send(bytes: Uint8Array): SendResult {
     return this.#state === 'open' ? this.#queue.send(bytes) : 'refused';
   }
@@ -160,19 +221,20 @@ export class Connection {
 
   /** No bytes are read until `resumeReading`. TCP makes the peer wait. */
   pauseReading(): void {
-    if (this.#isReadingPaused || this.#state !== 'open') return;
+    if (this.#isReadingPaused || this.isClosing) return;
     this.#isReadingPaused = true;
-    this.#socket.pause();
+    if (this.#state === 'open') this.#socket.pause();
   }
 
   resumeReading(): void {
-    if (!this.#isReadingPaused || this.#state !== 'open') return;
+    if (!this.#isReadingPaused || this.isClosing) return;
     this.#isReadingPaused = false;
-    this.#socket.resume();
+    if (this.#state === 'open') this.#socket.resume();
   }
 
   /** Sends what is queued, then ends. What still comes is dropped. Does nothing when the connection is closing already. */
   close(reason: CloseReason): void {
+    if (this.#state === 'securing') this.destroy(reason);
     if (this.#state !== 'open') return;
     this.#queue.flush();
     this.#state = 'closing';
@@ -194,11 +256,15 @@ export class Connection {
   }
 
   /** Ends the connection if one of its deadlines has passed. Called by the listener's one timer. */
-  checkDeadlines(nowMs: number, firstByteTimeoutMs: number, idleTimeoutMs: number): void {
+  checkDeadlines(nowMs: number, deadlines: ConnectionDeadlines): void {
     if (this.#state === 'destroyed') return;
+    const { firstByteTimeoutMs, handshakeTimeoutMs, idleTimeoutMs } = deadlines;
+    const awaitedMs = nowMs - this.#awaitingSinceMs;
     if (nowMs >= this.#closeDeadlineMs) this.destroy('close-timeout');
-    else if (this.#state !== 'open') return;
-    else if (firstByteTimeoutMs > 0 && this.#receivedBytes === 0 && nowMs - this.openedAtMs >= firstByteTimeoutMs)
+    else if (this.#state === 'securing') {
+      if (handshakeTimeoutMs > 0 && awaitedMs >= handshakeTimeoutMs) this.destroy('tls-handshake-timeout');
+    } else if (this.#state !== 'open') return;
+    else if (firstByteTimeoutMs > 0 && this.#receivedBytes === 0 && awaitedMs >= firstByteTimeoutMs)
       this.destroy('first-byte-timeout');
     else if (this.#handler.isWorking && this.#queue.queuedBytes === 0) this.#lastActivityMs = nowMs;
     else if (idleTimeoutMs > 0 && nowMs - this.#lastActivityMs >= idleTimeoutMs) this.close('idle-timeout');
@@ -206,8 +272,88 @@ export class Connection {
 
   /** Tells the handler that the listener stops. */
   shutDown(): void {
-    if (this.#state === 'open') this.#tell('onShutdown', 'shutdown');
+    if (this.#state === 'securing') this.destroy('shutdown');
+    else if (this.#state === 'open') this.#tell('onShutdown', 'shutdown');
   }
+
+  readonly #onRawChunk = (source: Uint8Array, start: number, end: number): void => {
+    const first = this.#opening ? this.#open(source, start, end) : start;
+    if (first !== undefined) this.#onChunk(source, first, end);
+  };
+
+  /**
+   * Takes what stands before the handler's bytes.
+   *
+   * @returns where in `source` these begin; `undefined` when there are none
+   */
+  #open(source: Uint8Array, start: number, end: number): number | undefined {
+    const opening = this.#opening!;
+    let at = start;
+    if (opening.header && this.#state === 'open') {
+      const found = this.#readHeader(opening.header, source, start, end);
+      if (!found) return undefined;
+      opening.header = undefined;
+      at = found;
+      if (at === end) return undefined;
+    }
+    this.#opening = undefined;
+    // Who has been told something in plain text cannot take it for TLS any more.
+    const isSilent = this.#queue.sentBytes + this.#queue.queuedBytes === 0;
+    if (source[at] !== TLS_HANDSHAKE || !opening.tls || !isSilent || this.#state !== 'open') return at;
+    this.#secure(opening.tls, Uint8Array.prototype.slice.call(source, at, end));
+    return undefined;
+  }
+
+  /** @returns where the header ends, once it does; a bad one ends the connection */
+  #readHeader(reader: ProxyHeaderReader, source: Uint8Array, start: number, end: number): number | undefined {
+    try {
+      const found = reader.push(source, start, end);
+      if (!found) return undefined;
+      const { ends } = found.header;
+      if (ends) {
+        this.#remoteAddress = ends.source.address;
+        this.#remotePort = ends.source.port;
+        this.#localAddress = ends.destination.address;
+        this.#localPort = ends.destination.port;
+      }
+      return found.end;
+    } catch (error) {
+      this.destroy('proxy-header', error as Error);
+      return undefined;
+    }
+  }
+
+  #secure(acceptor: TlsAcceptor, first: Uint8Array): void {
+    this.#state = 'securing';
+    this.#awaitingSinceMs = this.#clock.nowMs();
+    this.#socket.off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onSocketClosed);
+    stopReceiving(this.#socket);
+    acceptor.accept(this.#socket, first, { onSecured: this.#onSecured, onFailed: this.#onHandshakeFailed });
+  }
+
+  readonly #onSecured = (socket: TLSSocket): void => {
+    this.#socket = socket;
+    this.#queue.close();
+    this.#queue = new OutboundQueue(socket, this.#limits.outbound, this.#onProgress);
+    this.#listen();
+    if (this.#state !== 'securing') {
+      socket.destroy(); // ended in the same turn
+      return;
+    }
+    this.#state = 'open';
+    this.#awaitingSinceMs = this.#clock.nowMs();
+    this.#lastActivityMs = this.#awaitingSinceMs;
+    this.#tls = new TlsSession(socket);
+    readPlainly(socket, this.#onChunk);
+    if (this.#isReadingPaused) socket.pause();
+  };
+
+  readonly #onHandshakeFailed = (error: Error): void => {
+    const isBusy = error instanceof TlsRefusedError && error.code === 'ERR_TLS_BUSY';
+    this.#reason ??= isBusy ? 'tls-busy' : 'tls-handshake';
+    this.#error ??= error;
+    this.#onSocketClosed();
+  };
 
   readonly #onChunk = (source: Uint8Array, start: number, end: number): void => {
     this.#receivedBytes += end - start;

@@ -2,10 +2,17 @@ import net from 'node:net';
 import { OptionsError } from '@sluice/framing';
 import { Admission } from './admission.js';
 import { type Clock, systemClock } from './clock.js';
-import { type CloseReason, Connection, type ConnectionHandler, type ConnectionLimits } from './connection.js';
+import {
+  type CloseReason,
+  Connection,
+  type ConnectionDeadlines,
+  type ConnectionHandler,
+  type ConnectionLimits,
+} from './connection.js';
 import { descriptorLimit, fitToDescriptors } from './descriptor-limit.js';
 import { DEFAULT_OUTBOUND_LIMITS, type OutboundLimits } from './outbound-queue.js';
 import type { ReceiveMode } from './receive-buffer.js';
+import { DEFAULT_TLS_LISTENER_OPTIONS, TlsAcceptor, type TlsListenerOptions } from './tls-acceptor.js';
 
 export interface ListenerOptions {
   readonly host: string;
@@ -31,6 +38,16 @@ export interface ListenerOptions {
   /** Silence in both directions after which a connection is closed, in milliseconds; 0 for never. Up to 1 s late. @default 300_000 */
   readonly idleTimeoutMs?: number;
   readonly limits?: Partial<ConnectionLimits>;
+  /**
+   * Connections whose first byte begins a TLS handshake become TLS connections; the others stay plain. `Connection.tls` tells which is
+   * which. @default no TLS: that byte is like any other
+   */
+  readonly tls?: TlsListenerOptions;
+  /**
+   * Whether a peer is a balancer that must begin with a header of the PROXY protocol, version 1 or 2, within the time for the first byte;
+   * from others such a header is like any other bytes. @default none is
+   */
+  readonly isProxy?: (address: string) => boolean;
   /** @default the machine's */
   readonly clock?: Clock;
   /** @default 'reused', where Node allows it */
@@ -77,9 +94,9 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #clock: Clock;
   readonly #limits: ConnectionLimits;
-  readonly #firstByteTimeoutMs: number;
-  readonly #idleTimeoutMs: number;
+  readonly #deadlines: ConnectionDeadlines;
   readonly #waitTimeoutMs: number;
+  readonly #tls: TlsAcceptor | undefined;
   readonly #server: net.Server;
   readonly #admission: Admission<net.Socket>;
   readonly #connections = new Set<Connection>();
@@ -107,18 +124,26 @@ export class Listener {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#limits = { ...DEFAULT_CONNECTION_LIMITS, ...options.limits };
-    this.#firstByteTimeoutMs = options.firstByteTimeoutMs ?? DEFAULT_LISTENER_OPTIONS.firstByteTimeoutMs;
-    this.#idleTimeoutMs = options.idleTimeoutMs ?? DEFAULT_LISTENER_OPTIONS.idleTimeoutMs;
+    this.#deadlines = {
+      firstByteTimeoutMs: options.firstByteTimeoutMs ?? DEFAULT_LISTENER_OPTIONS.firstByteTimeoutMs,
+      handshakeTimeoutMs: options.tls?.handshakeTimeoutMs ?? DEFAULT_TLS_LISTENER_OPTIONS.handshakeTimeoutMs,
+      idleTimeoutMs: options.idleTimeoutMs ?? DEFAULT_LISTENER_OPTIONS.idleTimeoutMs,
+    };
+    this.#tls = options.tls && new TlsAcceptor(options.tls);
     this.#waitTimeoutMs = options.waitTimeoutMs ?? DEFAULT_LISTENER_OPTIONS.waitTimeoutMs;
     const wanted = {
       maxConnections: options.maxConnections ?? DEFAULT_LISTENER_OPTIONS.maxConnections,
       maxWaiting: options.maxWaiting ?? DEFAULT_LISTENER_OPTIONS.maxWaiting,
     };
-    requireAtLeast(1, { maxConnections: wanted.maxConnections, backlog: options.backlog ?? 1 });
+    requireAtLeast(1, {
+      maxConnections: wanted.maxConnections,
+      backlog: options.backlog ?? 1,
+      maxHandshakes: options.tls?.maxHandshakes ?? 1,
+    });
     requireAtLeast(0, {
       maxWaiting: wanted.maxWaiting,
-      firstByteTimeoutMs: this.#firstByteTimeoutMs,
-      idleTimeoutMs: this.#idleTimeoutMs,
+      ...this.#deadlines,
+      maxWaitingHandshakes: options.tls?.maxWaitingHandshakes ?? 0,
       waitTimeoutMs: this.#waitTimeoutMs,
       closeTimeoutMs: this.#limits.closeTimeoutMs,
     });
@@ -192,8 +217,9 @@ export class Listener {
     // Accepting goes on after an error: the next connection is another matter.
     this.#server.on('error', (error) => this.#options.onWarning?.(`accepting failed: ${error.message}`));
     const timeouts = [
-      this.#firstByteTimeoutMs,
-      this.#idleTimeoutMs,
+      this.#deadlines.firstByteTimeoutMs,
+      this.#deadlines.idleTimeoutMs,
+      this.#tls ? this.#deadlines.handshakeTimeoutMs : 0,
       this.#waitTimeoutMs,
       this.#limits.closeTimeoutMs,
     ].filter((ms) => ms > 0);
@@ -234,6 +260,8 @@ export class Listener {
         clock: this.#clock,
         limits: this.#limits,
         receiveMode: this.#options.receiveMode,
+        tls: this.#tls,
+        isProxied: this.#options.isProxy?.(socket.remoteAddress ?? '') ?? false,
         onGone: this.#onGone,
       });
     } catch (error) {
@@ -270,9 +298,7 @@ export class Listener {
 
   #scan(): void {
     const nowMs = this.#clock.nowMs();
-    for (const connection of this.#connections) {
-      connection.checkDeadlines(nowMs, this.#firstByteTimeoutMs, this.#idleTimeoutMs);
-    }
+    for (const connection of this.#connections) connection.checkDeadlines(nowMs, this.#deadlines);
     if (this.#waitTimeoutMs > 0) {
       for (const socket of this.#admission.withdrawSince(nowMs - this.#waitTimeoutMs)) this.#refuse(socket);
     }

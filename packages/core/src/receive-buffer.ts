@@ -31,6 +31,15 @@ export function startReceiving(accepted: net.Socket, onChunk: OnChunk, mode: Rec
   return mode === 'reused' && canMoveHandle(accepted) ? moveHandle(accepted, onChunk) : readPlainly(accepted, onChunk);
 }
 
+/**
+ * Stops what `startReceiving` has started, from within `onChunk` too: nothing more is read from the socket until somebody else does.
+ * Whoever wraps the socket (TLS) takes its bytes before the reused buffer.
+ */
+export function stopReceiving(socket: net.Socket): void {
+  socket.removeAllListeners('data');
+  socket.pause();
+}
+
 function canMoveHandle(socket: AcceptedSocket): boolean {
   const handle = socket._handle;
   return typeof handle?.useUserBuffer === 'function' && typeof handle.readStart === 'function';
@@ -58,7 +67,8 @@ function moveHandle(accepted: AcceptedSocket, onChunk: OnChunk): net.Socket {
   return socket;
 }
 
-function readPlainly(socket: net.Socket, onChunk: OnChunk): net.Socket {
+/** Starts to read a socket whose bytes come in buffers of their own. */
+export function readPlainly(socket: net.Socket, onChunk: OnChunk): net.Socket {
   socket.on('data', (chunk: Buffer) => onChunk(chunk, 0, chunk.length));
   socket.resume();
   return socket;

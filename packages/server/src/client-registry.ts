@@ -127,7 +127,7 @@ class Entry implements ConnectedClient {
       localAddress: addressText(connection.localAddress, connection.localPort),
       remoteAddress: addressText(connection.remoteAddress, connection.remotePort),
       protocol: this.protocol,
-      isEncrypted: false,
+      isEncrypted: connection.tls !== undefined,
       ...(user !== undefined && { user }),
       connectedAt: this.#acceptedAt.toISOString(),
       lastActivityAt: this.lastActivityAt.toISOString(),

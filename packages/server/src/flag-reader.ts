@@ -1,5 +1,6 @@
-import type { Connection, ConnectionHandler } from '@sluice/core';
-import { type Log, withFields } from './log.js';
+import type { CloseReason, Connection, ConnectionHandler, TlsSession } from '@sluice/core';
+import { encodePacket, messageText, ResultCode, responseText } from '@sluice/wire';
+import { type Log, type LogFields, withFields } from './log.js';
 import type { Protocol } from './protocol.js';
 import { ServerSession, type SessionContext } from './session.js';
 import { ServerStreamSession } from './stream-session.js';
@@ -15,9 +16,11 @@ export class FlagReader implements ConnectionHandler {
     this.#connection = connection;
     this.#protocols = protocols;
     this.#context = context;
-    const remote = `${connection.remoteAddress}:${connection.remotePort}`;
-    const local = `${connection.localAddress}:${connection.localPort}`;
-    this.#log = withFields(context.log, () => ({ connection: connection.id, remote, local }));
+    this.#log = withFields(context.log, () => ({
+      connection: connection.id,
+      remote: `${connection.remoteAddress}:${connection.remotePort}`, // a balancer tells the real one later
+      local: `${connection.localAddress}:${connection.localPort}`,
+    }));
     this.#log.debug('connection accepted');
     context.clients.add(connection);
   }
@@ -25,6 +28,12 @@ export class FlagReader implements ConnectionHandler {
   onBytes(source: Uint8Array, start: number, end: number): void {
     const flag = source[start]!;
     const protocol = this.#protocols.get(flag);
+    const { tls } = this.#connection;
+    if (tls) this.#log.debug('tls established', tlsFields(tls));
+    else if (this.#context.needsTls) {
+      this.#refusePlain(protocol);
+      return;
+    }
     if (!protocol) {
       this.#log.info('no such protocol', { flag });
       this.#connection.close('unknown-protocol');
@@ -38,8 +47,24 @@ export class FlagReader implements ConnectionHandler {
     if (end > start + 1) handler.onBytes(source, start + 1, end);
   }
 
-  onClosed(reason: string): void {
+  onClosed(reason: CloseReason, error: Error | undefined): void {
     this.#context.clients.remove(this.#connection);
-    this.#log.debug('connection closed', { reason });
+    if (reason.startsWith('tls-')) this.#log.warn('tls handshake failed', { reason, detail: error?.message });
+    else if (reason === 'proxy-header') this.#log.warn('bad proxy header', { detail: error?.message });
+    this.#log.debug('connection closed', { reason, detail: error?.message });
   }
+
+  /** Says so in a way that every client can show, and ends. What the peer has sent in plain text, its password too, was readable. */
+  #refusePlain(protocol: Protocol | undefined): void {
+    this.#log.info('plain connection refused');
+    if (protocol?.kind === 'packets') {
+      const message = messageText('this server takes TLS connections only: use sluices://');
+      this.#connection.send(encodePacket(responseText('', ResultCode.NotPermitted, [], message)));
+    }
+    this.#connection.close('plain-refused');
+  }
+}
+
+function tlsFields({ protocol, cipher, serverName, peerSubject }: TlsSession): LogFields {
+  return { tls: protocol, cipher, name: serverName, certificate: peerSubject };
 }

@@ -51,6 +51,8 @@ export interface SessionContext {
   /** Who acts on a connection that has not logged in, where the protocol needs no login. */
   readonly anybody: Principal;
   readonly mode: Readonly<ServerMode>;
+  /** Whether plain connections are refused. */
+  readonly needsTls: boolean;
   readonly clients: ClientRegistry;
   readonly log: Log;
 }
@@ -108,6 +110,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
       connection: connection.id,
       protocol: protocol.name,
       user: this.#user?.userName,
+      certificate: connection.tls?.peerSubject,
       remote: `${connection.remoteAddress}:${connection.remotePort}`,
     }));
     this.#framed = new FramedConnection(connection, packetLayout(), this);

@@ -6,13 +6,16 @@ import {
   Listener,
   type ListenerOptions,
   systemClock,
+  type TlsListenerOptions,
 } from '@sluice/core';
+import { OptionsError } from '@sluice/framing';
 import type { Durability } from '@sluice/wire';
 import { ClientRegistry } from './client-registry.js';
 import { FlagReader } from './flag-reader.js';
 import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import { Logins } from './logins.js';
 import type { Protocol } from './protocol.js';
+import { parseNetwork } from './protocols/address-network.js';
 import { controlProtocol } from './protocols/control-protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
 import { KeptFiles } from './protocols/kept-files.js';
@@ -63,8 +66,20 @@ export interface SluiceServerOptions
   readonly openProtocols?: readonly OpenProtocol[];
   /** How long a file of RemoteStream may stay open when its connection breaks, in milliseconds; 0 for not at all. @default 60_000 */
   readonly keepFilesMs?: number;
+  /** Connections whose first byte begins a TLS handshake become TLS connections. @default no TLS */
+  readonly tls?: ServerTlsOptions;
+  /**
+   * Networks of balancers, `10.0.0.0/8` or `::1`: their connections must begin with a header of the PROXY protocol, which tells the real
+   * peer. @default none
+   */
+  readonly proxyFrom?: readonly string[];
   /** @default the machine's */
   readonly clock?: Clock;
+}
+
+export interface ServerTlsOptions extends TlsListenerOptions {
+  /** Whether plain connections are refused. @default false */
+  readonly isRequired?: boolean;
 }
 
 /** Reads a part of the server anew. What it throws is told to operators; the part stays as it was. */
@@ -96,12 +111,14 @@ export class SluiceServer {
   /**
    * Opens the root and listens.
    *
+   * @throws {OptionsError} for a network that is none, and for a number that makes no sense
    * @throws {StorageError} when the root is missing or no directory
    * @throws the system's error when the address cannot be used
    */
   static async start(options: SluiceServerOptions): Promise<SluiceServer> {
     const { root, users, log, durability = 'durable', clock = systemClock, onDrainRequested, ...others } = options;
-    const { openProtocols = [], keepFilesMs = DEFAULT_KEEP_FILES_MS, ...listen } = others;
+    const { openProtocols = [], keepFilesMs = DEFAULT_KEEP_FILES_MS, tls, proxyFrom = [], ...listen } = others;
+    const proxies = proxyFrom.map(requireNetwork);
     const tree = await DirectoryTree.open(root);
     const clients = new ClientRegistry(clock);
     const openFiles = new OpenFiles();
@@ -123,6 +140,7 @@ export class SluiceServer {
       const mode: ServerMode = { isReadOnly: false };
       const reloaders = new Map<string, Reloader>();
       if (users.file !== undefined) reloaders.set('users', () => userChanges.apply());
+      if (tls) reloaders.set('certificates', () => tls.contexts.reload());
       const controls: ServerControls = {
         clients,
         every: (intervalMs, tick) => clock.every(intervalMs, tick),
@@ -159,11 +177,14 @@ export class SluiceServer {
         authenticator: logins,
         anybody: { userName: undefined, role: 'user', tree, quota: undefined },
         mode,
+        needsTls: tls?.isRequired ?? false,
         clients,
         log,
       };
       const listener = await Listener.listen({
         ...listen,
+        ...(tls && { tls }),
+        ...(proxies.length > 0 && { isProxy: (address) => proxies.some((has) => has(address)) }),
         clock,
         onWarning: (message) => log.warn(message),
         onConnection: (connection) => new FlagReader(connection, protocols, context),
@@ -219,6 +240,13 @@ export class SluiceServer {
     await this.listener.close();
     await this.#release();
   }
+}
+
+/** @throws {OptionsError} */
+function requireNetwork(text: string): (address: string) => boolean {
+  const network = parseNetwork(text);
+  if (!network) throw new OptionsError(`${text} is no address and no network`);
+  return network;
 }
 
 /** What the files may take of the descriptors that the listener leaves. */

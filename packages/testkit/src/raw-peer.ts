@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { LengthFieldDecoder } from '@sluice/framing';
 import { commandTextEnd, PACKET_HEAD_BYTES, packetLayout } from '@sluice/wire';
 
@@ -55,6 +57,13 @@ export class RawPeer {
       this.#isClosed = true;
       this.#wake();
     });
+  }
+
+  /** Connects to a port of 127.0.0.1 with TLS; the server's certificate is not checked, unless `options` say so. */
+  static async connectSecurely(port: number, options: ConnectionOptions = {}): Promise<RawPeer> {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(WAIT_LIMIT_MS) });
+    return new RawPeer(socket);
   }
 
   /** Connects to a port of 127.0.0.1. */

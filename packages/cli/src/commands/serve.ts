@@ -5,6 +5,7 @@ import { CommandError, usageError } from '../command-error.js';
 import { ExitCode } from '../exit-code.js';
 import { addressText } from '../options/address.js';
 import { protocolOptions } from '../serve/protocol-options.js';
+import { loadTls, tlsOptions } from '../serve/tls-options.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
 
 /** What is under way when everything is cut may take so long to end, in milliseconds. */
@@ -84,6 +85,7 @@ export const serve = defineCommand({
       summary: 'what an acknowledged upload has reached: durable, the disk; memory, the hands of the system',
     },
     ...protocolOptions,
+    ...tlsOptions,
     'drain-timeout': {
       kind: 'duration',
       placeholder: 'TIME',
@@ -114,6 +116,7 @@ export const serve = defineCommand({
     if (!given.has('root')) await mkdir(root, { recursive: true });
     await requireDirectory(root);
     const log = new server.TextLog((line) => stderr.write(line), options['log-level']);
+    const tls = await loadTls(server, options);
     const { users, newPassword } = await findUsers(server, root, options.user, options.users);
     const drainRequest = new DrainRequest();
     const running = await start(
@@ -132,6 +135,8 @@ export const serve = defineCommand({
           onDrainRequested: drainRequest.make,
           openProtocols: options.open,
           keepFilesMs: options['keep-files'],
+          proxyFrom: options['proxy-from'],
+          ...(tls && { tls }),
         }),
       addressText(listen),
     );
@@ -213,6 +218,7 @@ async function start<T>(open: () => Promise<T>, address: string): Promise<T> {
       ENOTFOUND: 'there is no such host: choose another with --listen',
     };
     const hint = hints[code];
+    if (code === 'ERR_OPTION_RANGE') throw usageError((error as Error).message);
     if (hint) throw new CommandError(ExitCode.Failed, `cannot listen on ${address}: ${hint}`, { cause: error });
     throw error;
   }

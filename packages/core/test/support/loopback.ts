@@ -125,8 +125,8 @@ export function echo(connection: Connection): ConnectionHandler {
 }
 
 /** Many turns of the event loop, in which everything that can happen on other connections does. */
-export async function passTurns(peer: Peer): Promise<void> {
-  for (let i = 0; i < 20; i++) {
+export async function passTurns(peer: Peer, count = 20): Promise<void> {
+  for (let i = 0; i < count; i++) {
     const before = peer.receivedBytes;
     peer.send('.');
     await eventually('an echo', () => peer.receivedBytes > before);
