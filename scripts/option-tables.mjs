@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const { commands } = await import(path.join(root, 'packages/cli/dist/command-list.js'));
 const { optionSyntax } = await import(path.join(root, 'packages/cli/dist/help.js'));
-const { defaultText } = await import(path.join(root, 'packages/cli/dist/options/option-table.js'));
+const { defaultText, isRepeatable } = await import(path.join(root, 'packages/cli/dist/options/option-table.js'));
 const file = path.join(root, 'docs/operations.md');
 const page = readFileSync(file, 'utf8');
 const start = page.indexOf('### sluice ');
@@ -17,8 +17,7 @@ function sectionOf({ name, summary, usage, options }) {
   const line = `sluice ${name} [options] ${usage}`.trimEnd();
   const rows = Object.entries(options).map(([option, about]) => {
     const value = defaultText(about);
-    const repeatable =
-      (about.kind === 'string' && about.repeatable) || about.kind === 'choices' ? '; may be repeated' : '';
+    const repeatable = isRepeatable(about) ? '; may be repeated' : '';
     const cells = [
       `\`${optionSyntax(option, about).trim()}\``,
       value === undefined ? '' : `\`${value}\``,

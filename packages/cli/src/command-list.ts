@@ -9,6 +9,7 @@ import { rm } from './commands/rm.js';
 import { serve } from './commands/serve.js';
 import { drain, logLevel, readOnly, reload } from './commands/server-commands.js';
 import { stats } from './commands/stats.js';
+import { top } from './commands/top.js';
 import { user } from './commands/user.js';
 
 /** All subcommands, in the order of the help. */
@@ -21,6 +22,7 @@ export const commands: readonly CommandDefinition[] = [
   mkdir,
   rm,
   clients,
+  top,
   kick,
   stats,
   drain,

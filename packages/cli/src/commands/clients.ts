@@ -1,4 +1,5 @@
 import { defineCommand } from '../command.js';
+import { SORT_KEYS } from '../operators/sort-keys.js';
 import type { OptionTable } from '../options/option-table.js';
 import { clientOptions } from './client-options.js';
 
@@ -6,7 +7,7 @@ export const clientsOptions = {
   sort: {
     kind: 'choice',
     placeholder: 'COLUMN',
-    choices: ['id', 'user', 'protocol', 'remote', 'connected', 'idle', 'in', 'out', 'rate', 'queued'],
+    choices: SORT_KEYS,
     default: 'id',
     summary: 'what comes first: id, user, protocol, remote, connected, idle, in, out, rate or queued',
   },

@@ -1,45 +1,64 @@
 import type { ListedClient } from '@sluice/client';
 import { formatBytes, formatRate, formatSeconds } from '../options/quantities.js';
 import type { TableColumn } from '../terminal/table.js';
+import type { SortKey } from './sort-keys.js';
 
-/** What connections can be sorted by. */
-export const SORT_KEYS = [
-  'id',
-  'user',
-  'protocol',
-  'remote',
-  'connected',
-  'idle',
-  'in',
-  'out',
-  'rate',
-  'queued',
-] as const;
-
-export type SortKey = (typeof SORT_KEYS)[number];
+/** A column, and what it is sorted by. */
+export interface ClientColumn extends TableColumn<ListedClient> {
+  readonly sortKey?: SortKey;
+}
 
 /** The columns of `sluice clients` and `sluice top`. @param nowMs as Date.now */
-export function clientColumns(nowMs: number): readonly TableColumn<ListedClient>[] {
+export function clientColumns(nowMs: number): readonly ClientColumn[] {
   return [
-    { heading: 'ID', text: ({ id }) => (id === undefined ? '' : String(id)), align: 'right', giveWay: 0 },
-    { heading: 'USER', text: ({ user }) => user ?? '-', giveWay: 0, minWidth: 8 },
-    { heading: 'PROTOCOL', text: ({ protocol }) => protocol, giveWay: 1 },
-    { heading: 'FROM', text: ({ remoteAddress }) => remoteAddress, giveWay: 4, minWidth: 15 },
-    { heading: 'TLS', text: ({ isEncrypted }) => (isEncrypted ? 'yes' : ''), giveWay: 10 },
-    { heading: 'SINCE', text: ({ connectedAt }) => ageText(connectedAt, nowMs), align: 'right', giveWay: 7 },
-    { heading: 'IDLE', text: ({ lastActivityAt }) => ageText(lastActivityAt, nowMs), align: 'right', giveWay: 5 },
-    { heading: 'IN', text: ({ receivedBytes }) => bytesText(receivedBytes), align: 'right', giveWay: 8 },
-    { heading: 'OUT', text: ({ sentBytes }) => bytesText(sentBytes), align: 'right', giveWay: 8 },
-    { heading: 'IN/S', text: ({ receiveRate }) => rateText(receiveRate), align: 'right', giveWay: 2 },
-    { heading: 'OUT/S', text: ({ sendRate }) => rateText(sendRate), align: 'right', giveWay: 2 },
     {
-      heading: 'QUEUED',
-      text: ({ queuedBytes }) => (queuedBytes ? bytesText(queuedBytes) : ''),
+      heading: 'ID',
+      sortKey: 'id',
+      text: ({ id }) => (id === undefined ? '' : String(id)),
       align: 'right',
-      giveWay: 9,
+      giveWay: 0,
+      usualWidth: 4,
     },
-    { heading: 'TRANSFER', text: transferText, giveWay: 3, minWidth: 16 },
+    { heading: 'USER', sortKey: 'user', text: ({ user }) => user ?? '-', giveWay: 0, minWidth: 8, usualWidth: 8 },
+    { heading: 'PROTOCOL', sortKey: 'protocol', text: ({ protocol }) => protocol, giveWay: 1, usualWidth: 12 },
+    {
+      heading: 'FROM',
+      sortKey: 'remote',
+      text: ({ remoteAddress }) => remoteAddress,
+      giveWay: 4,
+      minWidth: 15,
+      usualWidth: 21,
+    },
+    { heading: 'TLS', text: ({ isEncrypted }) => (isEncrypted ? 'yes' : ''), giveWay: 10 },
+    age('SINCE', 'connected', 7, ({ connectedAt }) => connectedAt, nowMs),
+    age('IDLE', 'idle', 5, ({ lastActivityAt }) => lastActivityAt, nowMs),
+    bytes('IN', 'in', 8, ({ receivedBytes }) => bytesText(receivedBytes)),
+    bytes('OUT', 'out', 8, ({ sentBytes }) => bytesText(sentBytes)),
+    bytes('IN/S', 'rate', 2, ({ receiveRate }) => rateText(receiveRate)),
+    bytes('OUT/S', 'rate', 2, ({ sendRate }) => rateText(sendRate)),
+    bytes('QUEUED', 'queued', 9, ({ queuedBytes }) => (queuedBytes ? bytesText(queuedBytes) : '')),
+    { heading: 'TRANSFER', text: transferText, giveWay: 3, minWidth: 16, usualWidth: 30 },
   ];
+}
+
+function age(
+  heading: string,
+  sortKey: SortKey,
+  giveWay: number,
+  time: (client: ListedClient) => string,
+  nowMs: number,
+): ClientColumn {
+  const text = (client: ListedClient): string => ageText(time(client), nowMs);
+  return { heading, sortKey, text, align: 'right', giveWay, usualWidth: 7 };
+}
+
+function bytes(
+  heading: string,
+  sortKey: SortKey,
+  giveWay: number,
+  text: (client: ListedClient) => string,
+): ClientColumn {
+  return { heading, sortKey, text, align: 'right', giveWay, usualWidth: heading.endsWith('/S') ? 10 : 8 };
 }
 
 /** The order of connections: what is largest, longest or first in the alphabet comes first; equal ones by their age. */

@@ -1,4 +1,4 @@
-import { type ControlClient, connectControl, type ParsedSluiceUrl } from '@sluice/client';
+import { type ConnectOptions, type ControlClient, connectControl, type ParsedSluiceUrl } from '@sluice/client';
 import type { clientOptions } from '../commands/client-options.js';
 import type { OptionValues } from '../options/option-table.js';
 import { completeEndpoint, connectOptionsOf } from '../server-connections.js';
@@ -8,10 +8,12 @@ export async function openControl(
   endpoint: ParsedSluiceUrl['endpoint'],
   values: OptionValues<typeof clientOptions>,
   signal: AbortSignal,
+  onRetry?: NonNullable<ConnectOptions['onRetry']>,
 ): Promise<ControlClient> {
   return await connectControl(await completeEndpoint(endpoint, values['password-file']), {
     ...connectOptionsOf(values),
     signal,
     maxConnections: 2,
+    ...(onRetry && { onRetry }),
   });
 }

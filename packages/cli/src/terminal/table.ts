@@ -10,11 +10,15 @@ export interface TableColumn<Row> {
   readonly giveWay: number;
   /** May be shortened to so many columns before others give way; without it, it may not. */
   readonly minWidth?: number;
+  /** What most cells need at most; counts in a steady table only. */
+  readonly usualWidth?: number;
 }
 
 export interface TableLayout {
   /** Columns of the terminal; no limit where there is none. */
   readonly width: number;
+  /** Columns are as wide as they usually are, even while their cells need less: the table does not tremble when it is drawn again. */
+  readonly isSteady?: boolean;
 }
 
 const GAP = '  ';
@@ -23,11 +27,12 @@ const GAP = '  ';
 export function tableLines<Row>(
   columns: readonly TableColumn<Row>[],
   rows: readonly Row[],
-  { width }: TableLayout,
+  { width, isSteady = false }: TableLayout,
 ): string[] {
   let shown = columns.map((column) => {
     const cells = rows.map((row) => escapeControls(column.text(row)));
-    const widest = cells.reduce((most, cell) => Math.max(most, displayWidth(cell)), displayWidth(column.heading));
+    const least = Math.max(displayWidth(column.heading), isSteady ? (column.usualWidth ?? 0) : 0);
+    const widest = cells.reduce((most, cell) => Math.max(most, displayWidth(cell)), least);
     return { column, cells, width: widest };
   });
   for (;;) {

@@ -2,7 +2,7 @@ import type { RetryInfo } from '@sluice/client';
 import { describeFailure } from '../failure.js';
 import { forEachLimited } from '../for-each-limited.js';
 import { Interruption } from '../interruption.js';
-import { formatSeconds } from '../options/quantities.js';
+import { retryText } from '../retry-text.js';
 import { ProgressDisplay } from '../terminal/progress-display.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
 import { terminalScreen } from '../terminal/terminal-screen.js';
@@ -42,12 +42,8 @@ export class TransferRun implements Disposable {
   }
 
   /** For `ConnectOptions.onRetry`. */
-  readonly onRetry = ({ attempt, delayMs, error }: RetryInfo): void => {
-    const what = describeFailure(error).code === 'ERR_CONNECT' ? 'cannot connect' : 'link broken';
-    this.#display?.note(
-      delayMs,
-      (leftMs) => `${what}, trying again in ${formatSeconds(Math.ceil(leftMs / 1000))} (attempt ${attempt + 1})`,
-    );
+  readonly onRetry = (retry: RetryInfo): void => {
+    this.#display?.note(retry.delayMs, (leftMs) => retryText(retry, leftMs));
   };
 
   /** Moves the files of the plan, reports each, and the summary. @returns the exit code */
