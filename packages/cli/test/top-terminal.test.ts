@@ -63,7 +63,8 @@ describe('sluice top', { concurrency: 2 }, () => {
 
   it('gives the terminal back before the error of a crash is written, so that it can be read', async () => {
     await using place = await ServedPlace.open();
-    const crash = `--import 'data:text/javascript,process.on("SIGUSR2",()=>{throw new Error("a crash")})'`;
+    const source = `process.on('SIGUSR2', () => { throw new Error('a crash'); })`;
+    const crash = `--import data:text/javascript,${encodeURIComponent(source).replaceAll("'", '%27')}`;
     await using terminal = await TmuxTerminal.open({ SLUICE_URL: place.url, NODE_OPTIONS: crash }, 100, 60);
     await terminal.enter(RUN_TOP);
     await terminal.until(shown);
