@@ -20,6 +20,17 @@ const rows: readonly Row[] = [
 ];
 
 describe('a table', () => {
+  it('is as wide as it usually is, when it is to be steady', () => {
+    const steady = columns.map((column) => ({ ...column, usualWidth: 6 }));
+    const few = [{ name: 'a', size: 1 }];
+    const width = Number.POSITIVE_INFINITY;
+    assert.deepEqual(tableLines(steady, few, { width, isSteady: true }), [
+      'NAME      SIZE   TWICE',
+      'a            1       2',
+    ]);
+    assert.deepEqual(tableLines(steady, few, { width }), tableLines(columns, few, { width }));
+  });
+
   it('has its columns below one another, numbers to the right', () => {
     assert.deepEqual(tableLines(columns, rows, { width: Number.POSITIVE_INFINITY }), [
       'NAME         SIZE  TWICE',

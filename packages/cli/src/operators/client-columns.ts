@@ -37,7 +37,7 @@ export function clientColumns(nowMs: number): readonly ClientColumn[] {
     bytes('IN/S', 'rate', 2, ({ receiveRate }) => rateText(receiveRate)),
     bytes('OUT/S', 'rate', 2, ({ sendRate }) => rateText(sendRate)),
     bytes('QUEUED', 'queued', 9, ({ queuedBytes }) => (queuedBytes ? bytesText(queuedBytes) : '')),
-    { heading: 'TRANSFER', text: transferText, giveWay: 3, minWidth: 16, usualWidth: 30 },
+    { heading: 'TRANSFER', text: transferText, giveWay: 3, minWidth: 24, usualWidth: 30 },
   ];
 }
 
