@@ -9,6 +9,7 @@ import { rm } from './commands/rm.js';
 import { serve } from './commands/serve.js';
 import { drain, logLevel, readOnly, reload } from './commands/server-commands.js';
 import { stats } from './commands/stats.js';
+import { tls } from './commands/tls.js';
 import { top } from './commands/top.js';
 import { user } from './commands/user.js';
 
@@ -16,6 +17,7 @@ import { user } from './commands/user.js';
 export const commands: readonly CommandDefinition[] = [
   serve,
   user,
+  tls,
   put,
   get,
   ls,

@@ -35,14 +35,21 @@ const adviceForCode: Readonly<Record<string, string>> = {
 const exitCodes: Readonly<Record<string, ExitCode>> = {
   ERR_URL: ExitCode.Usage,
   ERR_CONNECT: ExitCode.NotConnected,
+  ERR_TLS: ExitCode.NotConnected,
   ERR_LOGIN_REFUSED: ExitCode.LoginRefused,
 };
+
+/** For a server whose certificate is not trusted. */
+function pinningAdvice({ fingerprint }: ClientError): string | undefined {
+  if (fingerprint === undefined) return undefined;
+  return 'if that is the server you mean, trust it with --tls-fingerprint and this SHA-256, or name its authority with --tls-ca';
+}
 
 const namingCodes = new Set(['ERR_LOCAL_FILE', 'ERR_NOT_A_FILE']);
 
 export function describeFailure(error: unknown): Failure {
   if (error instanceof ClientError) {
-    const advice = error.resultCode === undefined ? undefined : adviceForResultCode[error.resultCode];
+    const advice = error.resultCode === undefined ? pinningAdvice(error) : adviceForResultCode[error.resultCode];
     const exitCode = exitCodes[error.code] ?? ExitCode.Failed;
     return {
       code: error.code,

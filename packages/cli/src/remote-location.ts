@@ -53,9 +53,9 @@ export class RemoteNames {
 }
 
 /** The location as a URL, without user name and password. */
-export function locationText({ host, port }: { readonly host: string; readonly port: number }, path: string): string {
+export function locationText({ host, port, isSecure }: ParsedSluiceUrl['endpoint'], path: string): string {
   const encoded = path.split('/').map((name) => encodeURIComponent(name));
-  return `sluice://${addressText({ host, port })}/${encoded.join('/')}`;
+  return `${isSecure ? 'sluices' : 'sluice'}://${addressText({ host, port })}/${encoded.join('/')}`;
 }
 
 export function joinRemote(directory: string, name: string): string {
@@ -73,7 +73,7 @@ export function remoteParent(path: string): string {
 }
 
 function hasScheme(operand: string): boolean {
-  return /^sluice:\/\//i.test(operand);
+  return /^sluices?:\/\//i.test(operand);
 }
 
 function namesDirectory(path: string): boolean {

@@ -1,7 +1,16 @@
-import { type ConnectOptions, connect, type Endpoint, type ParsedSluiceUrl, type SluiceClient } from '@sluice/client';
+import { readFileSync } from 'node:fs';
+import {
+  type ClientTlsOptions,
+  type ConnectOptions,
+  connect,
+  type Endpoint,
+  type ParsedSluiceUrl,
+  type SluiceClient,
+} from '@sluice/client';
 import { usageError } from './command-error.js';
 import type { clientOptions } from './commands/client-options.js';
 import { environment } from './environment.js';
+import { localFailure } from './failure.js';
 import { addressText } from './options/address.js';
 import type { OptionValues } from './options/option-table.js';
 import { findPassword } from './password.js';
@@ -25,7 +34,7 @@ export class ServerConnections implements AsyncDisposable {
 
   /** @throws {ClientError} as `connect` @throws {CommandError} as `findPassword`, and for a missing user name */
   to(endpoint: ParsedSluiceUrl['endpoint']): Promise<SluiceClient> {
-    const key = JSON.stringify([endpoint.userName, endpoint.password, endpoint.host, endpoint.port]);
+    const key = JSON.stringify([endpoint.userName, endpoint.password, endpoint.host, endpoint.port, endpoint.isSecure]);
     const known = this.#clients.get(key) ?? this.#connect(endpoint);
     this.#clients.set(key, known);
     return known;
@@ -38,7 +47,7 @@ export class ServerConnections implements AsyncDisposable {
   async #connect(given: ParsedSluiceUrl['endpoint']): Promise<SluiceClient> {
     const { values, signal, maxConnections = 2, onRetry } = this.#options;
     return await connect(await completeEndpoint(given, values['password-file']), {
-      ...connectOptionsOf(values),
+      ...connectOptionsOf(values, given),
       signal,
       maxConnections,
       ...(onRetry && { onRetry }),
@@ -46,9 +55,18 @@ export class ServerConnections implements AsyncDisposable {
   }
 }
 
-/** What the options of the command line say about connections. */
-export function connectOptionsOf(values: OptionValues<typeof clientOptions>): ConnectOptions {
+/**
+ * What the options of the command line, and the environment, say about connections to a server.
+ *
+ * @throws {CommandError} exit code 2 for options about TLS with a server that is named without; 1 for files that cannot be read
+ */
+export function connectOptionsOf(
+  values: OptionValues<typeof clientOptions>,
+  { isSecure = false }: Pick<ParsedSluiceUrl['endpoint'], 'isSecure'>,
+): ConnectOptions {
+  const tls = tlsOptionsOf(values, isSecure);
   return {
+    ...(tls && { tls }),
     connectTimeoutMs: values['connect-timeout'],
     responseTimeoutMs: values.timeout,
     retries: values.retries,
@@ -60,7 +78,7 @@ export async function completeEndpoint(
   given: ParsedSluiceUrl['endpoint'],
   passwordFile: string | undefined,
 ): Promise<Endpoint> {
-  const { host, port, userName } = given;
+  const { host, port, userName, isSecure = false } = given;
   if (userName === undefined) {
     const address = addressText({ host, port });
     throw usageError(`no user name for ${address}: write sluice://NAME@${address}/`);
@@ -71,5 +89,38 @@ export async function completeEndpoint(
       file: passwordFile,
       environment: environment.password,
     }));
-  return { host, port, userName, password };
+  return { host, port, userName, password, isSecure };
+}
+
+function tlsOptionsOf(values: OptionValues<typeof clientOptions>, isSecure: boolean): ClientTlsOptions | undefined {
+  const given = (['tls-ca', 'tls-fingerprint', 'tls-cert', 'tls-key'] as const).find(
+    (name) => values[name] !== undefined,
+  );
+  if (!isSecure) {
+    if (given) throw usageError(`--${given} is for servers with TLS: their URL begins with sluices://`);
+    return undefined;
+  }
+  const { 'tls-cert': certFile, 'tls-key': keyFile } = values;
+  if ((certFile === undefined) !== (keyFile === undefined)) throw usageError('give --tls-cert and --tls-key together');
+  // What is said on the command line about whom to trust counts alone.
+  const isTrustGiven = values['tls-ca'] !== undefined || values['tls-fingerprint'] !== undefined;
+  const caFile = isTrustGiven ? values['tls-ca'] : environment.tlsCa;
+  const fingerprint = isTrustGiven ? values['tls-fingerprint'] : environment.tlsFingerprint;
+  if (fingerprint !== undefined && !/^(?:[\da-f]{2}:?){31}[\da-f]{2}$/i.test(fingerprint)) {
+    throw usageError('the fingerprint of a certificate is a SHA-256: 64 hexadecimal digits, with or without colons');
+  }
+  return {
+    ...(caFile !== undefined && { ca: readPem(caFile) }),
+    ...(fingerprint !== undefined && { fingerprint }),
+    ...(certFile !== undefined && { cert: readPem(certFile) }),
+    ...(keyFile !== undefined && { key: readPem(keyFile) }),
+  };
+}
+
+function readPem(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw localFailure('read', file, cause);
+  }
 }

@@ -20,6 +20,7 @@ import {
 } from '@sluice/wire';
 import type { Endpoint } from './endpoint.js';
 import { ClientError, remoteError, systemText } from './errors.js';
+import type { ClientTlsOptions } from './options.js';
 import { TcpTransport, type TransportUser } from './tcp-transport.js';
 
 /** A successful answer. */
@@ -45,6 +46,8 @@ export interface DataReceiver {
 export interface ConnectionOptions {
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
+  /** For endpoints that are secure. */
+  readonly tls: ClientTlsOptions;
 }
 
 interface PendingRequest {
@@ -96,7 +99,7 @@ export class Connection implements TransportUser {
   /**
    * Connects, chooses the protocol and logs in.
    *
-   * @throws {ClientError} `ERR_CONNECT`, `ERR_LOGIN_REFUSED` and others; or the signal's reason
+   * @throws {ClientError} `ERR_CONNECT`, `ERR_TLS`, `ERR_LOGIN_REFUSED` and others; or the signal's reason
    */
   static async open(
     flag: ProtocolFlag,
@@ -104,8 +107,9 @@ export class Connection implements TransportUser {
     options: ConnectionOptions,
     signal: AbortSignal,
   ): Promise<Connection> {
-    const { host, port, userName, password } = endpoint;
-    const transport = await TcpTransport.dial({ host, port, timeoutMs: options.connectTimeoutMs, signal });
+    const { host, port, userName, password, isSecure } = endpoint;
+    const tls = isSecure ? options.tls : undefined;
+    const transport = await TcpTransport.dial({ host, port, timeoutMs: options.connectTimeoutMs, tls, signal });
     const connection = new Connection(flag, transport, endpoint, options.responseTimeoutMs);
     const onAbort = () => connection.destroy(signal.reason);
     signal.addEventListener('abort', onAbort);
@@ -117,11 +121,7 @@ export class Connection implements TransportUser {
       return connection;
     } catch (error) {
       connection.destroy(error);
-      if (error instanceof ClientError && error.resultCode === ResultCode.UserOrPasswordError) {
-        const text = `${userName} cannot log in at ${host}:${port}: wrong user name or password`;
-        throw new ClientError('ERR_LOGIN_REFUSED', text, { cause: error, resultCode: error.resultCode });
-      }
-      throw error;
+      throw loginFailure(error, endpoint);
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
@@ -345,4 +345,24 @@ export class Connection implements TransportUser {
   #protocolError(what: string, cause?: unknown): ClientError {
     return new ClientError('ERR_PROTOCOL', `${this.#peer} does not speak this protocol: ${what}`, { cause });
   }
+}
+
+/** What a caller is told when a connection was made and the login did not succeed. */
+function loginFailure(error: unknown, { host, port, userName, isSecure = false }: Endpoint): unknown {
+  if (!(error instanceof ClientError)) return error;
+  const { code, resultCode, retryable, message } = error;
+  const peer = `${host}:${port}`;
+  if (resultCode === ResultCode.UserOrPasswordError) {
+    const text = `${userName} cannot log in at ${peer}: wrong user name or password`;
+    return new ClientError('ERR_LOGIN_REFUSED', text, { cause: error, resultCode });
+  }
+  if (resultCode === ResultCode.NotPermitted && !isSecure) {
+    return new ClientError('ERR_TLS', `${peer} refuses a plain connection: ${message}`, { cause: error });
+  }
+  if (code === 'ERR_CONNECTION_LOST' && isSecure) {
+    // With TLS 1.3 a server looks at the certificate of the client when that takes the handshake for done.
+    const text = `${message}; it may ask for a certificate of the client, or refuse the one it was shown`;
+    return new ClientError('ERR_TLS', text, { cause: error, retryable });
+  }
+  return error;
 }

@@ -7,6 +7,7 @@ import { canonicalResultCode, ResultCode, resultText } from '@sluice/wire';
 /**
  * - `ERR_URL`: the address, or a path on the server, cannot be used as it is
  * - `ERR_CONNECT`: no connection could be made
+ * - `ERR_TLS`: the server is not trusted (`fingerprint` says what it has shown), or client and server do not agree on TLS
  * - `ERR_CONNECTION_LOST`: the connection ended in the middle
  * - `ERR_TIMEOUT`: the server did not answer, or did not take what was sent, for `responseTimeoutMs`
  * - `ERR_LOGIN_REFUSED`: wrong user name or password
@@ -21,6 +22,7 @@ import { canonicalResultCode, ResultCode, resultText } from '@sluice/wire';
 export type ClientErrorCode =
   | 'ERR_URL'
   | 'ERR_CONNECT'
+  | 'ERR_TLS'
   | 'ERR_CONNECTION_LOST'
   | 'ERR_TIMEOUT'
   | 'ERR_LOGIN_REFUSED'
@@ -37,6 +39,7 @@ export interface ClientErrorOptions extends ErrorOptions {
   /** @default false */
   readonly retryable?: boolean;
   readonly resultCode?: number;
+  readonly fingerprint?: string;
 }
 
 /** Every failure of the client, except a call that was aborted: that one rejects with the signal's reason. */
@@ -47,12 +50,15 @@ export class ClientError extends Error {
   readonly retryable: boolean;
   /** The server's Code, in the C# server's numbering; set for `ERR_REMOTE` and `ERR_LOGIN_REFUSED`. Specification 4.1. */
   readonly resultCode?: number;
+  /** SHA-256 of the certificate that the server has shown, `AB:CD:...`; set for `ERR_TLS` when nobody who is trusted vouches for it. */
+  readonly fingerprint?: string;
 
   constructor(code: ClientErrorCode, message: string, options: ClientErrorOptions = {}) {
     super(message, options);
     this.code = code;
     this.retryable = options.retryable ?? false;
     if (options.resultCode !== undefined) this.resultCode = options.resultCode;
+    if (options.fingerprint !== undefined) this.fingerprint = options.fingerprint;
   }
 }
 
@@ -80,9 +86,10 @@ export function localFileError(action: string, path: string, cause: unknown): Cl
   return new ClientError('ERR_LOCAL_FILE', `cannot ${action} ${path}: ${systemText(cause)}`, { cause });
 }
 
-/** What the system says, without the call and the path that Node adds: `no such file or directory`. */
+/** What the system, or TLS, says, without the call and the path that Node adds: `no such file or directory`. */
 export function systemText(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
-  const { errno } = cause as NodeJS.ErrnoException;
+  const { errno, reason } = cause as NodeJS.ErrnoException & { readonly reason?: string };
+  if (reason !== undefined) return reason; // of OpenSSL, without the addresses and source lines around it
   return (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ?? cause.message;
 }

@@ -7,7 +7,7 @@ export { DEFAULT_PORT, parseSluiceUrl } from './endpoint.js';
 export type { ClientErrorCode, ClientErrorOptions } from './errors.js';
 export { ClientError, OptionsError } from './errors.js';
 export type { ListEntry } from './listing.js';
-export type { ConnectOptions, ResolvedConnectOptions, RetryInfo } from './options.js';
+export type { ClientTlsOptions, ConnectOptions, ResolvedConnectOptions, RetryInfo } from './options.js';
 export { DEFAULT_CONNECT_OPTIONS } from './options.js';
 export { PARTIAL_SUFFIX } from './partial-file.js';
 export { LOCK_SUFFIX } from './target-lock.js';

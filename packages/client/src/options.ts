@@ -1,5 +1,6 @@
 import { OptionsError } from '@sluice/framing';
 import { type ClientClock, clientClock } from './clock.js';
+import { plainFingerprint } from './fingerprint.js';
 
 /** A failed attempt that will be made again. */
 export interface RetryInfo {
@@ -8,6 +9,21 @@ export interface RetryInfo {
   /** Pause before the next one, in milliseconds. */
   readonly delayMs: number;
   readonly error: Error;
+}
+
+/** Which servers a client trusts, and what it shows them. For `sluices://` only. */
+export interface ClientTlsOptions {
+  /** Authorities in PEM form: only servers whose certificate one of them has signed are trusted. @default those that Node brings along */
+  readonly ca?: string;
+  /**
+   * SHA-256 of a certificate, 64 hexadecimal digits with or without colons: only a server that shows exactly this one is trusted, whoever has
+   * signed it, whatever its names, and even if it has expired.
+   */
+  readonly fingerprint?: string;
+  /** Certificate of the client, PEM, for servers that ask for one; with `key`. */
+  readonly cert?: string;
+  /** Its private key, PEM, not encrypted. */
+  readonly key?: string;
 }
 
 /** Options of a client; the defaults are {@link DEFAULT_CONNECT_OPTIONS}. */
@@ -27,6 +43,8 @@ export interface ConnectOptions {
   readonly retryDelayMs?: number;
   /** Connections to the server at once, 1 to 1,000; calls that find none free wait. @default 8 */
   readonly maxConnections?: number;
+  /** What to trust and to show when the URL is `sluices://`. @default servers that Node's authorities vouch for */
+  readonly tls?: ClientTlsOptions;
   /** Told about every attempt that fails and will be made again. */
   readonly onRetry?: (info: RetryInfo) => void;
   /** For tests: a number from 0 to 1, as Math.random. */
@@ -45,6 +63,7 @@ export const DEFAULT_CONNECT_OPTIONS: ResolvedConnectOptions = {
   retries: 5,
   retryDelayMs: 500,
   maxConnections: 8,
+  tls: {},
   onRetry: () => {},
   random: Math.random,
   clock: clientClock,
@@ -61,6 +80,7 @@ export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOpt
   requireRange('retries', options.retries, 0, 1_000_000);
   requireRange('retryDelayMs', options.retryDelayMs, 0, MAX_TIMER_MS);
   requireRange('maxConnections', options.maxConnections, 1, 1_000);
+  requireTls(options.tls);
   return Object.freeze(options);
 }
 
@@ -68,4 +88,11 @@ function requireRange(name: string, value: number, min: number, max: number): vo
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new OptionsError(`${name} is ${value}; it must be a whole number from ${min} to ${max}`);
   }
+}
+
+function requireTls({ fingerprint, cert, key }: ClientTlsOptions): void {
+  if (fingerprint !== undefined && plainFingerprint(fingerprint) === undefined) {
+    throw new OptionsError('tls.fingerprint is no SHA-256 of a certificate: it has 64 hexadecimal digits');
+  }
+  if ((cert === undefined) !== (key === undefined)) throw new OptionsError('tls.cert and tls.key are needed together');
 }

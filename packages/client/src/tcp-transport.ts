@@ -1,5 +1,8 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import { ClientError, systemText } from './errors.js';
+import type { ClientTlsOptions } from './options.js';
+import { TlsTrust } from './tls-trust.js';
 
 /** Received bytes lie in one buffer of this size per connection, overwritten by each read. */
 const RECEIVE_BUFFER_BYTES = 256 << 10;
@@ -11,7 +14,10 @@ const FINAL_CONNECT_ERRORS = new Set(['ENOTFOUND', 'EACCES', 'EPERM', 'EINVAL', 
 export interface DialOptions {
   readonly host: string;
   readonly port: number;
+  /** The TLS handshake included. */
   readonly timeoutMs: number;
+  /** With it, the connection is a TLS connection, and the server is one that is trusted. */
+  readonly tls: ClientTlsOptions | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -25,7 +31,11 @@ export interface TransportUser {
   onClose(error: Error | undefined): void;
 }
 
-/** A TCP connection: the only file of the client that knows sockets. Every connection is set up here, and so in the same way (C4). */
+/** What channel bindings are exported with; RFC 9266. */
+const BINDING_LABEL = 'EXPORTER-Channel-Binding';
+const BINDING_BYTES = 32;
+
+/** A TCP connection, plain or with TLS: the only file of the client that knows sockets. Every connection is set up here, and so in the same way (C4). */
 export class TcpTransport {
   readonly #socket: Socket;
   #user: TransportUser | undefined;
@@ -41,16 +51,17 @@ export class TcpTransport {
     socket.on('close', () => this.#user?.onClose(this.#error));
   }
 
-  /** @throws {ClientError} `ERR_CONNECT`, or the signal's reason */
+  /** @throws {ClientError} `ERR_CONNECT`, `ERR_TLS`, or the signal's reason */
   static dial(options: DialOptions): Promise<TcpTransport> {
-    const { host, port, timeoutMs, signal } = options;
+    const { host, port, timeoutMs, tls, signal } = options;
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(signal.reason);
         return;
       }
       let transport: TcpTransport | undefined;
-      const socket = connect({
+      const trust = tls && new TlsTrust(tls, host, port);
+      const common = {
         host,
         port,
         noDelay: true,
@@ -58,11 +69,16 @@ export class TcpTransport {
         allowHalfOpen: false,
         onread: {
           buffer: new Uint8Array(RECEIVE_BUFFER_BYTES),
-          callback: (bytes, buffer) => {
+          callback: (bytes: number, buffer: Uint8Array) => {
             if (transport) transport.#user?.onBytes(buffer, bytes);
             return true;
           },
         },
+      };
+      const socket = trust ? connectTls({ ...common, ...trust.connectionOptions() }) : connect(common);
+      let isConnected = false;
+      socket.once('connect', () => {
+        isConnected = true;
       });
       const fail = (reason: unknown) => {
         stopWaiting();
@@ -71,7 +87,8 @@ export class TcpTransport {
         reject(reason);
       };
       const onAbort = () => fail(signal.reason);
-      const onError = (error: NodeJS.ErrnoException) => fail(connectError(host, port, error));
+      const onError = (error: NodeJS.ErrnoException) =>
+        fail(trust && isConnected ? trust.failure(error) : connectError(host, port, error));
       const timer = setTimeout(() => {
         const text = `cannot connect to ${host}:${port}: no answer within ${timeoutMs} ms`;
         fail(new ClientError('ERR_CONNECT', text, { retryable: true }));
@@ -79,16 +96,23 @@ export class TcpTransport {
       const stopWaiting = () => {
         clearTimeout(timer);
         signal.removeEventListener('abort', onAbort);
-        socket.off('connect', onConnect);
+        socket.off(ready, onReady);
         socket.off('error', onError);
       };
-      const onConnect = () => {
+      const ready = trust ? 'secureConnect' : 'connect';
+      const onReady = () => {
+        const refusal = trust?.refusal(socket as TLSSocket);
+        if (refusal) {
+          fail(refusal);
+          return;
+        }
         stopWaiting();
+        if (trust) socket.setNoDelay(true).setKeepAlive(true); // a TLS socket does not take these as options
         transport = new TcpTransport(socket);
         resolve(transport);
       };
       signal.addEventListener('abort', onAbort);
-      socket.once('connect', onConnect);
+      socket.once(ready, onReady);
       socket.once('error', onError);
     });
   }
@@ -96,6 +120,17 @@ export class TcpTransport {
   /** Names the user, once, in the tick in which `dial` has settled. */
   attach(user: TransportUser): void {
     this.#user = user;
+  }
+
+  /**
+   * What only the two ends of this connection know, 32 bytes: `tls-exporter` of RFC 9266.
+   *
+   * @returns `undefined` without TLS 1.3, and once the connection has ended
+   */
+  channelBinding(): Uint8Array | undefined {
+    const socket = this.#socket;
+    if (!(socket instanceof TLSSocket) || socket.getProtocol() !== 'TLSv1.3' || socket.destroyed) return undefined;
+    return socket.exportKeyingMaterial(BINDING_BYTES, BINDING_LABEL, Buffer.alloc(0));
   }
 
   /** Sends parts as one write. Settles when the system has taken all of it: only then may the parts be overwritten. */

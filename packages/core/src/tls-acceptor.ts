@@ -184,6 +184,7 @@ export class TlsAcceptor {
 /** OpenSSL's messages begin with addresses and end with lines of its source; `reason` is what they have to say. */
 function reasonOf(error: Error & { readonly reason?: string }, { authorizationError }: TLSSocket): string {
   if (authorizationError) return `the client's certificate is refused: ${authorizationError}`;
+  if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return 'the peer has ended the connection';
   return error.reason ?? error.message;
 }
 

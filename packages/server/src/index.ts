@@ -3,6 +3,8 @@ export type { LeveledLog, Log, LogFields, LogLevel } from './log.js';
 export { escapeControls, LOG_LEVELS, TextLog } from './log.js';
 export type { Role } from './principal.js';
 export { ROLES } from './principal.js';
+export type { SelfSigned } from './self-signed.js';
+export { makeSelfSigned } from './self-signed.js';
 export type { OpenProtocol, ServerTlsOptions, SluiceServerOptions } from './sluice-server.js';
 export { DEFAULT_KEEP_FILES_MS, SluiceServer } from './sluice-server.js';
 export { StorageError } from './storage/storage-error.js';

@@ -31,7 +31,7 @@ export class Command implements AsyncDisposable {
   #onOutput: (() => void) | undefined;
 
   constructor(args: readonly string[], options: CommandOptions = {}) {
-    const { SLUICE_URL: _url, SLUICE_PASSWORD: _password, ...environment } = process.env;
+    const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_')));
     this.child = spawn(COMMAND, args, { cwd: options.cwd, env: { ...environment, ...options.env } });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
@@ -39,6 +39,7 @@ export class Command implements AsyncDisposable {
     });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;
+      this.#onOutput?.();
     });
     this.child.stdin?.on('error', () => {}).end(options.input ?? '');
     this.ended = once(this.child, 'close').then(([exitCode, signal]) => {
@@ -52,11 +53,20 @@ export class Command implements AsyncDisposable {
   }
 
   /** Waits for standard output to match. @throws when the command ends without, or after 20 s */
-  async output(pattern: RegExp): Promise<RegExpExecArray> {
+  output(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#matches(pattern, () => this.#stdout);
+  }
+
+  /** Waits for standard error to match. @throws as `output` */
+  said(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#matches(pattern, () => this.#stderr);
+  }
+
+  async #matches(pattern: RegExp, text: () => string): Promise<RegExpExecArray> {
     const deadline = setTimeout(() => this.child.kill('SIGKILL'), 20_000);
     try {
       for (;;) {
-        const match = pattern.exec(this.#stdout);
+        const match = pattern.exec(text());
         if (match) return match;
         if (this.child.exitCode !== null || this.child.signalCode !== null) {
           throw new Error(`ended without ${pattern}: ${this.#stdout}${this.#stderr}`);

@@ -33,6 +33,24 @@ export const clientOptions = {
     default: 60_000,
     summary: 'how long the server may be silent when it owes an answer',
   },
+  'tls-ca': {
+    kind: 'string',
+    placeholder: 'FILE',
+    summary:
+      'sluices://: trust servers that an authority in this PEM file has signed, and no others; else SLUICE_TLS_CA',
+  },
+  'tls-fingerprint': {
+    kind: 'string',
+    placeholder: 'SHA256',
+    summary:
+      'sluices://: trust the server that shows the certificate with this SHA-256, and no other; else SLUICE_TLS_FINGERPRINT',
+  },
+  'tls-cert': {
+    kind: 'string',
+    placeholder: 'FILE',
+    summary: 'sluices://: certificate to show to a server that asks for one, PEM',
+  },
+  'tls-key': { kind: 'string', placeholder: 'FILE', summary: 'its private key, PEM' },
 } as const satisfies OptionTable;
 
 /** What `put` and `get` have in common. */

@@ -11,7 +11,7 @@ export async function openControl(
   onRetry?: NonNullable<ConnectOptions['onRetry']>,
 ): Promise<ControlClient> {
   return await connectControl(await completeEndpoint(endpoint, values['password-file']), {
-    ...connectOptionsOf(values),
+    ...connectOptionsOf(values, endpoint),
     signal,
     maxConnections: 2,
     ...(onRetry && { onRetry }),
