@@ -122,6 +122,8 @@ async function limits(): Promise<Limit[]> {
   const listener = await readSource('core/src/listener.ts');
   const session = await readSource('server/src/session.ts');
   const log = await readSource('server/src/log.ts');
+  const watch = await readSource('server/src/protocols/client-watch.ts');
+  const registry = await readSource('server/src/client-registry.ts');
   return [
     ['Connections', 'connections at once', count(DEFAULT_LISTENER_OPTIONS.maxConnections)],
     ['Connections', 'connections that wait', count(DEFAULT_LISTENER_OPTIONS.maxWaiting)],
@@ -147,6 +149,9 @@ async function limits(): Promise<Limit[]> {
     ['Packets and answers', 'bytes a download sends', size(numberIn(download, 'BYTES_PER_TURN'))],
     ['Packets and answers', 'data of one Read', `${count(MAX_READ_BYTES)} bytes`],
     ['Packets and answers', 'open files of one', count(MAX_HANDLES)],
+    ['Packets and answers', 'connections on which', count(numberIn(watch, 'MAX_WATCHES_PER_USER'))],
+    ['Packets and answers', 'records in one round', size(numberIn(watch, 'MAX_ROUND_CHARACTERS'))],
+    ['Packets and answers', 'name of a transfer', `${count(numberIn(registry, 'MAX_NAME_CHARACTERS'))} characters`],
     ['Packets and answers', 'requests of a connection', count(numberIn(flow, 'MAX_IN_PROGRESS'))],
     ['Packets and answers', 'data that these move', size(numberIn(flow, 'MAX_BYTES_IN_PROGRESS'))],
     ['Packets and answers', 'remote files kept without a connection, for', count(numberIn(kept, 'MAX_LEFT_PER_USER'))],

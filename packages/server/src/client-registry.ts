@@ -8,6 +8,9 @@ const SAMPLE_PERIOD_MS = 1000;
 /** Weight of the newest sample: a rate follows a change within some three seconds. */
 const SAMPLE_WEIGHT = 0.5;
 
+/** Longest name of a transfer in a record, in characters: of a longer one the end, with the name of the file. */
+const MAX_NAME_CHARACTERS = 1000;
+
 /** What only the session of a connection knows. */
 export interface ClientSource {
   readonly protocolName: string;
@@ -138,7 +141,7 @@ class Entry implements ConnectedClient {
       queuedBytes: connection.queuedBytes,
       receiveRate: Math.round(this.#receiveRate),
       sendRate: Math.round(this.#sendRate),
-      ...(transfer && { transfer }),
+      ...(transfer && { transfer: { ...transfer, name: endOf(transfer.name) } }),
     };
   }
 
@@ -155,4 +158,8 @@ function smoothed(rate: number, bytes: number): number {
 /** `127.0.0.1:9999`, `[::1]:9999`. */
 function addressText(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function endOf(name: string): string {
+  return name.length <= MAX_NAME_CHARACTERS ? name : `…${name.slice(1 - MAX_NAME_CHARACTERS)}`;
 }

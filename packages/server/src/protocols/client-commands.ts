@@ -56,8 +56,7 @@ export function clientCommands(
       'watchclients',
       ({ command, text }) => {
         const intervalMs = decodeWatchClientsRequest(text);
-        session.reply(responseText(command, ResultCode.Success));
-        watch.start(intervalMs);
+        watch.start(intervalMs, () => session.reply(responseText(command, ResultCode.Success)));
       },
     ],
     [

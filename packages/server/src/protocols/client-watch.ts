@@ -4,15 +4,43 @@ import {
   Command,
   encodeJsonData,
   Key,
+  RequestError,
   ResultCode,
   responseText,
 } from '@sluice/wire';
 import type { Session } from '../protocol.js';
-import type { ServerControls } from '../server-controls.js';
+import type { ConnectedClient, ServerControls } from '../server-controls.js';
 import { visibleClients } from './permission.js';
 
-/** Records in one packet of changes: some 300 KiB at most. */
+/** Records in one packet of changes: some 200 KiB, and 4 MiB with the longest names. */
 const RECORDS_PER_PACKET = 500;
+
+/** Characters of records in one round: what is beyond follows in the next one. Three bytes each at most, which the outbound queue holds. */
+const MAX_ROUND_CHARACTERS = 4 << 20;
+
+/** A round costs some microseconds for each connection: with many of them, rounds are so much rarer that they take a tenth of the time. */
+const MS_BETWEEN_ROUNDS_PER_CONNECTION = 0.1;
+
+/** Connections on which one user watches. */
+const MAX_WATCHES_PER_USER = 8;
+
+/** How many watch, by user. One for all Control connections of a server. */
+export class WatchCount {
+  readonly #counts = new Map<string, number>();
+
+  /** @returns gives the place back @throws {RequestError} code 12 */
+  take(userName: string): () => void {
+    const count = this.#counts.get(userName) ?? 0;
+    if (count >= MAX_WATCHES_PER_USER)
+      throw new RequestError(ResultCode.Busy, `${MAX_WATCHES_PER_USER} connections of this user watch already`);
+    this.#counts.set(userName, count + 1);
+    return () => {
+      const left = (this.#counts.get(userName) ?? 0) - 1;
+      if (left > 0) this.#counts.set(userName, left);
+      else this.#counts.delete(userName);
+    };
+  }
+}
 
 /**
  * Tells a connection at an interval what has changed among the connections it may see. A peer that has not taken the last round misses
@@ -21,22 +49,37 @@ const RECORDS_PER_PACKET = 500;
 export class ClientWatch {
   readonly #session: Session;
   readonly #controls: ServerControls;
+  readonly #count: WatchCount;
+  #givePlaceBack: (() => void) | undefined;
   #cancel: (() => void) | undefined;
   /** What the peer was told last, by id. */
   #told = new Map<number, string>();
+  /** The id from which on the next round goes through the connections, so that each has its turn when one round cannot hold them all. */
+  #next = 0;
+  #waitedMs = 0;
 
-  constructor(session: Session, controls: ServerControls) {
+  constructor(session: Session, controls: ServerControls, count: WatchCount) {
     this.#session = session;
     this.#controls = controls;
+    this.#count = count;
   }
 
-  /** Begins anew: the first round, at once, has all. @param intervalMs 0 for an end */
-  start(intervalMs: number): void {
+  /**
+   * Begins anew: the first round, at once, has all.
+   *
+   * @param intervalMs 0 for an end
+   * @param accept answers the request, before the first round
+   * @throws {RequestError} code 12
+   */
+  start(intervalMs: number, accept: () => void): void {
     this.stop();
+    if (intervalMs > 0) this.#givePlaceBack = this.#count.take(this.#session.principal.userName ?? '');
+    accept();
     if (intervalMs === 0) return;
     this.#cancel = this.#controls.every(intervalMs, () => {
+      this.#waitedMs += intervalMs;
       if (this.#session.isClosing) this.stop();
-      else if (this.#session.queuedBytes === 0) this.#round();
+      else if (this.#session.queuedBytes === 0 && this.#hasWaited) this.#round();
     });
     this.#round();
   }
@@ -44,28 +87,53 @@ export class ClientWatch {
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#givePlaceBack?.();
+    this.#givePlaceBack = undefined;
     this.#told = new Map();
+    this.#next = 0;
+  }
+
+  get #hasWaited(): boolean {
+    return this.#waitedMs >= this.#told.size * MS_BETWEEN_ROUNDS_PER_CONNECTION;
   }
 
   #round(): void {
-    const told = new Map<number, string>();
-    const changed: ClientRecord[] = [];
-    for (const client of visibleClients(this.#session, this.#controls)) {
-      const record = client.record();
-      const text = JSON.stringify(record);
-      told.set(client.id, text);
-      if (this.#told.get(client.id) !== text) changed.push(record);
-    }
-    const removed = [...this.#told.keys()].filter((id) => !told.has(id));
-    this.#told = told;
+    this.#waitedMs = 0;
+    const clients = visibleClients(this.#session, this.#controls);
+    const ids = new Set(clients.map(({ id }) => id));
+    const removed = [...this.#told.keys()].filter((id) => !ids.has(id));
+    for (const id of removed) this.#told.delete(id);
+    const changed = this.#changed(clients);
     for (let from = 0; from === 0 || from < changed.length; from += RECORDS_PER_PACKET) {
       this.#send({
         changed: changed.slice(from, from + RECORDS_PER_PACKET),
         removed: from === 0 ? removed : [],
-        total: told.size,
+        total: clients.length,
         more: from + RECORDS_PER_PACKET < changed.length,
       });
     }
+  }
+
+  /** As many as fit into one round; they count as told. */
+  #changed(clients: readonly ConnectedClient[]): ClientRecord[] {
+    const changed: ClientRecord[] = [];
+    const start = clients.findIndex(({ id }) => id >= this.#next);
+    const inTurn = start <= 0 ? clients : [...clients.slice(start), ...clients.slice(0, start)];
+    this.#next = 0;
+    let characters = 0;
+    for (const client of inTurn) {
+      const record = client.record();
+      const text = JSON.stringify(record);
+      if (this.#told.get(client.id) === text) continue;
+      characters += text.length;
+      if (characters > MAX_ROUND_CHARACTERS) {
+        this.#next = client.id;
+        break;
+      }
+      this.#told.set(client.id, text);
+      changed.push(record);
+    }
+    return changed;
   }
 
   #send(changes: ClientChanges): void {

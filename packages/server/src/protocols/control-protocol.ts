@@ -2,18 +2,19 @@ import { Feature, ProtocolFlag } from '@sluice/wire';
 import type { CommandHandler, PacketProtocol, ProtocolHandler, Session } from '../protocol.js';
 import type { ServerControls } from '../server-controls.js';
 import { clientCommands } from './client-commands.js';
-import { ClientWatch } from './client-watch.js';
+import { ClientWatch, WatchCount } from './client-watch.js';
 import { serverCommands } from './server-commands.js';
 
 /** The Control protocol. Specification 5; the extensions: docs/protocol.md, section 17. */
 export function controlProtocol(controls: ServerControls): PacketProtocol {
+  const watches = new WatchCount();
   return {
     kind: 'packets',
     name: 'Control',
     flag: ProtocolFlag.Control,
     needsLogin: true,
     features: [Feature.Clients, Feature.ServerControl],
-    open: (session) => new ControlHandler(session, controls),
+    open: (session) => new ControlHandler(session, controls, watches),
   };
 }
 
@@ -23,8 +24,8 @@ class ControlHandler implements ProtocolHandler {
   readonly isSending = false;
   readonly #watch: ClientWatch;
 
-  constructor(session: Session, controls: ServerControls) {
-    this.#watch = new ClientWatch(session, controls);
+  constructor(session: Session, controls: ServerControls, watches: WatchCount) {
+    this.#watch = new ClientWatch(session, controls, watches);
     this.commands = new Map<string, CommandHandler>([
       ...clientCommands(session, controls, this.#watch),
       ...serverCommands(session, controls),

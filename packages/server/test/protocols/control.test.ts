@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { ManualClock, type RawPeer } from '@sluice/testkit';
@@ -37,6 +38,11 @@ async function changes(peer: RawPeer): Promise<ClientChanges> {
   const { text, data } = await peer.nextPacket();
   assert.match(text, /^\[Response\]\r\nCommand=ClientChanges\r\nCode=0\r\nCount=\d+$/);
   return decodeJsonData(data) as ClientChanges;
+}
+
+/** Bytes that wait for the connections to read them. */
+function controlQueue(server: TestServer): number {
+  return [...server.server.listener.connections].reduce((sum, { queuedBytes }) => sum + queuedBytes, 0);
 }
 
 describe('GetClients (specification 5)', () => {
@@ -239,6 +245,134 @@ describe('WatchClients (docs/protocol.md, section 17)', () => {
     control[Symbol.dispose]();
     await eventually('nothing is left', () => server.server.listener.connections.size === 0);
     assert.equal(clock.pendingTimers, before);
+  });
+
+  it('survives transfers with names as long and as hard to tell as they can be', async () => {
+    const clock = new ManualClock();
+    await using server = await TestServer.start({ clock, idleTimeoutMs: 0 });
+    using control = await server.login(Control);
+    await control.send(encodePacket(encodeWatchClientsRequest(500)));
+    await answer(control);
+    await changes(control);
+    using maker = await server.login(Upload);
+    const component = '\x01'.repeat(255);
+    const deep = Array<string>(127).fill(component).join('/');
+    assert.equal(
+      (
+        await ask(maker, 'CreateDir', [
+          ['ParentDir', ''],
+          ['DirName', deep],
+        ])
+      )[1],
+      'Code=0',
+    );
+    const uploads = await Promise.all(
+      Array.from({ length: 60 }, async (_, index) => {
+        const upload = await server.login(Upload);
+        const target: [string, string][] = [
+          ['DirName', deep],
+          ['FileName', `${'\x01'.repeat(250)}${index}`],
+        ];
+        assert.equal((await ask(upload, 'Upload', target))[1], 'Code=0');
+        return upload;
+      }),
+    );
+    clock.advance(500);
+    const { changed } = await changes(control);
+    const names = changed.flatMap(({ transfer }) => transfer?.name ?? []);
+    assert.equal(names.length, 60);
+    for (const name of names) assert.match(name, /^…[\x01/]+\d+$/);
+    assert.equal((await list(control)).records.length, 62);
+    for (const upload of uploads) upload[Symbol.dispose]();
+    // deeper than the file system's own paths can name
+    execFileSync('rm', ['-r', server.path(component)]);
+  });
+
+  it('has each connection take its turn when one round cannot hold them all', async () => {
+    const clock = new ManualClock();
+    await using server = await TestServer.start({ clock, idleTimeoutMs: 0 });
+    using maker = await server.login(Upload);
+    const deep = Array<string>(4).fill('\x01'.repeat(255)).join('/');
+    assert.equal(
+      (
+        await ask(maker, 'CreateDir', [
+          ['ParentDir', ''],
+          ['DirName', deep],
+        ])
+      )[1],
+      'Code=0',
+    );
+    const uploads = await Promise.all(
+      Array.from({ length: 1000 }, async (_, index) => {
+        const upload = await server.login(Upload);
+        await ask(upload, 'Upload', [
+          ['DirName', deep],
+          ['FileName', `${index}`],
+        ]);
+        return upload;
+      }),
+    );
+    using control = await server.login(Control);
+    await control.send(encodePacket(encodeWatchClientsRequest(200)));
+    await answer(control);
+    const told = new Set<number>();
+    const round = async (): Promise<void> => {
+      for (let more = true; more; ) {
+        const part = await changes(control);
+        for (const { id } of part.changed) told.add(id);
+        assert.equal(part.total, 1002);
+        more = part.more;
+      }
+    };
+    await round();
+    assert.ok(told.size > 400 && told.size < 1002, `${told.size} told at first`);
+    for (let rounds = 0; told.size < 1002; rounds++) {
+      assert.ok(rounds < 3, `${told.size} told`);
+      await eventually('it has taken the last round', () => controlQueue(server) === 0);
+      await Promise.all(uploads.slice(0, 500).map((upload) => ask(upload, 'Active')));
+      clock.advance(200);
+      await round();
+    }
+    for (const upload of uploads) upload[Symbol.dispose]();
+  });
+
+  it('is for eight connections of a user at once: the next gets code 12, until one has ended', async () => {
+    await using server = await TestServer.start();
+    const watch = async (peer: RawPeer, interval = 60_000): Promise<string> =>
+      (await ask(peer, 'WatchClients', [['IntervalMs', interval]]))[1]!;
+    const peers = await Promise.all(Array.from({ length: 9 }, () => server.login(Control)));
+    for (const peer of peers.slice(0, 8)) {
+      assert.equal(await watch(peer), 'Code=0');
+      await changes(peer);
+      assert.equal(await watch(peer), 'Code=0', 'the same connection may begin anew');
+      await changes(peer);
+    }
+    const last = peers[8]!;
+    assert.equal(await watch(last), 'Code=12');
+    assert.equal(await watch(peers[0]!, 0), 'Code=0');
+    assert.equal(await watch(last), 'Code=0');
+    await changes(last);
+    assert.equal(await watch(peers[0]!), 'Code=12');
+    last[Symbol.dispose]();
+    await eventually('its place is free', async () => (await watch(peers[0]!)) === 'Code=0');
+    for (const peer of peers) peer[Symbol.dispose]();
+  });
+
+  it('is rarer than asked for among very many connections', async () => {
+    const clock = new ManualClock();
+    await using server = await TestServer.start({ clock, idleTimeoutMs: 0, maxConnections: 3000 });
+    const peers = await Promise.all(Array.from({ length: 2500 }, () => server.login(Upload)));
+    using control = await server.login(Control);
+    await control.send(encodePacket(encodeWatchClientsRequest(200)));
+    await answer(control);
+    for (let more = true; more; ) more = (await changes(control)).more;
+    await eventually('it has taken the last round', () => controlQueue(server) === 0);
+    await ask(peers[0]!, 'Active');
+    clock.advance(200);
+    await ask(control, 'Active');
+    clock.advance(200);
+    assert.ok((await changes(control)).changed.length > 0);
+    for (const peer of peers) peer[Symbol.dispose]();
   });
 
   it('leaves rounds out for a reader that does not read, and never has more than one waiting', async () => {
