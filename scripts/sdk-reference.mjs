@@ -48,7 +48,7 @@ function declarationOf(name, file) {
   );
   if (start < 0) throw new Error(`${file} does not declare ${name}`);
   let end = start;
-  if (lines[start].endsWith('{')) while (lines[end] !== '}') end += 1;
+  if (lines[start].endsWith('{')) while (!lines[end].startsWith('}')) end += 1;
   else while (!lines[end].endsWith(';')) end += 1;
   const body = withoutPrivate(lines.slice(start, end + 1));
   body[0] = body[0].replace(/^export (declare )?/, '');

@@ -121,7 +121,7 @@ async function limits(): Promise<Limit[]> {
   const pool = await readSource('client/src/connection-pool.ts');
   const listener = await readSource('core/src/listener.ts');
   const session = await readSource('server/src/session.ts');
-  const log = await readSource('server/src/log.ts');
+  const log = await readSource('server/src/logging/log-record.ts');
   const watch = await readSource('server/src/protocols/client-watch.ts');
   const registry = await readSource('server/src/client-registry.ts');
   return [

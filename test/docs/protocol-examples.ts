@@ -12,10 +12,12 @@ import {
   encodeDrainRequest,
   encodeEofRequest,
   encodeEofResponse,
+  encodeFollowLogRequest,
   encodeJsonData,
   encodeKickRequest,
   encodeListClientsRequest,
   encodeLoginRequest,
+  encodeLogLines,
   encodeOpenFileRequest,
   encodeOpenFileResponse,
   encodePacket,
@@ -68,6 +70,7 @@ const CLIENT: ClientRecord = {
   receiveRate: 0,
   sendRate: 0,
 };
+const LOG_LINE = '{"time":"2026-01-01T00:00:00.000Z","level":"warn","seq":42,"event":"audit","user":"ada"}';
 const FILE = { dirName: '', fileName: 'u.bin' };
 const CONTENT = Uint8Array.of(0xde, 0xad, 0xbe, 0xef);
 /** XXH64 of the content. */
@@ -168,6 +171,13 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'kick-response': encodePacket(responseText(Command.Kick, ResultCode.Success, [[Key.Count, 2]])),
   'readonly-request': encodePacket(encodeReadOnlyRequest(true)),
   'readonly-response': encodePacket(encodeValueResponse(Command.ReadOnly, 'on')),
+  'followlog-request': encodePacket(
+    encodeFollowLogRequest({ cursor: '00112233445566aa:41', level: 'warn', conditions: ['user=ada'] }),
+  ),
+  loglines: encodePacket(
+    encodeLogLines({ lines: [LOG_LINE], cursor: '00112233445566aa:42', missed: 0, isEnd: false }),
+    new TextEncoder().encode(`${LOG_LINE}\n`),
+  ),
   'drain-request': encodePacket(encodeDrainRequest(5000)),
   'eof-durable-response': encodePacket(encodeEofResponse(Command.Eof, 'durable')),
 };

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { type LogFields, SluiceServer, UserStore } from '@sluice/server';
+import { ServerLog, SluiceServer, UserStore } from '@sluice/server';
 import { RawPeer } from '@sluice/testkit';
 
 // One for all tests: making a verifier costs a run of scrypt.
@@ -19,9 +19,15 @@ export class TemporaryServer implements AsyncDisposable {
 
   static async start(): Promise<TemporaryServer> {
     const root = await mkdtemp(path.join(os.tmpdir(), 'sluice-docs-'));
-    const ignore = (_event: string, _fields?: LogFields): void => {};
-    const log = { error: ignore, warn: ignore, info: ignore, debug: ignore, level: 'info' as const };
-    const server = await SluiceServer.start({ host: '127.0.0.1', port: 0, root, users: await users, log });
+    const log = new ServerLog({ level: 'info', sinks: [] });
+    const server = await SluiceServer.start({
+      host: '127.0.0.1',
+      port: 0,
+      root,
+      users: await users,
+      log,
+      logStream: log,
+    });
     return new TemporaryServer(root, server);
   }
 

@@ -2,6 +2,7 @@ import type { CommandDefinition } from './command.js';
 import { clients } from './commands/clients.js';
 import { get } from './commands/get.js';
 import { kick } from './commands/kick.js';
+import { logs } from './commands/logs.js';
 import { ls } from './commands/ls.js';
 import { mkdir } from './commands/mkdir.js';
 import { put } from './commands/put.js';
@@ -27,6 +28,7 @@ export const commands: readonly CommandDefinition[] = [
   top,
   kick,
   stats,
+  logs,
   drain,
   reload,
   readOnly,

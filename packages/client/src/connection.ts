@@ -42,6 +42,9 @@ export interface DataReceiver {
   onFailure(error: unknown): void;
 }
 
+/** Takes a packet that the server sends by itself; `data` is valid until it returns. @returns a promise to have reading paused until it settles */
+export type OnPush = (response: Response, data: Uint8Array) => void | Promise<void>;
+
 /** What a connection is made with. */
 export interface ConnectionOptions {
   readonly connectTimeoutMs: number;
@@ -75,7 +78,7 @@ export class Connection implements TransportUser {
   #features: readonly string[] | undefined;
   #receiver: DataReceiver | undefined;
   /** Takes packets that the server sends by itself. */
-  #pushes: { readonly foldedCommand: string; readonly onData: (data: Uint8Array) => void } | undefined;
+  #pushes: { readonly foldedCommand: string; readonly onPush: OnPush } | undefined;
   #sendsGoingOn = 0;
   #isPaused = false;
   #isWatching = false;
@@ -192,10 +195,10 @@ export class Connection implements TransportUser {
    * Takes packets of a command that the server sends by itself, until the connection ends; it serves no other call.
    *
    * @param start asks for them
-   * @throws what ended it, what `start` rejects with, or what `onData` throws
+   * @throws what ended it, what `start` rejects with, or what `onPush` throws
    */
-  async watch(command: string, start: () => Promise<unknown>, onData: (data: Uint8Array) => void): Promise<never> {
-    this.#pushes = { foldedCommand: asciiFold(command), onData };
+  async watch(command: string, start: () => Promise<unknown>, onPush: OnPush): Promise<never> {
+    this.#pushes = { foldedCommand: asciiFold(command), onPush };
     const ended = new Promise<never>((_resolve, reject) => {
       this.#onFailure = reject;
     });
@@ -265,7 +268,7 @@ export class Connection implements TransportUser {
 
     if (command === 'data') this.#onData(response, source, textEnd, end);
     else if (command === 'sendfile' && this.#receiver) this.#onAnnounced(response);
-    else if (command === this.#pushes?.foldedCommand) this.#pushes.onData(source.subarray(textEnd, end));
+    else if (command === this.#pushes?.foldedCommand) this.#onPush(response, source.subarray(textEnd, end));
     else this.#onAnswer(command, response, source, textEnd, end);
     return !this.#hasFailed;
   }
@@ -291,6 +294,12 @@ export class Connection implements TransportUser {
     if (response.code !== ResultCode.Success) throw remoteError(response.code, response.message);
     if (this.#receiver) this.#receiver.onData(source, start, end);
     else if (!this.hasOpenFile) throw this.#protocolError('the server sent data that nobody asked for');
+  }
+
+  #onPush(response: Response, data: Uint8Array): void {
+    if (response.code !== ResultCode.Success) throw remoteError(response.code, response.message);
+    const pending = this.#pushes?.onPush(response, data);
+    if (pending) this.#pauseUntil(pending);
   }
 
   #onAnnounced(response: Response): void {

@@ -6,7 +6,9 @@ import {
   decodeClientRecords,
   decodeGetClientsResponse,
   decodeJsonData,
+  decodeLogLines,
   encodeDrainRequest,
+  encodeFollowLogRequest,
   encodeGetClientsRequest,
   encodeKickRequest,
   encodeListClientsRequest,
@@ -14,6 +16,7 @@ import {
   encodeReadOnlyRequest,
   encodeWatchClientsRequest,
   Feature,
+  type FollowLogRequest,
   Key,
   type KickRequest,
   MAX_LISTED_CLIENTS,
@@ -47,6 +50,41 @@ export interface ReloadResult {
   readonly isOk: boolean;
   /** What is wrong; empty when nothing is. */
   readonly message: string;
+}
+
+/** A line of the log. Its fields stand beside these. */
+export interface LogRecord {
+  /** Rises by one with each line, over restarts of the server. */
+  readonly seq: number;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  readonly level: string;
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+/** Lines of {@link ControlClient.followLog}. */
+export interface LogBatch {
+  readonly records: readonly LogRecord[];
+  /** Where to go on behind these. */
+  readonly cursor: string;
+  /** Lines before the last of these that are lost for this reader; -1 when nobody can know how many. */
+  readonly missed: number;
+  readonly isEnd: boolean;
+}
+
+/** What {@link ControlClient.followLog} is to bring. */
+export interface FollowLogOptions extends CallOptions {
+  /** Goes on behind this place. */
+  readonly cursor?: string;
+  /** Without a cursor: begins so many lines back, 0 to 1,000,000. @default 0 */
+  readonly lines?: number;
+  /** The least important level. @default 'debug' */
+  readonly level?: 'error' | 'warn' | 'info' | 'debug';
+  /** Fields that a line must have, as `key=value`. */
+  readonly conditions?: readonly string[];
+  /** Whether to wait for lines that are still to come. @default true */
+  readonly follows?: boolean;
 }
 
 /** Which connections {@link ControlClient.kick} ends: those for which all that is given holds. */
@@ -141,6 +179,52 @@ export class ControlClient implements AsyncDisposable {
   }
 
   /**
+   * Lines of the log, as they come. Goes on after a broken link, also when the server has started again meanwhile: no line comes twice, and
+   * `missed` tells how many are lost. Ends when `follows` is false and the last line has come.
+   *
+   * @throws {ClientError} `ERR_UNSUPPORTED` by a server that keeps no log
+   */
+  async *followLog(options: FollowLogOptions = {}): AsyncGenerator<LogBatch> {
+    const { signal: given, ...wanted } = options;
+    const batches = new BoundedQueue<LogBatch>();
+    const end = new AbortController();
+    const onAbort = (): void => end.abort(given?.reason);
+    given?.throwIfAborted();
+    given?.addEventListener('abort', onAbort, { once: true });
+    let request: FollowLogRequest = wanted;
+    const following = this.#calls
+      .run(end.signal, (signal) =>
+        withRetries(this.#options, signal, (attempt) =>
+          this.#pool.use(ProtocolFlag.Control, signal, (connection) => {
+            requireFeature(connection, Feature.Logs);
+            return connection.watch(
+              Command.LogLines,
+              () => connection.request(Command.FollowLog, encodeFollowLogRequest(request)),
+              (response, data) => {
+                const lines = decodeLogLines(response, new TextDecoder().decode(data));
+                attempt.progressed();
+                request = { ...wanted, cursor: lines.cursor };
+                return batches.put({ ...lines, records: lines.lines.map(decodeLogRecord) });
+              },
+            );
+          }),
+        ),
+      )
+      .catch((error: unknown) => batches.fail(error));
+    try {
+      for (;;) {
+        const batch = await batches.take();
+        yield batch;
+        if (batch.isEnd) return;
+      }
+    } finally {
+      end.abort(new ClientError('ERR_CLOSED', 'no longer followed'));
+      given?.removeEventListener('abort', onAbort);
+      await following;
+    }
+  }
+
+  /**
    * Ends connections at once; never the one that asks, unless by its own id.
    *
    * @returns how many
@@ -227,7 +311,7 @@ export class ControlClient implements AsyncDisposable {
     return await connection.watch(
       Command.ClientChanges,
       () => connection.request(Command.WatchClients, encodeWatchClientsRequest(intervalMs)),
-      (data) => {
+      (_response, data) => {
         const { changed, removed, more }: ClientChanges = decodeClientChanges(data);
         for (const id of removed) clients.delete(id);
         for (const record of changed) clients.set(record.id, record);
@@ -247,11 +331,7 @@ export class ControlClient implements AsyncDisposable {
   #once<T>(options: CallOptions, feature: string, work: (connection: Connection) => Promise<T>): Promise<T> {
     return this.#calls.run(options.signal, (signal) =>
       this.#pool.use(ProtocolFlag.Control, signal, (connection) => {
-        if (!connection.supports(feature))
-          throw new ClientError(
-            'ERR_UNSUPPORTED',
-            'this server has no such command: it is an original, or an older one',
-          );
+        requireFeature(connection, feature);
         return work(connection);
       }),
     );
@@ -282,6 +362,67 @@ function requiredValue(response: Response): string {
   if (value === undefined)
     throw new ProtocolError('ERR_RESPONSE_INVALID', `${response.command} without a ${Key.Value}`);
   return value;
+}
+
+function requireFeature(connection: Connection, feature: string): void {
+  if (connection.supports(feature)) return;
+  const text = 'this server has no such command: it is an original, or an older one';
+  throw new ClientError('ERR_UNSUPPORTED', text);
+}
+
+/** @throws {ProtocolError} `ERR_RESPONSE_INVALID` */
+function decodeLogRecord(line: string): LogRecord {
+  const value = parseJson(line);
+  const record = value as Partial<LogRecord> | null;
+  if (typeof record?.seq !== 'number' || typeof record.time !== 'string' || typeof record.event !== 'string')
+    throw new ProtocolError('ERR_RESPONSE_INVALID', 'a log line that is none');
+  return record as LogRecord;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lets one side put things in as fast as the other takes them. */
+class BoundedQueue<T> {
+  readonly #values: T[] = [];
+  #failure: { readonly error: unknown } | undefined;
+  #onPut: () => void = () => {};
+  #onTaken: () => void = () => {};
+
+  /** @returns a promise to wait for, when some wait already */
+  put(value: T): void | Promise<void> {
+    this.#values.push(value);
+    this.#onPut();
+    if (this.#values.length < 4) return;
+    return new Promise((resolve) => {
+      this.#onTaken = resolve;
+    });
+  }
+
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.#onPut();
+  }
+
+  /** @throws what `fail` was given, once all that was put in has been taken */
+  async take(): Promise<T> {
+    for (;;) {
+      const value = this.#values.shift();
+      if (value !== undefined) {
+        this.#onTaken();
+        return value;
+      }
+      if (this.#failure) throw this.#failure.error;
+      await new Promise<void>((resolve) => {
+        this.#onPut = resolve;
+      });
+    }
+  }
 }
 
 /** Keeps the newest of what one side puts in until the other side takes it. */

@@ -1,12 +1,20 @@
 export { connect, SluiceClient } from './client.js';
 export type { Cancel, ClientClock } from './clock.js';
-export type { KickSelection, ListedClient, ReloadResult } from './control-client.js';
+export type {
+  FollowLogOptions,
+  KickSelection,
+  ListedClient,
+  LogBatch,
+  LogRecord,
+  ReloadResult,
+} from './control-client.js';
 export { ControlClient, connectControl } from './control-client.js';
 export type { Endpoint, ParsedSluiceUrl } from './endpoint.js';
 export { DEFAULT_PORT, parseSluiceUrl } from './endpoint.js';
 export type { ClientErrorCode, ClientErrorOptions } from './errors.js';
 export { ClientError, OptionsError } from './errors.js';
 export type { ListEntry } from './listing.js';
+export { readLogOutput } from './log-output.js';
 export type { ClientTlsOptions, ConnectOptions, ResolvedConnectOptions, RetryInfo } from './options.js';
 export { DEFAULT_CONNECT_OPTIONS } from './options.js';
 export { PARTIAL_SUFFIX } from './partial-file.js';

@@ -44,6 +44,7 @@ export class FlagReader implements ConnectionHandler {
         ? ServerSession.start(this.#connection, protocol, this.#context)
         : new ServerStreamSession(this.#connection, protocol, this.#context);
     this.#connection.handler = handler;
+    this.#log.info('protocol chosen', { protocol: protocol.name });
     if (end > start + 1) handler.onBytes(source, start + 1, end);
   }
 

@@ -95,22 +95,17 @@ export interface PacketProtocol {
   open(session: Session): ProtocolHandler;
 }
 
-/** What became of bytes: `queued` asks for a pause until `onDrained`, of `refused` nothing was kept. */
-export type StreamSendResult = 'sent' | 'queued' | 'refused';
-
 /** A peer, as a protocol without packets sees it. */
 export interface StreamSession
   extends Pick<Session, 'id' | 'remoteAddress' | 'log' | 'isClosing' | 'queuedBytes' | 'close' | 'destroy'> {
-  /** Queues a copy. */
-  send(bytes: Uint8Array): StreamSendResult;
+  /** Sends the caller's bytes, which stay untouched until `release` is called. @returns as `Session.sendOwned` */
+  sendOwned(bytes: Uint8Array, release: () => void): boolean;
 }
 
 /** What a protocol without packets does on one connection. */
 export interface StreamHandler {
   /** Bytes have come: `source[start, end)`, valid until the call returns. */
   onBytes(source: Uint8Array, start: number, end: number): void;
-  /** All that was queued has left, after a `queued`. */
-  onDrained?(): void;
   /** The connection is gone: release everything. */
   onClosed(): void;
 }

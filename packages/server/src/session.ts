@@ -273,7 +273,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
   onClosed(reason: string, error: Error | undefined): void {
     this.#gone.abort();
     this.#context.clients.remove(this.#connection);
-    this.log.debug('connection closed', { reason, detail: error?.message });
+    this.log.info('connection closed', { reason, detail: error?.message });
     Promise.resolve(this.#handler.onClosed()).catch((failure: unknown) => {
       this.log.error('releasing a connection failed', { detail: String(failure) });
     });
@@ -344,7 +344,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
     }
     this.#user = user;
     if (request.features) this.#knowsExtensions = true;
-    this.log.debug('login accepted');
+    this.log.info('login accepted');
     this.reply(encodeWelcome(command, request.features && this.#protocol.features));
   }
 

@@ -13,6 +13,7 @@ import type { Durability } from '@sluice/wire';
 import { ClientRegistry } from './client-registry.js';
 import { FlagReader } from './flag-reader.js';
 import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
+import type { LogStream } from './log-stream.js';
 import { Logins } from './logins.js';
 import type { Protocol } from './protocol.js';
 import { parseNetwork } from './protocols/address-network.js';
@@ -20,6 +21,7 @@ import { controlProtocol } from './protocols/control-protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
 import { KeptFiles } from './protocols/kept-files.js';
 import { ListingQueue } from './protocols/listing-queue.js';
+import { logOutputProtocol } from './protocols/log-output-protocol.js';
 import { remoteStreamProtocol } from './protocols/remote-stream-protocol.js';
 import { throughputProtocol } from './protocols/throughput-protocol.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
@@ -34,7 +36,7 @@ import { UserChanges } from './user-changes.js';
 import type { UserStore } from './users/user-store.js';
 
 /** A protocol that can be opened to anybody. */
-export type OpenProtocol = 'remote-stream';
+export type OpenProtocol = 'remote-stream' | 'log-output';
 
 export const DEFAULT_KEEP_FILES_MS = 60_000;
 
@@ -54,6 +56,8 @@ export interface SluiceServerOptions
   readonly root: string;
   readonly users: UserStore;
   readonly log: LeveledLog;
+  /** What LogOutput and the Control protocol read; without it neither does. */
+  readonly logStream?: LogStream;
   /**
    * Called when an operator asks over the Control protocol for a drain, with the grace in milliseconds if one was given.
    *
@@ -117,7 +121,14 @@ export class SluiceServer {
    */
   static async start(options: SluiceServerOptions): Promise<SluiceServer> {
     const { root, users, log, durability = 'durable', clock = systemClock, onDrainRequested, ...others } = options;
-    const { openProtocols = [], keepFilesMs = DEFAULT_KEEP_FILES_MS, tls, proxyFrom = [], ...listen } = others;
+    const {
+      openProtocols = [],
+      keepFilesMs = DEFAULT_KEEP_FILES_MS,
+      logStream,
+      tls,
+      proxyFrom = [],
+      ...listen
+    } = others;
     const proxies = proxyFrom.map(requireNetwork);
     const tree = await DirectoryTree.open(root);
     const clients = new ClientRegistry(clock);
@@ -164,13 +175,15 @@ export class SluiceServer {
         },
         reload: () => server.reload(),
       };
+      const isLogReader = (address: string): boolean => openProtocols.includes('log-output') || isLoopback(address);
       const protocols = new Map<number, Protocol>();
       for (const protocol of [
         uploadProtocol(files, durability),
         downloadProtocol(files),
         remoteStreamProtocol(files, { needsLogin: !openProtocols.includes('remote-stream'), kept }),
         throughputProtocol(),
-        controlProtocol(controls),
+        controlProtocol(controls, logStream?.journal),
+        ...(logStream ? [logOutputProtocol(logStream, isLogReader)] : []),
       ])
         protocols.set(protocol.flag, protocol);
       const context: SessionContext = {
@@ -254,4 +267,10 @@ function accountBeside(listen: Pick<ListenerOptions, 'maxConnections' | 'maxWait
   const limit = descriptorLimit();
   const { maxConnections, maxWaiting } = fitToDescriptors({ ...DEFAULT_LISTENER_OPTIONS, ...listen }, limit);
   return DescriptorAccount.of(limit === undefined ? Number.POSITIVE_INFINITY : limit - maxConnections - maxWaiting);
+}
+
+const loopback = parseNetwork('127.0.0.0/8');
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || loopback?.(address) === true;
 }

@@ -1,7 +1,7 @@
 import type { CloseReason, Connection, ConnectionHandler } from '@sluice/core';
 import type { ClientRegistry, ClientSource } from './client-registry.js';
 import { type Log, withFields } from './log.js';
-import type { StreamHandler, StreamProtocol, StreamSendResult, StreamSession } from './protocol.js';
+import type { StreamHandler, StreamProtocol, StreamSession } from './protocol.js';
 import type { SessionContext } from './session.js';
 
 /** One connection that has chosen a protocol without packets. Specification 10. */
@@ -43,8 +43,8 @@ export class ServerStreamSession implements StreamSession, ConnectionHandler, Cl
     return this.#connection.queuedBytes;
   }
 
-  send(bytes: Uint8Array): StreamSendResult {
-    return this.#connection.send(bytes);
+  sendOwned(bytes: Uint8Array, release: () => void): boolean {
+    return this.#connection.sendOwned(bytes, release) !== 'refused';
   }
 
   close(reason: string): void {
@@ -59,13 +59,9 @@ export class ServerStreamSession implements StreamSession, ConnectionHandler, Cl
     this.#handler.onBytes(source, start, end);
   }
 
-  onDrained(): void {
-    this.#handler.onDrained?.();
-  }
-
   onClosed(reason: CloseReason, error: Error | undefined): void {
     this.#clients.remove(this.#connection);
-    this.log.debug('connection closed', { reason, detail: error?.message });
+    this.log.info('connection closed', { reason, detail: error?.message });
     this.#handler.onClosed();
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { ServerLog, textLine } from '@sluice/server';
 import { ManualClock, type RawPeer, splitEvery } from '@sluice/testkit';
 import { encodePacket, MAX_SENT_PACKET_LENGTH, ProtocolFlag } from '@sluice/wire';
 import { ADMIN_DIGEST, answer, ask, eventually, login, request, TestServer } from './support/test-server.js';
@@ -391,8 +392,7 @@ describe('hostile peers', () => {
 
   it('cuts what a peer makes it log', async () => {
     const lines: string[] = [];
-    const { TextLog } = await import('@sluice/server');
-    await using server = await TestServer.start({ log: new TextLog((line) => lines.push(line), 'debug') });
+    await using server = await TestServer.start({ log: textLog(lines) });
     using peer = await server.login(Upload);
     await ask(peer, 'x'.repeat(1_000_000));
     const line = lines.find((each) => each.includes('unknown command')) ?? '';
@@ -401,8 +401,7 @@ describe('hostile peers', () => {
 
   it('escapes what a peer sends before it reaches the log', async () => {
     const lines: string[] = [];
-    const { TextLog } = await import('@sluice/server');
-    await using server = await TestServer.start({ log: new TextLog((line) => lines.push(line), 'debug') });
+    await using server = await TestServer.start({ log: textLog(lines) });
     using peer = await server.login(Upload);
     await ask(peer, '\u001b[31mred\tand a "quote"');
     const line = lines.find((each) => each.includes('unknown command')) ?? '';
@@ -421,3 +420,7 @@ describe('hostile peers', () => {
     await eventually('gone', () => server.server.listener.connections.size === 0);
   });
 });
+
+function textLog(lines: string[]): ServerLog {
+  return new ServerLog({ level: 'debug', sinks: [(record) => lines.push(`${textLine(record)}\n`)] });
+}

@@ -65,6 +65,16 @@ export type { ProtocolErrorCode } from './errors.js';
 export { ProtocolError, RequestError } from './errors.js';
 export { parseInteger } from './integers.js';
 export { optionalInteger, requiredDirName, requiredInteger, requiredKey, requiredOffset } from './keys.js';
+export type { FollowLogRequest, LogLines } from './log-messages.js';
+export {
+  decodeFollowLogRequest,
+  decodeLogCursor,
+  decodeLogLines,
+  encodeFollowLogRequest,
+  encodeLogCursor,
+  encodeLogLines,
+  MAX_LINES_BACK,
+} from './log-messages.js';
 export type { LoginRequest } from './login-messages.js';
 export { decodeFeatures, decodeLoginRequest, encodeLoginRequest, encodeWelcome, Feature } from './login-messages.js';
 export { Command, FILE_SIZE_SEPARATOR, Key, ProtocolFlag } from './names.js';

@@ -13,6 +13,8 @@ export const Feature = {
   Clients: 'Clients',
   /** Stats, Drain, ReadOnly, LogLevel and Reload. */
   ServerControl: 'ServerControl',
+  /** FollowLog. */
+  Logs: 'Logs',
   /** Tag on the requests of RemoteStream. */
   Tag: 'Tag',
   /** Several open files on one connection of RemoteStream, ReadAt, WriteAt, Sync and Stat. */

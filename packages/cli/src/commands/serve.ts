@@ -4,6 +4,7 @@ import { defineCommand } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import { ExitCode } from '../exit-code.js';
 import { addressText } from '../options/address.js';
+import { logOptions, openServerLog } from '../serve/log-options.js';
 import { protocolOptions } from '../serve/protocol-options.js';
 import { loadTls, tlsOptions } from '../serve/tls-options.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
@@ -94,13 +95,7 @@ export const serve = defineCommand({
       default: 10_000,
       summary: 'how long running transfers may go on after SIGTERM',
     },
-    'log-level': {
-      kind: 'choice',
-      placeholder: 'LEVEL',
-      choices: ['error', 'warn', 'info', 'debug'],
-      default: 'info',
-      summary: 'the least important lines that are logged: error, warn, info or debug',
-    },
+    ...logOptions,
   },
   examples: [
     { line: 'sluice serve', purpose: 'serve ./files on 127.0.0.1:9999' },
@@ -115,7 +110,11 @@ export const serve = defineCommand({
     const { root, listen } = options;
     if (!given.has('root')) await mkdir(root, { recursive: true });
     await requireDirectory(root);
-    const log = new server.TextLog((line) => stderr.write(line), options['log-level']);
+    const opened = await openServerLog(server, root, options).catch(async (error: unknown) => {
+      const { localFailure } = await import('../failure.js');
+      throw localFailure('open', options['log-file'] ?? `the log history below ${root}`, error);
+    });
+    const { log } = opened;
     const tls = await loadTls(server, options);
     const { users, newPassword } = await findUsers(server, root, options.user, options.users);
     const drainRequest = new DrainRequest();
@@ -127,6 +126,7 @@ export const serve = defineCommand({
           root,
           users,
           log,
+          logStream: log,
           maxConnections: options['max-connections'],
           maxWaiting: options['max-waiting'],
           firstByteTimeoutMs: options['first-byte-timeout'],
@@ -147,7 +147,11 @@ export const serve = defineCommand({
       stdout.write(`made the user admin with the password ${newPassword} (shown this once)\n`);
     }
 
-    process.on('SIGHUP', () => void running.reload());
+    log.info('server started', { address: addressText(running.address), root: path.resolve(root) });
+    process.on('SIGHUP', () => {
+      opened.reopen();
+      void running.reload();
+    });
 
     const { graceMs = options['drain-timeout'] } = await signals.first;
     const inUse = running.listener.connections.size;
@@ -155,6 +159,8 @@ export const serve = defineCommand({
     const cut = await Promise.race([running.drain(graceMs), signals.second, ended(graceMs + LAST_CALLS_MS)]);
     if (cut === undefined) await Promise.race([running.close(), ended(LAST_CALLS_MS)]);
     else if (cut > 0) stderr.write(`sluice: ${cut} connections were cut after ${graceMs} ms\n`);
+    log.info('server ended');
+    await Promise.race([opened.close(), ended(LAST_CALLS_MS)]);
     // Not by itself: a disk that does not answer would keep the process for as long as it likes.
     process.exit(ExitCode.Done);
   },

@@ -5,8 +5,8 @@ export const protocolOptions = {
   open: {
     kind: 'choices',
     placeholder: 'PROTOCOL',
-    choices: ['remote-stream'],
-    summary: 'a protocol that needs no login: remote-stream',
+    choices: ['remote-stream', 'log-output'],
+    summary: 'a protocol that anybody may use: remote-stream, without a login; log-output, also from other machines',
   },
   'keep-files': {
     kind: 'duration',

@@ -1,20 +1,22 @@
 import { Feature, ProtocolFlag } from '@sluice/wire';
+import type { LogHistory } from '../log-stream.js';
 import type { CommandHandler, PacketProtocol, ProtocolHandler, Session } from '../protocol.js';
 import type { ServerControls } from '../server-controls.js';
 import { clientCommands } from './client-commands.js';
 import { ClientWatch, WatchCount } from './client-watch.js';
+import { LogFollowing } from './log-commands.js';
 import { serverCommands } from './server-commands.js';
 
 /** The Control protocol. Specification 5; the extensions: docs/protocol.md, section 17. */
-export function controlProtocol(controls: ServerControls): PacketProtocol {
+export function controlProtocol(controls: ServerControls, journal: LogHistory | undefined): PacketProtocol {
   const watches = new WatchCount();
   return {
     kind: 'packets',
     name: 'Control',
     flag: ProtocolFlag.Control,
     needsLogin: true,
-    features: [Feature.Clients, Feature.ServerControl],
-    open: (session) => new ControlHandler(session, controls, watches),
+    features: [Feature.Clients, Feature.ServerControl, ...(journal ? [Feature.Logs] : [])],
+    open: (session) => new ControlHandler(session, controls, watches, journal),
   };
 }
 
@@ -23,16 +25,20 @@ class ControlHandler implements ProtocolHandler {
   readonly isBusy = false;
   readonly isSending = false;
   readonly #watch: ClientWatch;
+  readonly #logs: LogFollowing | undefined;
 
-  constructor(session: Session, controls: ServerControls, watches: WatchCount) {
+  constructor(session: Session, controls: ServerControls, watches: WatchCount, journal: LogHistory | undefined) {
     this.#watch = new ClientWatch(session, controls, watches);
+    this.#logs = journal && new LogFollowing(session, journal);
     this.commands = new Map<string, CommandHandler>([
       ...clientCommands(session, controls, this.#watch),
       ...serverCommands(session, controls),
+      ...(this.#logs?.commands ?? []),
     ]);
   }
 
   onClosed(): void {
     this.#watch.stop();
+    this.#logs?.[Symbol.dispose]();
   }
 }

@@ -103,7 +103,7 @@ class DownloadHandler implements ProtocolHandler {
     }
     const position = Number(fileSize);
     const packetBytes = Math.min(Number(packetSize), MAX_PACKET_BYTES);
-    this.#session.log.debug('download begins', {
+    this.#session.log.info('download begins', {
       directory: dirName,
       file: fileName,
       from: position,

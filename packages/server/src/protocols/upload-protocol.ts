@@ -162,7 +162,7 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
       opened = undefined;
       claim = undefined;
       place = undefined;
-      this.#session.log.debug('upload begins', { directory: upload.dirName, file: fileName, from: position });
+      this.#session.log.info('upload begins', { directory: upload.dirName, file: fileName, from: position });
       this.#session.reply(encodeUploadResponse(request.command, position));
     } finally {
       try {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { StorageError } from './storage-error.js';
 
 /** Longest name of one file or directory, in bytes of UTF-8: what every file system we run on accepts. */
@@ -8,6 +9,11 @@ export const MAX_COMPONENTS = 128;
 
 /** The server's own directory, in the root and nowhere else. */
 export const STATE_DIRECTORY = '.sluice';
+
+/** Where the server keeps the newest lines of its log. No client can reach it. */
+export function ownLogDirectory(root: string): string {
+  return join(root, STATE_DIRECTORY, 'log');
+}
 
 /** Longer texts are refused unread: 128 components of 255 bytes fit twice. */
 const MAX_TEXT_LENGTH = 65_536;

@@ -1,0 +1,83 @@
+import type { OptionTable, OptionValues } from '../options/option-table.js';
+import { stderr } from '../terminal/standard-streams.js';
+
+/** What the server logs, and where. */
+export const logOptions = {
+  'log-level': {
+    kind: 'choice',
+    placeholder: 'LEVEL',
+    choices: ['error', 'warn', 'info', 'debug'],
+    default: 'info',
+    summary: 'the least important lines that are logged: error, warn, info or debug',
+  },
+  'log-format': {
+    kind: 'choice',
+    placeholder: 'FORMAT',
+    choices: ['auto', 'text', 'json'],
+    default: 'auto',
+    summary: 'text or json; auto is text on a terminal and json otherwise',
+  },
+  'log-file': {
+    kind: 'string',
+    placeholder: 'FILE',
+    summary: 'file that the log is appended to, in place of standard error',
+  },
+  'log-max-size': {
+    kind: 'bytes',
+    placeholder: 'SIZE',
+    min: 0,
+    max: 2 ** 40,
+    default: 64 << 20,
+    summary: 'a new log file is begun at this size; 0 for never',
+  },
+  'log-max-age': {
+    kind: 'duration',
+    placeholder: 'TIME',
+    min: 0,
+    max: 366 * 86_400_000,
+    default: 0,
+    summary: 'a new log file is begun at this age; 0 for never',
+  },
+  'log-keep': {
+    kind: 'integer',
+    placeholder: 'N',
+    min: 0,
+    max: 1000,
+    default: 8,
+    summary: 'older log files that are kept, as FILE.1, FILE.2 and so on',
+  },
+  'log-history': {
+    kind: 'bytes',
+    placeholder: 'SIZE',
+    min: 0,
+    max: 2 ** 40,
+    default: 16 << 20,
+    summary: 'how much of the log is kept below the root for sluice logs; 0 for nothing',
+  },
+} as const satisfies OptionTable;
+
+/** Opens the log as the options say. @throws the system's error */
+export async function openServerLog(
+  { openLog, ownLogDirectory }: typeof import('@sluice/server'),
+  root: string,
+  options: OptionValues<typeof logOptions>,
+) {
+  const path = options['log-file'];
+  const isText = options['log-format'] === 'text' || (options['log-format'] === 'auto' && !path && stderr.isTTY);
+  return await openLog({
+    level: options['log-level'],
+    format: isText ? 'text' : 'json',
+    write: (line) => stderr.write(line),
+    ...(path !== undefined && {
+      file: {
+        path,
+        maxBytes: options['log-max-size'],
+        maxAgeMs: options['log-max-age'],
+        keep: options['log-keep'],
+      },
+    }),
+    ...(options['log-history'] > 0 && {
+      journal: { directory: ownLogDirectory(root), maxBytes: options['log-history'] },
+    }),
+  });
+}

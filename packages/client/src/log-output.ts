@@ -1,0 +1,62 @@
+import { ProtocolFlag } from '@sluice/wire';
+import { abortable } from './cancellation.js';
+import type { Endpoint } from './endpoint.js';
+import { ClientError } from './errors.js';
+import { type ConnectOptions, resolveConnectOptions } from './options.js';
+import { TcpTransport } from './tcp-transport.js';
+
+/** Text that waits for the caller, above which the connection is not read. */
+const MAX_WAITING_CHARACTERS = 256 << 10;
+
+/**
+ * The log of a server as its LogOutput protocol tells it: text, as it comes, beginning with a banner. All servers of the original protocol have
+ * it; no login, no history, no repetition after a broken link. Specification 10.
+ *
+ * @throws {ClientError} `ERR_CONNECT`, `ERR_CONNECTION_LOST`; or the signal's reason
+ */
+export async function* readLogOutput(
+  { host, port }: Pick<Endpoint, 'host' | 'port'>,
+  options: Pick<ConnectOptions, 'connectTimeoutMs'> & { readonly signal: AbortSignal },
+): AsyncGenerator<string> {
+  const { connectTimeoutMs } = resolveConnectOptions(
+    options.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: options.connectTimeoutMs },
+  );
+  const { signal } = options;
+  const transport = await TcpTransport.dial({ host, port, timeoutMs: connectTimeoutMs, tls: undefined, signal });
+  const decoder = new TextDecoder();
+  let waiting = '';
+  let failure: ClientError | undefined;
+  let onNews: () => void = () => {};
+  transport.attach({
+    onBytes(buffer, end) {
+      waiting += decoder.decode(buffer.subarray(0, end), { stream: true });
+      if (waiting.length > MAX_WAITING_CHARACTERS) transport.pause();
+      onNews();
+    },
+    onSilence() {},
+    onClose(cause) {
+      failure = new ClientError('ERR_CONNECTION_LOST', `${host}:${port} has ended the log`, { cause });
+      onNews();
+    },
+  });
+  try {
+    await transport.write([Uint8Array.of(ProtocolFlag.LogOutput)]);
+    for (;;) {
+      if (waiting !== '') {
+        const text = waiting;
+        waiting = '';
+        transport.resume();
+        yield text;
+      } else if (failure) {
+        throw failure;
+      } else {
+        const news = new Promise<void>((resolve) => {
+          onNews = resolve;
+        });
+        await abortable(signal, news);
+      }
+    }
+  } finally {
+    transport.destroy();
+  }
+}
