@@ -1,5 +1,6 @@
-import { connect, type Socket } from 'node:net';
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as connectTls, TLSSocket } from 'node:tls';
+import { ChunkJoiner } from '@sluice/framing';
 import { ClientError, systemText } from './errors.js';
 import type { ClientTlsOptions } from './options.js';
 import { TlsTrust } from './tls-trust.js';
@@ -38,6 +39,8 @@ const BINDING_BYTES = 32;
 /** A TCP connection, plain or with TLS: the only file of the client that knows sockets. Every connection is set up here, and so in the same way (C4). */
 export class TcpTransport {
   readonly #socket: Socket;
+  /** Of a TLS connection. */
+  readonly #joiner: ChunkJoiner | undefined;
   #user: TransportUser | undefined;
   #error: Error | undefined;
 
@@ -47,8 +50,13 @@ export class TcpTransport {
       this.#error = error;
     });
     socket.on('timeout', () => this.#user?.onSilence());
-    socket.on('end', () => socket.destroy());
-    socket.on('close', () => this.#user?.onClose(this.#error));
+    if (socket instanceof TLSSocket)
+      this.#joiner = new ChunkJoiner((chunk, _, end) => this.#user?.onBytes(chunk, end), setImmediate);
+    socket.on('end', () => (this.#joiner ? this.#joiner.end(() => socket.destroy()) : socket.destroy()));
+    socket.on('close', () => {
+      this.#joiner?.drop();
+      this.#user?.onClose(this.#error);
+    });
   }
 
   /** @throws {ClientError} `ERR_CONNECT`, `ERR_TLS`, or the signal's reason */
@@ -61,21 +69,12 @@ export class TcpTransport {
       }
       let transport: TcpTransport | undefined;
       const trust = tls && new TlsTrust(tls, host, port);
-      const common = {
-        host,
-        port,
-        noDelay: true,
-        keepAlive: true,
-        allowHalfOpen: false,
-        onread: {
-          buffer: new Uint8Array(RECEIVE_BUFFER_BYTES),
-          callback: (bytes: number, buffer: Uint8Array) => {
-            if (transport) transport.#user?.onBytes(buffer, bytes);
-            return true;
-          },
-        },
-      };
-      const socket = trust ? connectTls({ ...common, ...trust.connectionOptions() }) : connect(common);
+      const common = { host, port, noDelay: true, keepAlive: true, allowHalfOpen: false };
+      const socket = trust
+        ? connectTls({ ...common, ...trust.connectionOptions() })
+        : connectPlainly(common, (buffer, end) => {
+            if (transport) transport.#user?.onBytes(buffer, end);
+          });
       let isConnected = false;
       socket.once('connect', () => {
         isConnected = true;
@@ -120,6 +119,8 @@ export class TcpTransport {
   /** Names the user, once, in the tick in which `dial` has settled. */
   attach(user: TransportUser): void {
     this.#user = user;
+    // Not by `onread`: after `pause` that goes on with what has been decrypted already.
+    if (this.#joiner) this.#socket.on('data', (record: Buffer) => this.#joiner?.push(record));
   }
 
   /**
@@ -153,11 +154,13 @@ export class TcpTransport {
 
   /** Reads nothing more, after the bytes that are being handed over. */
   pause(): void {
+    this.#joiner?.pause();
     this.#socket.pause();
   }
 
   /** Reads again. */
   resume(): void {
+    this.#joiner?.resume();
     this.#socket.resume();
   }
 
@@ -171,6 +174,15 @@ export class TcpTransport {
   destroy(): void {
     this.#socket.destroy();
   }
+}
+
+/** Received bytes go to `onBytes`, at `buffer[0, end)`, and are overwritten after it has returned. */
+function connectPlainly(options: TcpNetConnectOpts, onBytes: (buffer: Uint8Array, end: number) => void): Socket {
+  const callback = (end: number, buffer: Uint8Array) => {
+    onBytes(buffer, end);
+    return true;
+  };
+  return connect({ ...options, onread: { buffer: new Uint8Array(RECEIVE_BUFFER_BYTES), callback } });
 }
 
 function connectError(host: string, port: number, error: NodeJS.ErrnoException): ClientError {

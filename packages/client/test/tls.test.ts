@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
@@ -110,6 +111,23 @@ describe('sluices://', () => {
       assert.ok(server.receivedBytes > content.length);
     });
   }
+
+  it('keeps every byte in its place when the target of a download is slower than the link', async () => {
+    await using server = await TlsServer.start(pem(good));
+    await using client = await connect(server.url(), { tls: { ca: authority.certificate } });
+    const content = randomBytes(8_000_000);
+    await client.upload(Readable.from([content]), 'a.bin');
+    const chunks: Buffer[] = [];
+    const target = new Writable({
+      highWaterMark: 1,
+      write(chunk: Buffer, _encoding, done) {
+        chunks.push(Buffer.from(chunk));
+        setImmediate(done);
+      },
+    });
+    await client.download('a.bin', target);
+    assert.ok(Buffer.concat(chunks).equals(content));
+  });
 
   const old = issueForTest({ hosts: ['127.0.0.1'], issuer: authority, ...EXPIRED });
   const foreign = issueForTest({ hosts: ['files.example', '192.0.2.1'], issuer: authority });

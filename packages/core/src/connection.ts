@@ -1,9 +1,10 @@
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { ChunkJoiner } from '@sluice/framing';
 import type { Clock } from './clock.js';
 import { type OutboundLimits, OutboundQueue, type SendResult } from './outbound-queue.js';
 import { ProxyHeaderReader } from './proxy-header-reader.js';
-import { type ReceiveMode, readPlainly, startReceiving, stopReceiving } from './receive-buffer.js';
+import { type ReceiveMode, startReceiving, stopReceiving } from './receive-buffer.js';
 import { type TlsAcceptor, TlsRefusedError } from './tls-acceptor.js';
 import { TlsSession } from './tls-session.js';
 
@@ -101,6 +102,8 @@ export class Connection {
   /** What may stand before the bytes of the handler; `undefined` once the first of these has come. */
   #opening: { header: ProxyHeaderReader | undefined; readonly tls: TlsAcceptor | undefined } | undefined;
   #tls: TlsSession | undefined;
+  /** Of a TLS connection. */
+  #joiner: ChunkJoiner | undefined;
   /** Since when the first byte, or the end of the handshake, is awaited. */
   #awaitingSinceMs: number;
   #reason: CloseReason | undefined;
@@ -223,13 +226,13 @@ export class Connection {
   pauseReading(): void {
     if (this.#isReadingPaused || this.isClosing) return;
     this.#isReadingPaused = true;
-    if (this.#state === 'open') this.#socket.pause();
+    if (this.#state === 'open') this.#pause();
   }
 
   resumeReading(): void {
     if (!this.#isReadingPaused || this.isClosing) return;
     this.#isReadingPaused = false;
-    if (this.#state === 'open') this.#socket.resume();
+    if (this.#state === 'open') this.#resume();
   }
 
   /** Sends what is queued, then ends. What still comes is dropped. Does nothing when the connection is closing already. */
@@ -241,7 +244,7 @@ export class Connection {
     this.#reason ??= reason;
     this.#closeDeadlineMs = this.#clock.nowMs() + this.#limits.closeTimeoutMs;
     // Reading goes on: bytes left unread would turn our FIN into a reset, and the peer could lose the last answers.
-    if (this.#isReadingPaused) this.#socket.resume();
+    if (this.#isReadingPaused) this.#resume();
     this.#socket.end();
   }
 
@@ -344,8 +347,10 @@ export class Connection {
     this.#awaitingSinceMs = this.#clock.nowMs();
     this.#lastActivityMs = this.#awaitingSinceMs;
     this.#tls = new TlsSession(socket);
-    readPlainly(socket, this.#onChunk);
-    if (this.#isReadingPaused) socket.pause();
+    const joiner = new ChunkJoiner(this.#onChunk, setImmediate);
+    this.#joiner = joiner;
+    socket.on('data', (record: Buffer) => joiner.push(record));
+    if (this.#isReadingPaused) this.#pause();
   };
 
   readonly #onHandshakeFailed = (error: Error): void => {
@@ -376,8 +381,23 @@ export class Connection {
   };
 
   readonly #onEnd = (): void => {
+    if (this.#joiner) this.#joiner.end(this.#onPeerEnd);
+    else this.#onPeerEnd();
+  };
+
+  readonly #onPeerEnd = (): void => {
     if (this.#state === 'open') this.#tell('onPeerEnd', 'peer-closed');
   };
+
+  #pause(): void {
+    this.#joiner?.pause();
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    this.#joiner?.resume();
+    this.#socket.resume();
+  }
 
   /** Calls a method of the handler. A handler that does not have it is closed, where a reason is given. */
   #tell(method: 'onPeerEnd' | 'onDrained' | 'onShutdown', otherwise?: CloseReason): void {
@@ -401,6 +421,7 @@ export class Connection {
   readonly #onSocketClosed = (): void => {
     this.#state = 'destroyed';
     this.#queue.close();
+    this.#joiner?.drop();
     this.#reason ??= 'peer-closed';
     let failure: unknown;
     try {

@@ -67,8 +67,7 @@ function moveHandle(accepted: AcceptedSocket, onChunk: OnChunk): net.Socket {
   return socket;
 }
 
-/** Starts to read a socket whose bytes come in buffers of their own. */
-export function readPlainly(socket: net.Socket, onChunk: OnChunk): net.Socket {
+function readPlainly(socket: net.Socket, onChunk: OnChunk): net.Socket {
   socket.on('data', (chunk: Buffer) => onChunk(chunk, 0, chunk.length));
   socket.resume();
   return socket;

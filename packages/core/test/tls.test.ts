@@ -178,6 +178,27 @@ for (const receiveMode of RECEIVE_MODES) {
       assert.deepEqual([(await loopback.ending()).reason, loopback.endings.length], ['done', 1]);
     });
 
+    it('tells the end of the peer behind its last bytes', async () => {
+      const seen: (number | 'end')[] = [];
+      await using loopback = await open(() => ({
+        onBytes(_source, start, end) {
+          seen.push(end - start);
+        },
+        onPeerEnd() {
+          seen.push('end');
+        },
+      }));
+      using peer = await SecurePeer.connect(loopback.port);
+      peer.socket.end(Buffer.alloc(100_000));
+      await eventually('the end', () => seen.includes('end'));
+      assert.equal(seen.indexOf('end'), seen.length - 1);
+      assert.equal(
+        seen.slice(0, -1).reduce<number>((sum, bytes) => sum + (bytes as number), 0),
+        100_000,
+      );
+      loopback.connections[0]?.destroy('done');
+    });
+
     it('sends all that is queued before it closes, and closes once', async () => {
       const answer = randomBytes(5_000_000);
       await using loopback = await open((connection) => ({
