@@ -320,7 +320,7 @@ describe('put and get against sluice serve', () => {
       assert.match(ended.stderr, message);
       assert.ok(!/sEcret|admin:admin|\n\s+at /.test(ended.stderr), ended.stderr);
     }
-    assert.deepEqual((await readdir(scratch.path('root'))).sort(), ['folder', 'link']);
+    assert.deepEqual((await readdir(scratch.path('root'))).sort(), ['.sluice', 'folder', 'link']);
   });
 
   it('report a full disk in one line, keep what is there, and succeed when there is room again', async () => {

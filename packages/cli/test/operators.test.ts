@@ -89,8 +89,9 @@ describe('what an operator does to a server', { concurrency: 4 }, () => {
     await using place = await ServedPlace.open();
     assert.equal((await place.sluice(['log-level'])).stdout, 'log level is info\n');
     assert.equal((await place.sluice(['log-level', 'debug'])).stdout, 'log level is debug\n');
+    assert.equal((await place.sluice(['log-level'])).stdout, 'log level is debug\n');
     place.signal('SIGTERM');
-    assert.match((await place.ended).stderr, /DEBUG/);
+    assert.match((await place.ended).stderr, /"level":"debug"/);
   });
 
   it('drains: the server ends with 0, as after SIGTERM', async () => {

@@ -110,7 +110,17 @@ export class ServeCommand implements AsyncDisposable {
 
   static async start(root: string, extra: readonly string[] = [], port = 0): Promise<ServeCommand> {
     const users = extra.includes('--users') ? [] : ['--user', 'admin:admin'];
-    const command = new Command(['serve', '--listen', `127.0.0.1:${port}`, '--root', root, ...users, ...extra]);
+    const command = new Command([
+      'serve',
+      '--log-format',
+      'text',
+      '--listen',
+      `127.0.0.1:${port}`,
+      '--root',
+      root,
+      ...users,
+      ...extra,
+    ]);
     const [, actual] = await command.output(/^listening on 127\.0\.0\.1:(\d+)$/m);
     return new ServeCommand(root, command, Number(actual));
   }

@@ -110,7 +110,7 @@ export const serve = defineCommand({
     const { root, listen } = options;
     if (!given.has('root')) await mkdir(root, { recursive: true });
     await requireDirectory(root);
-    const opened = await openServerLog(server, root, options).catch(async (error: unknown) => {
+    const opened = await openServerLog(server, root, options, given).catch(async (error: unknown) => {
       const { localFailure } = await import('../failure.js');
       throw localFailure('open', options['log-file'] ?? `the log history below ${root}`, error);
     });

@@ -56,18 +56,23 @@ export const logOptions = {
   },
 } as const satisfies OptionTable;
 
-/** Opens the log as the options say. @throws the system's error */
+/**
+ * Opens the log as the options say. A root that cannot be written to has no log history, unless one was asked for.
+ *
+ * @throws the system's error
+ */
 export async function openServerLog(
   { openLog, ownLogDirectory }: typeof import('@sluice/server'),
   root: string,
   options: OptionValues<typeof logOptions>,
+  given: ReadonlySet<string>,
 ) {
   const path = options['log-file'];
   const isText = options['log-format'] === 'text' || (options['log-format'] === 'auto' && !path && stderr.isTTY);
-  return await openLog({
+  const wanted = {
     level: options['log-level'],
     format: isText ? 'text' : 'json',
-    write: (line) => stderr.write(line),
+    write: (line: string) => stderr.write(line),
     ...(path !== undefined && {
       file: {
         path,
@@ -76,8 +81,16 @@ export async function openServerLog(
         keep: options['log-keep'],
       },
     }),
-    ...(options['log-history'] > 0 && {
-      journal: { directory: ownLogDirectory(root), maxBytes: options['log-history'] },
-    }),
-  });
+  } as const;
+  const maxBytes = options['log-history'];
+  if (maxBytes === 0) return await openLog(wanted);
+  try {
+    return await openLog({ ...wanted, journal: { directory: ownLogDirectory(root), maxBytes } });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (given.has('log-history') || !['EROFS', 'EACCES', 'EPERM'].includes(code)) throw error;
+    const opened = await openLog(wanted);
+    opened.log.warn('no log history: the root cannot be written to');
+    return opened;
+  }
 }
