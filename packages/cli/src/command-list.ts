@@ -1,5 +1,6 @@
 import type { CommandDefinition } from './command.js';
 import { clients } from './commands/clients.js';
+import { config } from './commands/config.js';
 import { get } from './commands/get.js';
 import { kick } from './commands/kick.js';
 import { logs } from './commands/logs.js';
@@ -17,6 +18,7 @@ import { user } from './commands/user.js';
 /** All subcommands, in the order of the help. */
 export const commands: readonly CommandDefinition[] = [
   serve,
+  config,
   user,
   tls,
   put,

@@ -28,6 +28,10 @@ export interface CommandDefinition<T extends OptionTable = OptionTable> {
   readonly notes?: readonly string[];
   readonly options: T;
   readonly examples: readonly Example[];
+  /** Whether its options also come from the environment and a file. */
+  readonly isConfigurable?: true;
+  /** In place of `run`, for a command that reads its options itself. */
+  runWith?(argv: readonly string[]): Promise<number>;
   /** @returns an exit code @throws {CommandError} */
   run(invocation: Invocation<T>): Promise<number>;
 }

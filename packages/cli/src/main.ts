@@ -30,7 +30,11 @@ async function run(argv: readonly string[]): Promise<number> {
   if (name === '--help' || name === '-h') return printHelp(undefined);
   if (name === 'help') return printHelp(rest[0]);
   const command = findCommand(name);
-  return wantsHelp(command, rest) ? printHelp(name) : await command.run(parseOptions(command.options, rest));
+  if (wantsHelp(command, rest)) return printHelp(name);
+  if (command.runWith) return await command.runWith(rest);
+  if (!command.isConfigurable) return await command.run(parseOptions(command.options, rest));
+  const { configured } = await import('./configuration/configuration.js');
+  return await command.run(configured(command.options, rest, process.env));
 }
 
 function wantsHelp(command: CommandDefinition, argv: readonly string[]): boolean {

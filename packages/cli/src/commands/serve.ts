@@ -18,11 +18,19 @@ export const serve = defineCommand({
   name: 'serve',
   summary: 'Run a server for a directory',
   usage: '',
+  isConfigurable: true,
   notes: [
+    'Options also come from the environment, SLUICE_SERVE_ROOT for --root, and from the file of --config, a line root = "DIR" for --root. ' +
+      'The command line comes before the environment, and that before the file. sluice config check looks whether all is right.',
     'Without --user and --users, the first start creates the user admin with a random password, prints it once, and keeps only ' +
       'what is needed to check it. SIGTERM and Ctrl-C let running transfers finish (see --drain-timeout); a second one ends at once.',
   ],
   options: {
+    config: {
+      kind: 'string',
+      placeholder: 'FILE',
+      summary: 'TOML file with options',
+    },
     listen: {
       kind: 'address',
       placeholder: 'HOST:PORT',

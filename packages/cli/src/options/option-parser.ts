@@ -6,7 +6,8 @@ import type { Option, OptionTable, OptionValues } from './option-table.js';
 import { bytesText, durationText, parseBytes, parseDuration } from './quantities.js';
 import { nearestName } from './suggestion.js';
 
-type Parsed = string | number | boolean | readonly string[] | object | undefined;
+/** The value of one option. */
+export type Parsed = string | number | boolean | readonly string[] | object | undefined;
 
 /**
  * The last of a repeated option wins, unless it collects. `--` ends the options; `-` is an operand.
@@ -14,6 +15,18 @@ type Parsed = string | number | boolean | readonly string[] | object | undefined
  * @throws {CommandError} exit code 2, naming the option and what it takes
  */
 export function parseOptions<T extends OptionTable>(table: T, argv: readonly string[]): Invocation<T> {
+  const { given, operands } = readArguments(table, argv);
+  const options: Record<string, Parsed> = {};
+  for (const [name, option] of Object.entries(table))
+    options[name] = resolveValue(`--${name}`, option, given.get(name));
+  return { options: options as OptionValues<T>, operands, given: new Set(given.keys()) };
+}
+
+/** What a command line has, as it stands there. @throws {CommandError} exit code 2 for an option that is not in the table, or lacks its value */
+export function readArguments(
+  table: OptionTable,
+  argv: readonly string[],
+): { readonly given: ReadonlyMap<string, readonly string[]>; readonly operands: readonly string[] } {
   const { tokens } = parseArgs({
     args: [...argv],
     options: parseArgsTable(table),
@@ -32,9 +45,7 @@ export function parseOptions<T extends OptionTable>(table: T, argv: readonly str
     values.push(rawValue(option, token.rawName, token.value, token.inlineValue));
     given.set(token.name, values);
   }
-  const options: Record<string, Parsed> = {};
-  for (const [name, option] of Object.entries(table)) options[name] = resolveValue(name, option, given.get(name));
-  return { options: options as OptionValues<T>, operands, given: new Set(given.keys()) };
+  return { given, operands };
 }
 
 function parseArgsTable(table: OptionTable): Record<string, { type: 'boolean' | 'string'; short?: string }> {
@@ -65,7 +76,8 @@ function rawValue(option: Option, rawName: string, value: string | undefined, in
   return value;
 }
 
-function resolveValue(name: string, option: Option, given: readonly string[] | undefined): Parsed {
+/** The value that texts stand for. @param label what messages call the option @throws {CommandError} exit code 2 */
+export function resolveValue(label: string, option: Option, given: readonly string[] | undefined): Parsed {
   const last = given?.at(-1);
   switch (option.kind) {
     case 'flag':
@@ -73,32 +85,32 @@ function resolveValue(name: string, option: Option, given: readonly string[] | u
     case 'string':
       return option.repeatable ? (given ?? []) : (last ?? option.default);
     case 'choice':
-      if (last !== undefined) requireChoice(name, option, last);
+      if (last !== undefined) requireChoice(label, option, last);
       return last ?? option.default;
     case 'choices':
-      for (const value of given ?? []) requireChoice(name, option, value);
+      for (const value of given ?? []) requireChoice(label, option, value);
       return [...new Set(given)];
     case 'address': {
       const address = parseAddress(last ?? option.default);
-      if (!address) throw badValue(name, last ?? option.default, 'HOST:PORT, like 127.0.0.1:9999 or [::1]:9999');
+      if (!address) throw badValue(label, last ?? option.default, 'HOST:PORT, like 127.0.0.1:9999 or [::1]:9999');
       return address;
     }
     case 'integer':
-      return inRange(name, option, last, (text) => (/^\d+$/.test(text) ? Number(text) : undefined), String, '');
+      return inRange(label, option, last, (text) => (/^\d+$/.test(text) ? Number(text) : undefined), String, '');
     case 'duration':
-      return inRange(name, option, last, parseDuration, durationText, ', like 1500 (ms), 6s or 5m');
+      return inRange(label, option, last, parseDuration, durationText, ', like 1500 (ms), 6s or 5m');
     case 'bytes':
-      return inRange(name, option, last, parseBytes, bytesText, ', like 64KiB or 1G');
+      return inRange(label, option, last, parseBytes, bytesText, ', like 64KiB or 1G');
   }
 }
 
-function requireChoice(name: string, { choices }: { readonly choices: readonly string[] }, value: string): void {
+function requireChoice(label: string, { choices }: { readonly choices: readonly string[] }, value: string): void {
   if (!choices.includes(value))
-    throw badValue(name, value, choices.length === 1 ? choices[0]! : `one of ${choices.join(', ')}`);
+    throw badValue(label, value, choices.length === 1 ? choices[0]! : `one of ${choices.join(', ')}`);
 }
 
 function inRange(
-  name: string,
+  label: string,
   option: { readonly min: number; readonly max: number; readonly default?: number },
   text: string | undefined,
   parse: (text: string) => number | undefined,
@@ -108,11 +120,11 @@ function inRange(
   if (text === undefined) return option.default;
   const value = parse(text);
   if (value === undefined || value < option.min || value > option.max) {
-    throw badValue(name, text, `${format(option.min)} to ${format(option.max)}${examples}`);
+    throw badValue(label, text, `${format(option.min)} to ${format(option.max)}${examples}`);
   }
   return value;
 }
 
-function badValue(name: string, value: string, accepted: string): Error {
-  return usageError(`--${name} ${value || '""'} cannot be used: give ${accepted}`);
+function badValue(label: string, value: string, accepted: string): Error {
+  return usageError(`${label} ${value || '""'} cannot be used: give ${accepted}`);
 }

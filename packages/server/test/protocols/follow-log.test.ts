@@ -29,7 +29,8 @@ async function next(peer: RawPeer): Promise<LogLines> {
 }
 
 /** All lines that there are now, of one event. */
-async function history(peer: RawPeer, request: FollowLogRequest, event = 'line') {
+async function history(place: JournalServer, peer: RawPeer, request: FollowLogRequest, event = 'line') {
+  await place.opened.log.journal?.settled();
   await follow(peer, { ...request, follows: false });
   const numbers: unknown[] = [];
   let missed = 0;
@@ -73,7 +74,7 @@ describe('FollowLog (docs/protocol.md, section 17)', () => {
       await using place = await JournalServer.start(directory.path);
       for (let i = 0; i < 5; i += 1) place.opened.log.info('line', { i });
       using peer = await place.server.login(Control);
-      const first = await history(peer, { lines: 1000 });
+      const first = await history(place, peer, { lines: 1000 });
       assert.deepEqual(first.numbers, [0, 1, 2, 3, 4]);
       cursor = first.cursor;
       for (let i = 5; i < 8; i += 1) place.opened.log.info('line', { i });
@@ -81,7 +82,7 @@ describe('FollowLog (docs/protocol.md, section 17)', () => {
     await using place = await JournalServer.start(directory.path);
     for (let i = 8; i < 10; i += 1) place.opened.log.info('line', { i });
     using peer = await place.server.login(Control);
-    const second = await history(peer, { cursor });
+    const second = await history(place, peer, { cursor });
     assert.deepEqual([second.numbers, second.missed], [[5, 6, 7, 8, 9], 0]);
   });
 
@@ -90,14 +91,14 @@ describe('FollowLog (docs/protocol.md, section 17)', () => {
     await using place = await JournalServer.start(directory.path, { maxBytes: 512 << 10 });
     const { log } = place.opened;
     using peer = await place.server.login(Control);
-    const { cursor } = await history(peer, { lines: 1000 });
+    const { cursor } = await history(place, peer, { lines: 1000 });
     const count = 20_000;
     for (let i = 0; i < count; i += 1) {
       log.info('line', { i, filler: 'x'.repeat(50) });
       if (i % 500 === 0) await log.journal?.settled();
     }
     await log.journal?.settled();
-    const { numbers, missed } = await history(peer, { cursor });
+    const { numbers, missed } = await history(place, peer, { cursor });
     assert.ok(missed > 0 && numbers.length > 0);
     assert.equal(numbers[0], count - numbers.length);
     // What else was missed are lines of the connection itself.
@@ -109,7 +110,7 @@ describe('FollowLog (docs/protocol.md, section 17)', () => {
     await using place = await JournalServer.start(directory.path);
     place.opened.log.info('line', { i: 0 });
     using peer = await place.server.login(Control);
-    const { numbers, missed } = await history(peer, { cursor: '0123456789abcdef:5' });
+    const { numbers, missed } = await history(place, peer, { cursor: '0123456789abcdef:5' });
     assert.deepEqual([numbers, missed], [[0], -1]);
   });
 
@@ -122,9 +123,9 @@ describe('FollowLog (docs/protocol.md, section 17)', () => {
     log.warn('line', { i: 2, user: 'bob' });
     log.warn('line', { i: 3, user: 'ada', name: 'a=b' });
     using peer = await place.server.login(Control);
-    assert.deepEqual((await history(peer, { lines: 100, level: 'warn' })).numbers, [0, 2, 3]);
-    assert.deepEqual((await history(peer, { lines: 100, conditions: ['user=ada'] })).numbers, [0, 1, 3]);
-    assert.deepEqual((await history(peer, { lines: 100, conditions: ['user=ada', 'name=a=b'] })).numbers, [3]);
+    assert.deepEqual((await history(place, peer, { lines: 100, level: 'warn' })).numbers, [0, 2, 3]);
+    assert.deepEqual((await history(place, peer, { lines: 100, conditions: ['user=ada'] })).numbers, [0, 1, 3]);
+    assert.deepEqual((await history(place, peer, { lines: 100, conditions: ['user=ada', 'name=a=b'] })).numbers, [3]);
   });
 
   it('does not queue more than a packet for a reader that does not read', async () => {
