@@ -227,6 +227,20 @@ describe('sluice serve', () => {
     assert.ok(!second.stdout.includes('password'));
   });
 
+  it('prints that password too when it cannot listen: it is made by then, and would be lost', async () => {
+    await using scratch = await Scratch.make();
+    await using other = await ServeCommand.start(scratch.folder);
+    const root = scratch.path('fresh');
+    await mkdir(root);
+    const ended = await sluice(['serve', '--listen', `127.0.0.1:${other.port}`, '--root', root]);
+    assert.equal(ended.exitCode, 1);
+    const [, password = ''] = /the password (\S+)/.exec(ended.stdout) ?? [];
+    await using server = new Command(['serve', '--listen', '127.0.0.1:0', '--root', root]);
+    const [, port] = await server.output(/listening on 127\.0\.0\.1:(\d+)/);
+    const listing = await sluice(['ls', `sluice://admin@127.0.0.1:${port}/`], { env: { SLUICE_PASSWORD: password } });
+    assert.equal(listing.exitCode, 0);
+  });
+
   const faults: [string, (folder: string, port: number) => string[], number, RegExp][] = [
     ['a missing root', (folder) => ['--root', `${folder}/none`], 1, /does not exist: create it .*--root/],
     ['a root that is a file', (folder) => ['--root', `${folder}/file`], 1, /not a directory/],

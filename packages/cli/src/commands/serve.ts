@@ -147,13 +147,14 @@ export const serve = defineCommand({
           ...(tls && { tls }),
         }),
       addressText(listen),
-    );
+    ).catch((error: unknown) => {
+      tellPassword(newPassword); // it is made, and would be lost
+      throw error;
+    });
     const signals = endSignals(drainRequest.promise);
     stdout.write(`listening on ${addressText(running.address)}\n`);
     stdout.write(`serving ${path.resolve(root)}\n`);
-    if (newPassword !== undefined) {
-      stdout.write(`made the user admin with the password ${newPassword} (shown this once)\n`);
-    }
+    tellPassword(newPassword);
 
     log.info('server started', { address: addressText(running.address), root: path.resolve(root) });
     process.on('SIGHUP', () => {
@@ -173,6 +174,10 @@ export const serve = defineCommand({
     process.exit(ExitCode.Done);
   },
 });
+
+function tellPassword(password: string | undefined): void {
+  if (password !== undefined) stdout.write(`made the user admin with the password ${password} (shown this once)\n`);
+}
 
 /** Resolves after so many milliseconds. */
 function ended(ms: number): Promise<undefined> {

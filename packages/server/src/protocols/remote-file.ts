@@ -202,6 +202,12 @@ export class RemoteFile {
     });
   }
 
+  /** The length of the file; unlike `look`, this does not count as having seen what others did to it. */
+  async lengthNow(): Promise<number> {
+    const { size } = await this.#call(() => this.#handle.stat());
+    return size;
+  }
+
   /** @throws {RequestError} as `write` */
   async truncate(size: number): Promise<void> {
     this.#requireWritable();

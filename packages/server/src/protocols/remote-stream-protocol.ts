@@ -34,6 +34,7 @@ import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session 
 import { parseDirectoryName, parseFilePath } from '../storage/path-name.js';
 import { fileNotFound } from './file-not-found.js';
 import type { FileHolder, KeptFiles } from './kept-files.js';
+import { quotaExceeded } from './quota-exceeded.js';
 import { answerRead } from './read-answers.js';
 import { RemoteFile } from './remote-file.js';
 import { RequestFlow } from './request-flow.js';
@@ -216,6 +217,7 @@ class RemoteStreamHandler implements ProtocolHandler, FileHolder {
     const size = decodeSetSizeRequest(call.text);
     const file = this.#required(call);
     this.#session.requireMayChange();
+    await this.#takeRoom(file, size);
     await file.truncate(size);
     this.#reply(call);
   }
@@ -329,9 +331,26 @@ class RemoteStreamHandler implements ProtocolHandler, FileHolder {
       done();
       this.#session.reply(encodeCountResponse(call.command, count, call.tag));
     };
+    if (this.#session.principal.quota)
+      return this.#writeWithinQuota(file, Uint8Array.from(call.data), position, answer);
     const pending = file.write(call.data, position);
     if (pending) return pending.then(answer);
     answer();
+  }
+
+  /** @param data a copy: the receive buffer is used again meanwhile */
+  async #writeWithinQuota(file: RemoteFile, data: Uint8Array, position: number, answer: () => void): Promise<void> {
+    await this.#takeRoom(file, position + data.length);
+    await file.write(data, position);
+    answer();
+  }
+
+  /** @param length what the file is to have at least @throws {RequestError} code 14 when the user may not have so much */
+  async #takeRoom(file: RemoteFile, length: number): Promise<void> {
+    const { quota } = this.#session.principal;
+    if (!quota) return;
+    const growth = length - (await file.lengthNow());
+    if (growth > 0 && !(await quota.take(growth))) throw quotaExceeded();
   }
 
   #handleOf({ text }: Call): number {

@@ -25,6 +25,7 @@ import { parseDirectoryName, parseFileName, pathText } from '../storage/path-nam
 import { storageErrorFrom } from '../storage/storage-error.js';
 import { answerDigest } from './digest-command.js';
 import { changingCommands, listingCommands } from './directory-commands.js';
+import { quotaExceeded } from './quota-exceeded.js';
 import type { SharedFiles } from './shared-files.js';
 
 /** The Upload protocol. Specification 6; the extensions: docs/protocol.md. */
@@ -254,10 +255,6 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     this.#work = work;
     return work;
   }
-}
-
-function quotaExceeded(): RequestError {
-  return new RequestError(ResultCode.QuotaExceeded, 'there is no room left for this user');
 }
 
 /** Where an upload goes on: at the end of the file, or, asked to, at an earlier place behind which all is dropped. */

@@ -199,6 +199,22 @@ describe('a quota', () => {
     assert.deepEqual((await answer(two.peer)).slice(0, 2), ['Command=Data', 'Code=14']);
   });
 
+  it('holds for remote files too: a write or a new size that goes beyond is refused, and the file stays open', async () => {
+    await using place = await placeWith({ ada: { role: 'user', root: 'home', quota: 1000 } });
+    const { peer } = await place.logIn(ProtocolFlag.RemoteStream, 'ada');
+    await ask(peer, 'OpenFile', [
+      ['FileName', 'f'],
+      ['Mode', 1],
+    ]);
+    assert.equal((await ask(peer, 'Write', [], new Uint8Array(900)))[1], 'Code=0');
+    assert.equal((await ask(peer, 'Write', [], new Uint8Array(101)))[1], 'Code=14');
+    assert.equal((await ask(peer, 'SetSize', [['Size', 1001]]))[1], 'Code=14');
+    assert.equal((await ask(peer, 'SetPosition', [['Position', 0]]))[1], 'Code=0');
+    assert.equal((await ask(peer, 'Write', [], new Uint8Array(900)))[1], 'Code=0', 'no growth');
+    assert.equal((await ask(peer, 'Write', [], new Uint8Array(100)))[1], 'Code=0');
+    assert.equal((await stat(place.server.path('home/f'))).size, 1000);
+  });
+
   it('gives back what was removed, once it is measured again', async () => {
     await using place = await placeWith({ ada: { role: 'user', root: 'home', quota: 1000 } });
     const { peer } = await place.logIn(Upload, 'ada');
