@@ -97,6 +97,9 @@ class Entry implements ConnectedClient {
   get remoteAddress(): string {
     return this.#connection.remoteAddress;
   }
+  get hasTransfer(): boolean {
+    return this.#source?.transfer !== undefined;
+  }
   get boundAt(): Date {
     return this.#boundAt;
   }

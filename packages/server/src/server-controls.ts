@@ -7,6 +7,8 @@ export interface ConnectedClient {
   readonly userName: string | undefined;
   /** Without the port. */
   readonly remoteAddress: string;
+  /** Whether a transfer goes on: cheaper than a whole record. */
+  readonly hasTransfer: boolean;
   readonly boundAt: Date;
   readonly lastActivityAt: Date;
   /** Milliseconds without a receive or completed send. */

@@ -34,7 +34,7 @@ export class ServerStats {
     let transfers = 0;
     for (const client of this.#clients) {
       protocols[client.protocol] = (protocols[client.protocol] ?? 0) + 1;
-      if (client.record().transfer) transfers += 1;
+      if (client.hasTransfer) transfers += 1;
     }
     return {
       startedAt: this.#startedAt.toISOString(),
