@@ -6,4 +6,6 @@ export { FileReader } from './file-reader.js';
 export { FileWriter } from './file-writer.js';
 export type { IoPaceLimits } from './io-pace.js';
 export { IoPace, paceOfDevice } from './io-pace.js';
+export type { FoundRecords, RecordLogLimits } from './record-log.js';
+export { MAX_RECORD_BYTES, parseRecords, RecordLog } from './record-log.js';
 export { syncDirectory } from './sync-directory.js';
