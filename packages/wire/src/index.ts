@@ -146,6 +146,43 @@ export {
 export type { Response } from './response.js';
 export { decodeResponse, responseInteger } from './response.js';
 export { canonicalResultCode, ResultCode, resultText } from './result-codes.js';
+export type {
+  BeginUploadRequest,
+  BegunUpload,
+  ChunkEntry,
+  ChunkRange,
+  CommittedUpload,
+  CommitUploadRequest,
+  IfExists,
+  PartialRecord,
+} from './staged-upload-messages.js';
+export {
+  CHUNK_ENTRY_BYTES,
+  ChunkState,
+  decodeBeginUploadRequest,
+  decodeBegunUpload,
+  decodeChunkEntries,
+  decodeChunkRangeRequest,
+  decodeCommittedUpload,
+  decodeCommitUploadRequest,
+  decodeEndChunkRequest,
+  decodePlaceDataRequest,
+  decodeUploadIdRequest,
+  digestText,
+  encodeBeginUploadRequest,
+  encodeBegunUpload,
+  encodeChunkEntries,
+  encodeChunkRangeRequest,
+  encodeCommittedUpload,
+  encodeCommitUploadRequest,
+  encodeEndChunkRequest,
+  encodePlaceDataRequest,
+  encodeUploadIdRequest,
+  IF_EXISTS,
+  MAX_CHUNKS_AT_ONCE,
+  MAX_SOURCE_ID_LENGTH,
+  uploadChunksResponseText,
+} from './staged-upload-messages.js';
 export type { StreamKeys } from './stream-keys.js';
 export {
   decodeHandle,

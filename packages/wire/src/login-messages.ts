@@ -21,6 +21,8 @@ export const Feature = {
   RemoteFile: 'RemoteFile',
   /** A handle of RemoteStream outlives its connection. */
   ResumeFile: 'ResumeFile',
+  /** BeginUpload and what belongs to it. */
+  Staging: 'Staging',
 } as const;
 
 /** Specification 4.2. */

@@ -55,6 +55,17 @@ export const Command = {
   Sync: 'Sync',
   Stat: 'Stat',
   ResumeFile: 'ResumeFile',
+  BeginUpload: 'BeginUpload',
+  JoinUpload: 'JoinUpload',
+  UploadChunks: 'UploadChunks',
+  /** Not answered, as Data, EndChunk and UseTarget. */
+  PlaceData: 'PlaceData',
+  EndChunk: 'EndChunk',
+  UseTarget: 'UseTarget',
+  CommitUpload: 'CommitUpload',
+  AbortUpload: 'AbortUpload',
+  ListPartials: 'ListPartials',
+  DropPartial: 'DropPartial',
 } as const;
 
 /** Key names in their canonical spelling. Specification 3.6; the last group are extensions, docs/protocol.md. */
@@ -102,6 +113,17 @@ export const Key = {
   ResumeToken: 'ResumeToken',
   Kind: 'Kind',
   ModifiedNs: 'ModifiedNs',
+  UploadId: 'UploadId',
+  SourceId: 'SourceId',
+  IfExists: 'IfExists',
+  WhenBusy: 'WhenBusy',
+  Parents: 'Parents',
+  Source: 'Source',
+  Chunks: 'Chunks',
+  Staged: 'Staged',
+  Unchanged: 'Unchanged',
+  Skip: 'Skip',
+  Digest: 'Digest',
 } as const;
 
 /** Between name and size in an Item of FileList. Specification 3.6. */

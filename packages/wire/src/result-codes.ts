@@ -13,13 +13,19 @@ export const ResultCode = {
   FileNotExist: 9,
   NotOpenFile: 10,
   FileIsInUse: 11,
-  /** Ours, as the three that follow: too much is going on; RetryAfterMs says when to try again. docs/protocol.md. */
+  /** Ours, as those that follow up to 18: too much is going on; RetryAfterMs says when to try again. docs/protocol.md. */
   Busy: 12,
   /** What the user's role, or a read-only server, does not allow. */
   NotPermitted: 13,
   QuotaExceeded: 14,
   /** The file is not the one that was opened before. */
   FileChanged: 15,
+  /** A file has the name, and the client does not want to replace it. */
+  FileExists: 16,
+  /** Chunks of an upload are missing, or are not what the client has said; UploadChunks tells which. */
+  ChunksMissing: 17,
+  /** What an upload declares does not fit on the disk. */
+  NoSpace: 18,
   DirNotExist: 0x02000001,
   CreateDirError: 0x02000002,
   DeleteDirError: 0x02000003,
@@ -46,6 +52,9 @@ const texts = new Map<number, string>([
   [ResultCode.NotPermitted, 'not permitted'],
   [ResultCode.QuotaExceeded, 'quota exceeded'],
   [ResultCode.FileChanged, 'the file has changed meanwhile'],
+  [ResultCode.FileExists, 'a file of this name exists'],
+  [ResultCode.ChunksMissing, 'parts of the file are missing or damaged'],
+  [ResultCode.NoSpace, 'no space for a file of this size'],
   [ResultCode.DirNotExist, 'directory does not exist'],
   [ResultCode.CreateDirError, 'directory could not be created'],
   [ResultCode.DeleteDirError, 'directory could not be removed'],
