@@ -17,6 +17,7 @@ import { ClientError } from './errors.js';
 import { FileUpload } from './file-upload.js';
 import { type ListEntry, listEntries } from './listing.js';
 import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from './options.js';
+import { type OpenRemoteFileOptions, RemoteFile } from './remote-file.js';
 import { directoryPath, parseRemotePath } from './remote-path.js';
 import { withRetries } from './retry.js';
 import { SourceFile } from './source-file.js';
@@ -52,6 +53,7 @@ export class SluiceClient implements AsyncDisposable {
   readonly #options: ResolvedConnectOptions;
   readonly #pool: ConnectionPool;
   readonly #calls = new Cancellation();
+  readonly #files = new Set<RemoteFile>();
 
   /** @internal Use {@link connect}. */
   constructor(endpoint: Endpoint, options: ResolvedConnectOptions) {
@@ -115,6 +117,25 @@ export class SluiceClient implements AsyncDisposable {
     );
   }
 
+  /**
+   * Opens a file on the server for reading or writing anywhere in it. Each has a connection of its own, which does not count among
+   * `maxConnections`. To be closed by the caller; `close` of the client ends those that are left.
+   *
+   * @throws {ClientError} `ERR_REMOTE`, among others with `resultCode` 9: there is no such file, and 11: somebody else has it
+   * @throws {OptionsError} `ERR_OPTION_RANGE`
+   */
+  async openRemoteFile(remotePath: string, options: OpenRemoteFileOptions = {}): Promise<RemoteFile> {
+    const { dirName, fileName } = parseRemotePath(remotePath);
+    const path = dirName === '' ? fileName : `${dirName}/${fileName}`;
+    const { signal: given, ...how } = options;
+    return this.#calls.run(given, async (signal) => {
+      const context = { pool: this.#pool, options: this.#options };
+      const file = await RemoteFile.open(context, path, how, signal, (closed) => this.#files.delete(closed));
+      this.#files.add(file);
+      return file;
+    });
+  }
+
   /** What is in a directory: directories first, each kind sorted by name. An empty path is the root. */
   async list(remotePath: string, options: CallOptions = {}): Promise<ListEntry[]> {
     const path = directoryPath(remotePath);
@@ -154,7 +175,9 @@ export class SluiceClient implements AsyncDisposable {
 
   /** Ends every connection; calls that are going on reject with `ERR_CLOSED`. May be called twice. */
   async close(): Promise<void> {
-    await this.#calls.abortAll(new ClientError('ERR_CLOSED', 'the client is closed'));
+    const reason = new ClientError('ERR_CLOSED', 'the client is closed');
+    await this.#calls.abortAll(reason);
+    for (const file of this.#files) file.destroy(reason);
     this.#pool.close();
   }
 

@@ -1,6 +1,6 @@
-import type { ProtocolFlag } from '@sluice/wire';
+import { ProtocolFlag } from '@sluice/wire';
 import type { Cancel } from './clock.js';
-import { Connection } from './connection.js';
+import { Connection, type LoginPolicy } from './connection.js';
 import type { Endpoint } from './endpoint.js';
 import { ClientError } from './errors.js';
 import type { ResolvedConnectOptions } from './options.js';
@@ -22,10 +22,13 @@ export class ConnectionPool {
   readonly #options: ResolvedConnectOptions;
   readonly #all = new Set<Connection>();
   readonly #idle: Connection[] = [];
+  /** Lent for longer than a call. */
+  readonly #held = new Set<Connection>();
   readonly #waiters: Waiter[] = [];
   readonly #stopHeartbeats: Cancel;
   #dialing = 0;
   #isClosed = false;
+  #isExtended: boolean | undefined;
 
   constructor(endpoint: Endpoint, options: ResolvedConnectOptions) {
     this.#endpoint = endpoint;
@@ -62,13 +65,49 @@ export class ConnectionPool {
     }
   }
 
+  /** Whether the server knows extensions; one that does not is an original. */
+  async serverIsExtended(signal: AbortSignal): Promise<boolean> {
+    return this.#isExtended ?? this.use(ProtocolFlag.Upload, signal, ({ isExtended }) => isExtended);
+  }
+
+  /**
+   * Lends a connection for longer than a call: it does not count among `maxConnections`. It belongs to the caller until it has ended, or is
+   * given back.
+   *
+   * @param signal calls off only what is to be done to get it
+   * @param onEnd called once if the connection ends before it is given back
+   */
+  async hold(flag: ProtocolFlag, signal: AbortSignal, login: LoginPolicy, onEnd: () => void): Promise<Connection> {
+    signal.throwIfAborted();
+    const connection =
+      this.#takeIdle(flag) ?? (await Connection.open(flag, this.#endpoint, this.#options, signal, login));
+    this.#all.delete(connection);
+    this.#held.add(connection);
+    connection.onEnd = () => {
+      this.#held.delete(connection);
+      onEnd();
+    };
+    this.#serveWaiters();
+    if (this.#isClosed) connection.destroy(closedError());
+    return connection;
+  }
+
+  /** Takes back a connection that was lent, on which no file is open; it stays for other calls if there is room. */
+  giveBack(connection: Connection): void {
+    if (!this.#held.delete(connection)) return;
+    this.#all.add(connection);
+    connection.onEnd = () => this.#forget(connection);
+    const isOfUse = connection.isExtended && !connection.isWaiting && this.size <= this.#options.maxConnections;
+    if (isOfUse) this.#release(connection);
+    else this.#discard(connection);
+  }
+
   /** Destroys all connections. To be called when no call is going on. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stopHeartbeats();
-    const reason = new ClientError('ERR_CLOSED', 'the client is closed');
-    for (const connection of [...this.#all]) connection.destroy(reason);
+    for (const connection of [...this.#all, ...this.#held]) connection.destroy(closedError());
   }
 
   async #acquire(flag: ProtocolFlag, signal: AbortSignal): Promise<Connection> {
@@ -78,6 +117,7 @@ export class ConnectionPool {
     if (granted !== DIAL) return granted;
     try {
       const connection = await Connection.open(flag, this.#endpoint, this.#options, signal);
+      this.#isExtended = connection.isExtended;
       this.#all.add(connection);
       connection.onEnd = () => this.#forget(connection);
       return connection;
@@ -107,12 +147,8 @@ export class ConnectionPool {
 
   /** An idle connection, or leave to make one; idle ones of another protocol make room. `undefined`: all are busy. */
   #take(flag: ProtocolFlag): Connection | typeof DIAL | undefined {
-    const index = this.#idle.findLastIndex((connection) => connection.flag === flag);
-    if (index >= 0) {
-      const [connection] = this.#idle.splice(index, 1) as [Connection];
-      connection.keepProcessAlive(true);
-      return connection;
-    }
+    const idle = this.#takeIdle(flag);
+    if (idle) return idle;
     if (this.size >= this.#options.maxConnections) {
       const other = this.#idle[0];
       if (!other) return undefined;
@@ -120,6 +156,14 @@ export class ConnectionPool {
     }
     this.#dialing += 1;
     return DIAL;
+  }
+
+  #takeIdle(flag: ProtocolFlag): Connection | undefined {
+    const index = this.#idle.findLastIndex((connection) => connection.flag === flag);
+    if (index < 0) return undefined;
+    const [connection] = this.#idle.splice(index, 1) as [Connection];
+    connection.keepProcessAlive(true);
+    return connection;
   }
 
   #release(connection: Connection): void {
@@ -158,6 +202,10 @@ export class ConnectionPool {
   }
 
   #beat(): void {
-    for (const connection of this.#all) if (!connection.isWaiting) void connection.heartbeat();
+    for (const connection of [...this.#all, ...this.#held]) if (!connection.isWaiting) void connection.heartbeat();
   }
+}
+
+function closedError(): ClientError {
+  return new ClientError('ERR_CLOSED', 'the client is closed');
 }

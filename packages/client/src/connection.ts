@@ -18,17 +18,15 @@ import {
   ResultCode,
   requestText,
 } from '@sluice/wire';
+import { type Answer, AwaitedAnswers } from './awaited-answers.js';
 import type { Endpoint } from './endpoint.js';
 import { ClientError, remoteError, systemText } from './errors.js';
+import { loginFailure } from './login-failure.js';
 import type { ClientTlsOptions } from './options.js';
+import { RequestBatch } from './request-batch.js';
 import { TcpTransport, type TransportUser } from './tcp-transport.js';
 
-/** A successful answer. */
-export interface Answer {
-  readonly response: Response;
-  /** The data of the packet, a copy. */
-  readonly data: Uint8Array;
-}
+export type { Answer };
 
 /** Takes the file of a download. What it throws ends the connection, and comes back to it as `onFailure`. */
 export interface DataReceiver {
@@ -53,17 +51,13 @@ export interface ConnectionOptions {
   readonly tls: ClientTlsOptions;
 }
 
-interface PendingRequest {
-  readonly foldedCommand: string;
-  resolve(answer: Answer): void;
-  reject(error: unknown): void;
-}
+/** Whether the connection begins with a login: an original server knows none on RemoteStream. Specification 8. */
+export type LoginPolicy = 'login' | 'no-login';
 
 /** Features the client asks for. docs/protocol.md. */
 const WANTED_FEATURES = Object.values(Feature);
-const NO_DATA = new Uint8Array(0);
 
-/** One logged-in connection on one protocol. Answers are matched with requests by their order; nothing the peer says is trusted. */
+/** One connection on one protocol. Nothing the peer says is trusted. */
 export class Connection implements TransportUser {
   readonly flag: ProtocolFlag;
   /** Whether an upload is open on it: then it cannot serve another call. */
@@ -74,7 +68,11 @@ export class Connection implements TransportUser {
   readonly #peer: string;
   readonly #responseTimeoutMs: number;
   readonly #decoder: LengthFieldDecoder;
-  readonly #pending: PendingRequest[] = [];
+  readonly #awaited = new AwaitedAnswers();
+  readonly #batch = new RequestBatch((parts) => {
+    this.send(parts).catch(() => {}); // a failure rejects what is awaited
+  });
+  readonly #login: LoginPolicy;
   #features: readonly string[] | undefined;
   #receiver: DataReceiver | undefined;
   /** Takes packets that the server sends by itself. */
@@ -86,10 +84,17 @@ export class Connection implements TransportUser {
   #failure: unknown;
   #onFailure: (reason: unknown) => void = () => {};
 
-  private constructor(flag: ProtocolFlag, transport: TcpTransport, endpoint: Endpoint, responseTimeoutMs: number) {
+  private constructor(
+    flag: ProtocolFlag,
+    transport: TcpTransport,
+    { host, port }: Endpoint,
+    responseTimeoutMs: number,
+    login: LoginPolicy,
+  ) {
     this.flag = flag;
+    this.#login = login;
     this.#transport = transport;
-    this.#peer = `${endpoint.host}:${endpoint.port}`;
+    this.#peer = `${host}:${port}`;
     this.#responseTimeoutMs = responseTimeoutMs;
     this.#decoder = new LengthFieldDecoder(packetLayout(), {
       onFrame: (source, start, end) => this.#onPacket(source, start, end),
@@ -100,7 +105,7 @@ export class Connection implements TransportUser {
   }
 
   /**
-   * Connects, chooses the protocol and logs in.
+   * Connects, chooses the protocol and, by default, logs in.
    *
    * @throws {ClientError} `ERR_CONNECT`, `ERR_TLS`, `ERR_LOGIN_REFUSED` and others; or the signal's reason
    */
@@ -109,17 +114,22 @@ export class Connection implements TransportUser {
     endpoint: Endpoint,
     options: ConnectionOptions,
     signal: AbortSignal,
+    login: LoginPolicy = 'login',
   ): Promise<Connection> {
     const { host, port, userName, password, isSecure } = endpoint;
     const tls = isSecure ? options.tls : undefined;
     const transport = await TcpTransport.dial({ host, port, timeoutMs: options.connectTimeoutMs, tls, signal });
-    const connection = new Connection(flag, transport, endpoint, options.responseTimeoutMs);
+    const connection = new Connection(flag, transport, endpoint, options.responseTimeoutMs, login);
     const onAbort = () => connection.destroy(signal.reason);
     signal.addEventListener('abort', onAbort);
     try {
+      if (login === 'no-login') {
+        await connection.send([Uint8Array.of(flag)]);
+        return connection;
+      }
       const passwordDigest = createHash('md5').update(password, 'utf8').digest('hex');
-      const login = encodeLoginRequest({ userName, passwordDigest, features: WANTED_FEATURES });
-      const { response } = await connection.#exchange(Command.Login, [Uint8Array.of(flag), encodePacket(login)]);
+      const request = encodeLoginRequest({ userName, passwordDigest, features: WANTED_FEATURES });
+      const { response } = await connection.#exchange(Command.Login, [Uint8Array.of(flag), encodePacket(request)]);
       connection.#features = decodeFeatures(response.text);
       return connection;
     } catch (error) {
@@ -140,6 +150,16 @@ export class Connection implements TransportUser {
     return this.#features?.includes(feature) ?? false;
   }
 
+  /** Whether it has ended. */
+  get hasEnded(): boolean {
+    return this.#hasFailed;
+  }
+
+  /** Why it has ended. */
+  get reason(): unknown {
+    return this.#failure;
+  }
+
   /** Whether it can be handed to another call. */
   get isReusable(): boolean {
     return !this.#hasFailed && !this.hasOpenFile && !this.#receiver && !this.#pushes && this.#sendsGoingOn === 0;
@@ -147,7 +167,7 @@ export class Connection implements TransportUser {
 
   /** Whether anything is awaited from the peer. */
   get isWaiting(): boolean {
-    return this.#pending.length > 0 || this.#sendsGoingOn > 0 || this.#receiver !== undefined;
+    return !this.#awaited.isEmpty || this.#sendsGoingOn > 0 || this.#receiver !== undefined;
   }
 
   /**
@@ -155,16 +175,35 @@ export class Connection implements TransportUser {
    *
    * @throws {ClientError} `ERR_REMOTE` for a Code other than 0, and whatever ends the connection meanwhile
    */
-  request(command: string, text: Uint8Array): Promise<Answer> {
-    return this.#exchange(command, [encodePacket(text)]);
+  request(command: string, text: Uint8Array, data?: Uint8Array): Promise<Answer> {
+    return this.#exchange(command, [encodePacket(text, data)]);
+  }
+
+  /**
+   * As `request`, of a command that the server answers when it can, perhaps before earlier ones; the server must have the feature Tag. Leaves
+   * at the end of this turn of the event loop, together with others.
+   *
+   * @param encode makes the text, with a Tag
+   * @param data must stay as they are until the promise settles
+   */
+  requestTagged(command: string, encode: (tag: number) => Uint8Array, data?: Uint8Array): Promise<Answer> {
+    if (this.#hasFailed) return Promise.reject(this.#failure);
+    const tag = this.#awaited.freeTag();
+    this.#batch.add(encode(tag), data);
+    const answer = this.#awaited.tagged(command, tag);
+    this.#watch();
+    return answer;
   }
 
   /** Proves that the connection still works, or ends it (C3). */
   async heartbeat(): Promise<void> {
+    // Without a login it is a RemoteStream of an original server, which would end the connection for Active.
+    const command = this.#login === 'login' ? Command.Active : Command.GetPosition;
     try {
-      await this.request(Command.Active, requestText(Command.Active));
+      await this.request(command, requestText(command));
     } catch (error) {
-      this.destroy(error);
+      const isAnswer = error instanceof ClientError && error.code === 'ERR_REMOTE';
+      if (!isAnswer || this.#login === 'login') this.destroy(error);
     }
   }
 
@@ -219,7 +258,7 @@ export class Connection implements TransportUser {
     this.#failure = reason;
     this.#transport.destroy();
     this.#decoder.reset();
-    for (const request of this.#pending.splice(0)) request.reject(reason);
+    this.#awaited.failAll(reason);
     this.#receiver?.onFailure(reason);
     this.#onFailure(reason);
     this.onEnd();
@@ -247,11 +286,10 @@ export class Connection implements TransportUser {
 
   #exchange(command: string, parts: readonly Uint8Array[]): Promise<Answer> {
     if (this.#hasFailed) return Promise.reject(this.#failure);
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ foldedCommand: asciiFold(command), resolve, reject });
-      this.send(parts).catch(() => {}); // a failure rejects what is pending
-      this.#watch();
-    });
+    const answer = this.#awaited.inOrder(command);
+    this.send(parts).catch(() => {}); // a failure rejects what is awaited
+    this.#watch();
+    return answer;
   }
 
   #lose(cause: unknown): void {
@@ -307,18 +345,14 @@ export class Connection implements TransportUser {
     this.#receiver?.onAnnounced(response);
   }
 
-  #onAnswer(command: string, response: Response, source: Uint8Array, dataStart: number, dataEnd: number): void {
-    const isFailure = response.code !== ResultCode.Success;
-    const request = this.#pending[0];
-    // A failure without a command: the server could not read the request.
-    if (!request || (request.foldedCommand !== command && !(isFailure && command === ''))) {
-      if (isFailure && command === '') throw remoteError(response.code, response.message);
-      throw this.#protocolError('the server sent an answer that belongs to no request');
+  #onAnswer(command: string, response: Response, source: Uint8Array, start: number, end: number): void {
+    if (this.#awaited.settle(command, response, { source, start, end })) {
+      this.#watch();
+      return;
     }
-    this.#pending.shift();
-    this.#watch();
-    if (isFailure) request.reject(remoteError(response.code, response.message));
-    else request.resolve({ response, data: dataStart === dataEnd ? NO_DATA : source.slice(dataStart, dataEnd) });
+    // A failure that belongs to no request: the server could not read one, or ends the connection and says why.
+    if (response.code !== ResultCode.Success && command === '') throw remoteError(response.code, response.message);
+    throw this.#protocolError('the server sent an answer that belongs to no request');
   }
 
   #pauseUntil(flushing: Promise<void>): void {
@@ -354,24 +388,4 @@ export class Connection implements TransportUser {
   #protocolError(what: string, cause?: unknown): ClientError {
     return new ClientError('ERR_PROTOCOL', `${this.#peer} does not speak this protocol: ${what}`, { cause });
   }
-}
-
-/** What a caller is told when a connection was made and the login did not succeed. */
-function loginFailure(error: unknown, { host, port, userName, isSecure = false }: Endpoint): unknown {
-  if (!(error instanceof ClientError)) return error;
-  const { code, resultCode, retryable, message } = error;
-  const peer = `${host}:${port}`;
-  if (resultCode === ResultCode.UserOrPasswordError) {
-    const text = `${userName} cannot log in at ${peer}: wrong user name or password`;
-    return new ClientError('ERR_LOGIN_REFUSED', text, { cause: error, resultCode });
-  }
-  if (resultCode === ResultCode.NotPermitted && !isSecure) {
-    return new ClientError('ERR_TLS', `${peer} refuses a plain connection: ${message}`, { cause: error });
-  }
-  if (code === 'ERR_CONNECTION_LOST' && isSecure) {
-    // With TLS 1.3 a server looks at the certificate of the client when that takes the handshake for done.
-    const text = `${message}; it may ask for a certificate of the client, or refuse the one it was shown`;
-    return new ClientError('ERR_TLS', text, { cause: error, retryable });
-  }
-  return error;
 }

@@ -15,9 +15,12 @@ export type { ClientErrorCode, ClientErrorOptions } from './errors.js';
 export { ClientError, OptionsError } from './errors.js';
 export type { ListEntry } from './listing.js';
 export { readLogOutput } from './log-output.js';
+export type { RemoteFileStatus } from './open-file.js';
 export type { ClientTlsOptions, ConnectOptions, ResolvedConnectOptions, RetryInfo } from './options.js';
 export { DEFAULT_CONNECT_OPTIONS } from './options.js';
 export { PARTIAL_SUFFIX } from './partial-file.js';
+export type { OpenRemoteFileOptions, RangeOptions, SeekOptions } from './remote-file.js';
+export { DEFAULT_REMOTE_FILE_OPTIONS, RemoteFile } from './remote-file.js';
 export { LOCK_SUFFIX } from './target-lock.js';
 export type {
   CallOptions,

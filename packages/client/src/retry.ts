@@ -42,7 +42,8 @@ export async function withRetries<T>(
   }
 }
 
-function retryDelayMs(options: ResolvedConnectOptions, vainAttempts: number): number {
+/** Pause after so many attempts in a row that brought nothing forward, in milliseconds. */
+export function retryDelayMs(options: ResolvedConnectOptions, vainAttempts: number): number {
   const fullMs = Math.min(MAX_RETRY_DELAY_MS, options.retryDelayMs * 2 ** vainAttempts);
   return Math.round(fullMs * (1 - options.random() / 2));
 }
