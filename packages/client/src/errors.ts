@@ -14,7 +14,8 @@ import { canonicalResultCode, ResultCode, resultText } from '@sluice/wire';
  * - `ERR_REMOTE`: the server says no; `resultCode` says why
  * - `ERR_REMOTE_LONGER`: the file on the server is longer than the local one
  * - `ERR_LOCAL_FILE`: a local file or directory cannot be read or written, or is being downloaded already
- * - `ERR_SOURCE_CHANGED`: the file changed while it was being transferred; nothing was acknowledged
+ * - `ERR_SOURCE_CHANGED`: the file changed while it was being transferred, and nothing was acknowledged; or an open file on the server changed while
+ *   the connection was broken
  * - `ERR_PROTOCOL`: the server sent what no server of this protocol sends
  * - `ERR_UNSUPPORTED`: the server does not have what is asked for
  * - `ERR_CLOSED`: the client is closed
