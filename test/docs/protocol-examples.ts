@@ -105,6 +105,17 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'digest-open-request': encodePacket(encodeDigestRequest({ file: undefined, position: 0n, count: 4n })),
   'digest-name-request': encodePacket(encodeDigestRequest({ file: FILE, position: 0n, count: 4n })),
   'digest-response': encodePacket(digestResponseText(Command.Digest, 4), CONTENT_DIGEST),
+  'digest-version-response': encodePacket(
+    digestResponseText(Command.Digest, 4, { version: TOKEN, modifiedNs: 1_767_225_600_000_000_000n, mode: 0o640 }),
+    CONTENT_DIGEST,
+  ),
+  'download-range-request': encodePacket(encodeDownloadRequest({ ...FILE, fileSize: 1n, packetSize: 3n, count: 2 })),
+  'sendfile-range': encodePacket(encodeSendFile(2)),
+  'download-range-data': encodePacket(dataResponseText(), CONTENT.subarray(1, 3)),
+  'download-version-request': encodePacket(
+    encodeDownloadRequest({ ...FILE, fileSize: 1n, packetSize: 3n, count: 2, version: TOKEN }),
+  ),
+  'download-changed-response': encodePacket(responseText(Command.Download, ResultCode.FileChanged)),
   'upload-resume-request': encodePacket(encodeUploadRequest({ ...FILE, resume: 2n })),
   'upload-resume-response': encodePacket(encodeUploadResponse(Command.Upload, 2)),
   'data-rest-request': encodePacket(dataRequestText(), CONTENT.subarray(2)),

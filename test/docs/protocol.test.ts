@@ -77,6 +77,23 @@ describe('docs/protocol.md', () => {
     await expect(downloader, ['login-response', 'digest-response']);
   });
 
+  it('shows what a server answers: ranges of a download', async () => {
+    await using server = await TemporaryServer.start();
+    await writeFile(server.path('u.bin'), Uint8Array.of(0xde, 0xad, 0xbe, 0xef));
+    using peer = await server.connect();
+    await peer.send(Uint8Array.of(ProtocolFlag.Download), example('login-request'));
+    await expect(peer, ['login-response']);
+    await peer.send(example('active-features-request'));
+    await peer.nextPacket();
+    await peer.nextPacket();
+    const begin = peer.received.length;
+    await peer.send(example('download-range-request'), example('download-version-request'));
+    const names = ['download-response', 'sendfile-range', 'download-range-data', 'download-changed-response'];
+    const expected = Buffer.concat(names.map(example));
+    const received = await peer.receivedAtLeast(begin + expected.length);
+    assert.equal(received.subarray(begin).toString('hex'), expected.toString('hex'));
+  });
+
   it('shows what a server answers: a remote file', async () => {
     await using server = await TemporaryServer.start();
     using peer = await server.connect();

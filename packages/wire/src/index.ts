@@ -36,13 +36,15 @@ export {
   MIN_WATCH_INTERVAL_MS,
 } from './control-messages.js';
 export { DataSlab } from './data-slab.js';
-export type { DigestRequest } from './digest-messages.js';
+export type { DigestRequest, FileVersion } from './digest-messages.js';
 export {
   DIGEST_BYTES,
   DIGEST_CHUNK_BYTES,
   decodeDigestRequest,
+  decodeFileVersion,
   digestResponseText,
   encodeDigestRequest,
+  MAX_VERSION_LENGTH,
 } from './digest-messages.js';
 export type { DeleteFileRequest, DirectoryRequest, ListedFile } from './directory-messages.js';
 export {
@@ -60,7 +62,13 @@ export {
   encodeFileListResponse,
 } from './directory-messages.js';
 export type { DownloadRequest } from './download-messages.js';
-export { dataResponseText, decodeDownloadRequest, encodeDownloadRequest, encodeSendFile } from './download-messages.js';
+export {
+  dataResponseText,
+  decodeDownloadRange,
+  decodeDownloadRequest,
+  encodeDownloadRequest,
+  encodeSendFile,
+} from './download-messages.js';
 export type { ProtocolErrorCode } from './errors.js';
 export { ProtocolError, RequestError } from './errors.js';
 export { parseInteger } from './integers.js';

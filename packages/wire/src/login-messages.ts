@@ -7,6 +7,8 @@ import { ResultCode } from './result-codes.js';
 export const Feature = {
   /** The Digest command, and Resume in Upload. */
   VerifiedResume: 'VerifiedResume',
+  /** Count and Version in Download; Version, ModifiedNs and Mode in the answer to Digest. */
+  Ranges: 'Ranges',
   /** Durability in the answer to Eof. */
   Durability: 'Durability',
   /** ListClients, WatchClients and Kick. */

@@ -93,6 +93,7 @@ export const Key = {
   Features: 'Features',
   Resume: 'Resume',
   ChunkSize: 'ChunkSize',
+  Version: 'Version',
   Durability: 'Durability',
   Id: 'Id',
   Address: 'Address',

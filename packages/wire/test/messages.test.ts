@@ -8,11 +8,13 @@ import {
   decodeDirectoryRequest,
   decodeDirRequest,
   decodeDirResponse,
+  decodeDownloadRange,
   decodeDownloadRequest,
   decodeEofRequest,
   decodeFeatures,
   decodeFileListRequest,
   decodeFileListResponse,
+  decodeFileVersion,
   decodeLoginRequest,
   decodeUploadRequest,
   digestResponseText,
@@ -115,6 +117,22 @@ describe('requests come out as they went in', () => {
     );
   });
 
+  it('Download, with the keys of ranges', () => {
+    const range = record({
+      count: fc.option(
+        fc.maxSafeNat().map((count) => Math.max(1, count)),
+        { nil: undefined },
+      ),
+      version: fc.option(fc.stringMatching(/^[0-9a-f]{1,128}$/), { nil: undefined }),
+    });
+    const request = { dirName: '', fileName: 'f', fileSize: 0n, packetSize: 1n };
+    roundTrips(
+      range,
+      (keys) => encodeDownloadRequest({ ...request, ...keys }),
+      (bytes) => decodeDownloadRange(textOf(bytes)),
+    );
+  });
+
   it('Digest', () => {
     const file = fc.option(record({ dirName: free, fileName: free }), { nil: undefined });
     roundTrips(record({ file, position: int64, count: int64 }), encodeDigestRequest, (bytes) =>
@@ -153,6 +171,31 @@ describe('answers come out as they went in', () => {
       responseInteger(responseOf(digestResponseText('Digest', 1)), Key.ChunkSize),
       BigInt(DIGEST_CHUNK_BYTES),
     );
+  });
+
+  it('Digest, with the version of the file', () => {
+    roundTrips(
+      record({
+        version: fc.stringMatching(/^[0-9a-f]{1,128}$/),
+        modifiedNs: int64,
+        mode: fc.nat({ max: 0o777 }),
+      }),
+      (file) => digestResponseText('Digest', 1, file),
+      (bytes) => decodeFileVersion(responseOf(bytes)),
+    );
+    const good = { Version: 'a', ModifiedNs: '1', Mode: '1' };
+    for (const bad of [
+      { Version: '' },
+      { Version: 'x'.repeat(129) },
+      { ModifiedNs: 'x' },
+      { Mode: '512' },
+      { Mode: '-1' },
+    ]) {
+      const keys = Object.entries({ ...good, ...bad });
+      assert.throws(() => decodeFileVersion(responseOf(responseText('Digest', 0, keys))), {
+        code: 'ERR_RESPONSE_INVALID',
+      });
+    }
   });
 
   it('the extensions of a server', () => {

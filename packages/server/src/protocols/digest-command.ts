@@ -1,6 +1,13 @@
 import type { FileHandle } from 'node:fs/promises';
 import { digestChunks } from '@sluice/files';
-import { DIGEST_CHUNK_BYTES, type DigestRequest, digestResponseText, RequestError, ResultCode } from '@sluice/wire';
+import {
+  DIGEST_CHUNK_BYTES,
+  type DigestRequest,
+  digestResponseText,
+  type FileVersion,
+  RequestError,
+  ResultCode,
+} from '@sluice/wire';
 import type { Request, Session } from '../protocol.js';
 
 /** Largest range of one request, in bytes: about a second of work. docs/protocol.md. */
@@ -10,6 +17,7 @@ const MAX_RANGE_BYTES = 1 << 30;
  * Answers Digest for an open file. docs/protocol.md.
  *
  * @param signal aborted when the connection is gone: then nobody waits for the answer, and perhaps somebody for the file
+ * @param version called when the digests are there: what the answer tells of the file, beside its size; what it throws is thrown on
  * @throws {RequestError} code 6 for a bad range
  */
 export async function answerDigest(
@@ -18,6 +26,7 @@ export async function answerDigest(
   range: DigestRequest,
   handle: FileHandle,
   signal: AbortSignal,
+  version?: () => Promise<FileVersion | undefined>,
 ): Promise<void> {
   const { position, count } = range;
   if (position < 0n || position % BigInt(DIGEST_CHUNK_BYTES) !== 0n || count < 0n || count > BigInt(MAX_RANGE_BYTES)) {
@@ -33,5 +42,5 @@ export async function answerDigest(
           signal,
         })
       : new Uint8Array(0);
-  session.reply(digestResponseText(request.command, size), digests);
+  session.reply(digestResponseText(request.command, size, await version?.()), digests);
 }

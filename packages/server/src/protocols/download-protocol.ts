@@ -1,10 +1,13 @@
 import { FileReader, paceOfDevice } from '@sluice/files';
 import {
   type DataSlab,
+  type DigestRequest,
   decodeDigestRequest,
+  decodeDownloadRange,
   decodeDownloadRequest,
   encodeSendFile,
   Feature,
+  type FileVersion,
   Key,
   ProtocolFlag,
   RequestError,
@@ -16,6 +19,7 @@ import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session 
 import type { OpenedFile } from '../storage/held-directory.js';
 import type { ReadClaim } from '../storage/open-files.js';
 import { parseDirectoryName, parseFileName, pathText } from '../storage/path-name.js';
+import { fileVersion, settledStats, versionToken } from '../storage/version-token.js';
 import { answerDigest } from './digest-command.js';
 import { listingCommands } from './directory-commands.js';
 import { fileNotFound } from './file-not-found.js';
@@ -39,7 +43,7 @@ export function downloadProtocol(files: SharedFiles): PacketProtocol {
     name: 'Download',
     flag: ProtocolFlag.Download,
     needsLogin: true,
-    features: [Feature.VerifiedResume],
+    features: [Feature.VerifiedResume, Feature.Ranges],
     open: (session) => new DownloadHandler(session, files, slabs),
   };
 }
@@ -92,32 +96,36 @@ class DownloadHandler implements ProtocolHandler {
     const { dirName, fileName, fileSize, packetSize } = decodeDownloadRequest(request.text);
     if (packetSize < 1n) throw new RequestError(ResultCode.ParameterError, `${Key.PacketSize} is below 1`);
     if (fileSize < 0n) throw new RequestError(ResultCode.ParameterError, `${Key.FileSize} is below 0`);
-    await this.#drop('download replaced');
+    const { count, version } = this.#session.knowsExtensions ? decodeDownloadRange(request.text) : {};
+    if (count === undefined) await this.#drop('download replaced');
+    else await this.#transfer?.ended;
 
+    if (version !== undefined) await this.#forgetDigested(); // it is the file of that name that is asked for
     const file = await this.#openFile(dirName, fileName);
     this.#digested = undefined;
-    const { size } = await file.opened.handle.stat();
-    if (this.#session.gone.aborted || fileSize > BigInt(size)) {
+    const size = await this.#sizeOf(file, fileSize, version).catch(async (error: unknown) => {
       await file[Symbol.asyncDispose]();
-      throw new RequestError(ResultCode.ParameterError, `${Key.FileSize} is beyond the end of the file`);
-    }
+      throw error;
+    });
     const position = Number(fileSize);
+    const end = count === undefined ? size : Math.min(size, position + count);
     const packetBytes = Math.min(Number(packetSize), MAX_PACKET_BYTES);
     this.#session.log.info('download begins', {
       directory: dirName,
       file: fileName,
       from: position,
-      bytes: size - position,
+      bytes: end - position,
     });
     this.#session.reply(responseText(request.command, ResultCode.Success));
-    this.#session.reply(encodeSendFile(size - position));
+    this.#session.reply(encodeSendFile(end - position));
     const transfer = new DownloadTransfer({
       session: this.#session,
       slabs: this.#slabs,
       file,
       position,
-      end: size,
+      end,
       packetBytes,
+      version,
       onEnd: () => {
         if (this.#transfer !== transfer) return;
         this.#transfer = undefined;
@@ -134,7 +142,28 @@ class DownloadHandler implements ProtocolHandler {
     this.#digested = await this.#openFile(range.file.dirName, range.file.fileName);
     const { opened } = this.#digested;
     if (this.#session.gone.aborted) return this.#forgetDigested();
-    await answerDigest(this.#session, request, range, opened.handle, this.#session.gone);
+    await this.#answerDigest(request, range, opened);
+  }
+
+  async #answerDigest(request: Request, range: DigestRequest, { handle }: OpenedFile): Promise<void> {
+    const { gone, knowsExtensions } = this.#session;
+    if (!knowsExtensions) return answerDigest(this.#session, request, range, handle, gone);
+    const before = await (range.count > 0n ? settledStats(handle, gone) : handle.stat({ bigint: true }));
+    await answerDigest(this.#session, request, range, handle, gone, async (): Promise<FileVersion> => {
+      const version = fileVersion(await handle.stat({ bigint: true }));
+      if (version.version !== versionToken(before)) throw new RequestError(ResultCode.FileChanged);
+      return version;
+    });
+  }
+
+  /** The length of a file that a Download is to send from `fileSize` on. @throws {RequestError} code 6; code 15 for another version */
+  async #sizeOf({ opened }: ReadableFile, fileSize: bigint, version: string | undefined): Promise<number> {
+    const stats = await opened.handle.stat({ bigint: true });
+    if (version !== undefined && versionToken(stats) !== version) throw new RequestError(ResultCode.FileChanged);
+    if (this.#session.gone.aborted || fileSize > stats.size) {
+      throw new RequestError(ResultCode.ParameterError, `${Key.FileSize} is beyond the end of the file`);
+    }
+    return Number(stats.size);
   }
 
   /**
@@ -201,6 +230,8 @@ interface TransferInit {
   /** Fixed when the transfer begins, whatever the file does meanwhile. (D35) */
   readonly end: number;
   readonly packetBytes: number;
+  /** The file must still have it when its last byte is sent. */
+  readonly version: string | undefined;
   readonly onEnd: () => void;
 }
 
@@ -214,11 +245,17 @@ class DownloadTransfer {
   #isRunning = false;
   #isStopped = false;
   #reading: Promise<number> | undefined;
+  /** Settles when all was sent, or nothing more will be. */
+  readonly ended: Promise<void>;
+  #resolveEnded!: () => void;
 
   constructor(init: TransferInit) {
     this.#init = init;
     this.#position = init.position;
     this.#reader = new FileReader(init.file.opened.handle, paceOfDevice(init.file.opened.device));
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
   }
 
   /**
@@ -250,7 +287,9 @@ class DownloadTransfer {
     const slab = this.#slab ?? slabs.take(packetBytes);
     this.#slab = slab;
     try {
-      const got = this.#reader.read(slab.gapsFor(end - this.#position), this.#position);
+      const read = this.#reader.read(slab.gapsFor(end - this.#position), this.#position);
+      const isLast = end - this.#position <= slab.capacityBytes;
+      const got = isLast && this.#init.version !== undefined ? this.#unlessChanged(read) : read;
       if (typeof got === 'number') return this.#send(slab, got);
       this.#reading = got;
       got.then(
@@ -263,6 +302,14 @@ class DownloadTransfer {
     return 0;
   }
 
+  /** Of what was read last: settles when it is certain that all of it is of the version that was asked for, and rejects if it is not. */
+  async #unlessChanged(read: number | Promise<number>): Promise<number> {
+    const bytes = await read;
+    const stats = await this.#init.file.opened.handle.stat({ bigint: true });
+    if (versionToken(stats) !== this.#init.version) throw new Error('the file has changed meanwhile');
+    return bytes;
+  }
+
   get record(): TransferRecord {
     const { file, end } = this.#init;
     const name = pathText(file.dirName, file.fileName);
@@ -273,6 +320,7 @@ class DownloadTransfer {
   async stop(event: string): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
+    this.#resolveEnded();
     this.#init.session.log.info(event, { file: this.#init.file.fileName, at: this.#position });
     await this.#release();
   }
@@ -328,6 +376,7 @@ class DownloadTransfer {
 
   #end(): void {
     this.#isStopped = true;
+    this.#resolveEnded();
     const { session, file, onEnd } = this.#init;
     this.#release()
       .catch((error: unknown) =>
