@@ -108,19 +108,16 @@ export class ServeCommand implements AsyncDisposable {
     this.port = port;
   }
 
-  static async start(root: string, extra: readonly string[] = [], port = 0): Promise<ServeCommand> {
+  static async start(
+    root: string,
+    extra: readonly string[] = [],
+    port = 0,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<ServeCommand> {
     const users = extra.includes('--users') ? [] : ['--user', 'admin:admin'];
-    const command = new Command([
-      'serve',
-      '--log-format',
-      'text',
-      '--listen',
-      `127.0.0.1:${port}`,
-      '--root',
-      root,
-      ...users,
-      ...extra,
-    ]);
+    const listen = `127.0.0.1:${port}`;
+    const args = ['serve', '--log-format', 'text', '--listen', listen, '--root', root, ...users, ...extra];
+    const command = new Command(args, { env });
     const [, actual] = await command.output(/^listening on 127\.0\.0\.1:(\d+)$/m);
     return new ServeCommand(root, command, Number(actual));
   }
