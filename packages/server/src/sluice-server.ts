@@ -29,6 +29,7 @@ import type { ReloadResult, ServerControls } from './server-controls.js';
 import type { ServerMode } from './server-mode.js';
 import { ServerStats } from './server-stats.js';
 import type { SessionContext } from './session.js';
+import { ContentDigests } from './storage/content-digests.js';
 import { DescriptorAccount } from './storage/descriptor-account.js';
 import { DirectoryTree } from './storage/directory-tree.js';
 import { OpenFiles } from './storage/open-files.js';
@@ -131,6 +132,7 @@ export class SluiceServer {
     } = others;
     const proxies = proxyFrom.map(requireNetwork);
     const tree = await DirectoryTree.open(root);
+    const digests = await openDigests(tree, log);
     const clients = new ClientRegistry(clock);
     const openFiles = new OpenFiles();
     const stats = new ServerStats(clients, openFiles);
@@ -144,10 +146,11 @@ export class SluiceServer {
       userChanges.close();
       await kept.closeAll();
       await logins.close();
+      await digests.close();
       await tree.close();
     };
     try {
-      const files = { openFiles, descriptors: accountBeside(listen), listings: new ListingQueue() };
+      const files = { openFiles, descriptors: accountBeside(listen), listings: new ListingQueue(), digests };
       const mode: ServerMode = { isReadOnly: false };
       const reloaders = new Map<string, Reloader>();
       if (users.file !== undefined) reloaders.set('users', () => userChanges.apply());
@@ -260,6 +263,13 @@ function requireNetwork(text: string): (address: string) => boolean {
   const network = parseNetwork(text);
   if (!network) throw new OptionsError(`${text} is no address and no network`);
   return network;
+}
+
+/** A root that cannot be written to has no digests; everything else goes on. */
+function openDigests(tree: DirectoryTree, log: Log): Promise<ContentDigests> {
+  return ContentDigests.open((isMade) => tree.openOwn('digests', isMade), {
+    onFailure: (code) => log.error('digests of files cannot be kept', { code }),
+  });
 }
 
 /** What the files may take of the descriptors that the listener leaves. */

@@ -1,3 +1,4 @@
+import type { ContentDigests } from '../storage/content-digests.js';
 import type { DescriptorAccount } from '../storage/descriptor-account.js';
 import type { OpenFiles } from '../storage/open-files.js';
 import type { ListingQueue } from './listing-queue.js';
@@ -7,4 +8,6 @@ export interface SharedFiles {
   readonly openFiles: OpenFiles;
   readonly descriptors: DescriptorAccount;
   readonly listings: ListingQueue;
+  /** What finished files were when they were known to be good. */
+  readonly digests: ContentDigests;
 }

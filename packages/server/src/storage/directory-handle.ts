@@ -1,5 +1,5 @@
 import { type BigIntStats, constants, type Dirent, type Stats } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, realpath, rmdir, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, realpath, rename, rmdir, unlink } from 'node:fs/promises';
 import { StorageError, systemCodeOf } from './storage-error.js';
 
 /**
@@ -54,9 +54,9 @@ export class DirectoryHandle {
     return new DirectoryHandle(file, this.#anchor, name === '.' ? this.#realPath : join(this.#realPath, name));
   }
 
-  /** `flags` get `O_NOFOLLOW`, and `O_NONBLOCK` so that opening a FIFO cannot hang. */
-  openFile(name: EntryName, flags: number): Promise<FileHandle> {
-    return this.#use(() => open(this.#pathOf(name), flags | constants.O_NOFOLLOW | constants.O_NONBLOCK));
+  /** `flags` get `O_NOFOLLOW`, and `O_NONBLOCK` so that opening a FIFO cannot hang. `mode` is that of a file which is made. */
+  openFile(name: EntryName, flags: number, mode?: number): Promise<FileHandle> {
+    return this.#use(() => open(this.#pathOf(name), flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, mode));
   }
 
   stat(name: EntryName): Promise<Stats> {
@@ -73,8 +73,13 @@ export class DirectoryHandle {
     return this.#use(() => readdir(this.#pathOf('.'), { encoding: 'buffer', withFileTypes: true }));
   }
 
-  async makeDirectory(name: EntryName): Promise<void> {
-    await this.#use(() => mkdir(this.#pathOf(name)));
+  async makeDirectory(name: EntryName, mode?: number): Promise<void> {
+    await this.#use(() => mkdir(this.#pathOf(name), mode));
+  }
+
+  /** Within this directory; what has the new name is replaced. */
+  rename(name: EntryName, newName: EntryName): Promise<void> {
+    return this.#use(() => rename(this.#pathOf(name), this.#pathOf(newName)));
   }
 
   unlink(name: EntryName): Promise<void> {

@@ -1,7 +1,8 @@
+import assert from 'node:assert/strict';
 import { DEFAULT_DIRECTORY_ANCHOR, type DirectoryAnchor, DirectoryHandle } from './directory-handle.js';
 import { forEachLimited } from './for-each-limited.js';
 import { HeldDirectory } from './held-directory.js';
-import { isComponent, isStateDirectory, requireComponents } from './path-name.js';
+import { isComponent, isStateDirectory, requireComponents, STATE_DIRECTORY } from './path-name.js';
 import { type IsInUse, Removals } from './removals.js';
 import { StorageError, storageErrorFrom, systemCodeOf } from './storage-error.js';
 import { removeTree } from './tree-removal.js';
@@ -80,6 +81,25 @@ export class DirectoryTree {
     if (components.length > 0) await this.createDirectory([], components);
     const isServerRoot = this.#isServerRoot && components.length === 0;
     return new DirectoryTree(await this.#open(components), isServerRoot, this.#removals);
+  }
+
+  /**
+   * A directory of the server's own, in its state directory. The caller closes it. To be asked of the tree of the server's root only.
+   *
+   * @param isMade whether it is made if it is missing, for the owner alone
+   * @returns `undefined` if it is missing
+   * @throws {StorageError} `ERR_NOT_A_DIRECTORY`; `ERR_DISK_FULL`; `ERR_IO`, also where nothing can be made
+   */
+  async openOwn(name: string, isMade: true): Promise<DirectoryHandle>;
+  async openOwn(name: string, isMade: boolean): Promise<DirectoryHandle | undefined>;
+  async openOwn(name: string, isMade: boolean): Promise<DirectoryHandle | undefined> {
+    assert(this.#isServerRoot, 'the state directory is in the root of the server');
+    try {
+      await using state = await openOwn(this.#root, STATE_DIRECTORY, isMade);
+      return state && (await openOwn(state, name, isMade));
+    } catch (error) {
+      throw storageErrorFrom(error, 'directory');
+    }
   }
 
   /** The same for all trees of one directory, as long as it exists. */
@@ -257,6 +277,17 @@ export class DirectoryTree {
       throw storageErrorFrom(error, 'directory');
     }
   }
+}
+
+/** For the owner alone. */
+const OWN_DIRECTORY_MODE = 0o700;
+
+async function openOwn(parent: DirectoryHandle, name: string, isMade: boolean): Promise<DirectoryHandle | undefined> {
+  const found = await parent.openChild(name).catch(undefinedIfMissing);
+  if (found || !isMade) return found;
+  await parent.makeDirectory(name, OWN_DIRECTORY_MODE).catch(undefinedIfExisting);
+  await parent.sync();
+  return await parent.openChild(name);
 }
 
 /** A new handle, also for no components. */

@@ -80,6 +80,15 @@ export class HeldDirectory {
     }
   }
 
+  /** The names of all entries, those that are no UTF-8 with U+FFFD in them. @throws {StorageError} `ERR_IO` */
+  async names(): Promise<Set<string>> {
+    try {
+      return new Set((await this.#directory.list()).map((entry) => entry.name.toString()));
+    } catch (error) {
+      throw storageErrorFrom(error, 'directory');
+    }
+  }
+
   /**
    * Makes the directory's entries durable: files created, renamed or removed in it.
    *
