@@ -91,10 +91,10 @@ export function encodeDigestRecord(salt: bigint, name: string, digest: RecordedD
  *
  * @returns `undefined` if there is none
  */
-export function nextDigestRecord(log: Buffer, from: number, salt: bigint): FoundRecord | undefined {
+export function nextDigestRecord(log: Buffer, start: number, salt: bigint): FoundRecord | undefined {
   const magic = Buffer.alloc(4);
   magic.writeUInt32BE(RECORD_MAGIC);
-  for (let at = log.indexOf(magic, from); at >= 0; at = log.indexOf(magic, at + 1)) {
+  for (let at = log.indexOf(magic, start); at >= 0; at = log.indexOf(magic, at + 1)) {
     const found = digestRecordAt(log, at, salt);
     if (found) return found;
   }
