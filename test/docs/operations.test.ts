@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { commands, defaultText, isRepeatable, type Option, optionSyntax } from '@sluice/cli';
-import { DEFAULT_CONNECT_OPTIONS } from '@sluice/client';
+import { DEFAULT_CONNECT_OPTIONS, DEFAULT_REMOTE_FILE_OPTIONS } from '@sluice/client';
 import {
   DEFAULT_CONNECTION_LIMITS,
   DEFAULT_LISTENER_OPTIONS,
@@ -119,6 +119,7 @@ async function limits(): Promise<Limit[]> {
   const digest = await readSource('server/src/protocols/digest-command.ts');
   const retry = await readSource('client/src/retry.ts');
   const pool = await readSource('client/src/connection-pool.ts');
+  const streams = await readSource('client/src/remote-file-streams.ts');
   const listener = await readSource('core/src/listener.ts');
   const session = await readSource('server/src/session.ts');
   const log = await readSource('server/src/logging/log-record.ts');
@@ -171,6 +172,9 @@ async function limits(): Promise<Limit[]> {
     ['Commands and SDK', 'pause before', seconds(DEFAULT_CONNECT_OPTIONS.retryDelayMs)],
     ['Commands and SDK', 'pause before', seconds(numberIn(retry, 'MAX_RETRY_DELAY_MS'))],
     ['Commands and SDK', 'connections to one', count(DEFAULT_CONNECT_OPTIONS.maxConnections)],
+    ['Commands and SDK', 'an open remote file', seconds(DEFAULT_REMOTE_FILE_OPTIONS.keepMs)],
+    ['Commands and SDK', 'bytes read ahead', size(DEFAULT_REMOTE_FILE_OPTIONS.readAheadBytes)],
+    ['Commands and SDK', 'bytes of a stream', size(numberIn(streams, 'MAX_UNCONFIRMED_BYTES'))],
     ['Commands and SDK', 'heartbeat', seconds(numberIn(pool, 'HEARTBEAT_PERIOD_MS'))],
   ];
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { appendFile, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { type ConnectOptions, connect, type SluiceClient } from '@sluice/client';
 import { Scratch, urlOf } from './support/command.js';
@@ -110,6 +110,23 @@ describe('A remote file', () => {
     const read = Buffer.concat(parts);
     assert.ok(read.equals((await scene.read('log')).subarray(0, read.length)));
     assert.equal(read.length, 300_000 + 4 * 123_457);
+  });
+});
+
+describe('stat', () => {
+  it('tells kind, size and time of a name, follows no link, and leaves the file to others', async () => {
+    await using scene = await Scene.make();
+    const { client, scratch } = scene;
+    await client.makeDirectory('dir');
+    await scene.write('dir/a', Buffer.from('123'));
+    await symlink(scratch.path('dir/a'), scratch.path('link'));
+    const { mtimeNs } = await stat(scratch.path('dir/a'), { bigint: true });
+    await using _ = await client.openRemoteFile('dir/a', { mode: 'write' });
+    assert.deepEqual(await client.stat('dir/a'), { kind: 'file', size: 3, modifiedNs: mtimeNs });
+    assert.equal((await client.stat('dir')).kind, 'directory');
+    assert.equal((await client.stat('link')).kind, 'other');
+    scene.link.cut();
+    await assert.rejects(client.stat('dir/b'), { code: 'ERR_REMOTE', resultCode: 9 });
   });
 });
 

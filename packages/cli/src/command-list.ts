@@ -1,4 +1,5 @@
 import type { CommandDefinition } from './command.js';
+import { cat } from './commands/cat.js';
 import { clients } from './commands/clients.js';
 import { config } from './commands/config.js';
 import { get } from './commands/get.js';
@@ -14,6 +15,7 @@ import { stats } from './commands/stats.js';
 import { tls } from './commands/tls.js';
 import { top } from './commands/top.js';
 import { user } from './commands/user.js';
+import { write } from './commands/write.js';
 
 /** All subcommands, in the order of the help. */
 export const commands: readonly CommandDefinition[] = [
@@ -23,6 +25,8 @@ export const commands: readonly CommandDefinition[] = [
   tls,
   put,
   get,
+  cat,
+  write,
   ls,
   mkdir,
   rm,

@@ -6,8 +6,11 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Ctrl-C: the first one aborts `signal`, so that transfers keep what has arrived; the second one ends the process at once. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
+  readonly #message: string;
 
-  constructor() {
+  /** @param message what is said then */
+  constructor(message = 'interrupted: the same command goes on where this one stopped') {
+    this.#message = message;
     for (const name of signals) process.on(name, this.#onSignal);
   }
 
@@ -26,10 +29,6 @@ export class Interruption implements Disposable {
 
   readonly #onSignal = (): void => {
     if (this.#controller.signal.aborted) process.exit(ExitCode.Interrupted);
-    this.#controller.abort(
-      new CommandError(ExitCode.Interrupted, 'interrupted: the same command goes on where this one stopped', {
-        code: 'ERR_INTERRUPTED',
-      }),
-    );
+    this.#controller.abort(new CommandError(ExitCode.Interrupted, this.#message, { code: 'ERR_INTERRUPTED' }));
   };
 }

@@ -3,11 +3,17 @@ import { remoteName, remoteParent } from './remote-location.js';
 
 const PARAMETER_ERROR = 6;
 const FILE_NOT_EXIST = 9;
+const FILE_IS_IN_USE = 11;
 const DIR_NOT_EXIST = 0x02000001;
 
 /** Whether the server says that there is no such file or directory. Specification 4.1. */
 export function isMissing(error: unknown): boolean {
   return hasResultCode(error, FILE_NOT_EXIST) || hasResultCode(error, DIR_NOT_EXIST);
+}
+
+/** Whether the server says that somebody else has the file. Specification 4.1. */
+export function isInUse(error: unknown): boolean {
+  return hasResultCode(error, FILE_IS_IN_USE);
 }
 
 /** Whether the server says that it cannot use the name: perhaps because it is a directory. Specification 4.1. */

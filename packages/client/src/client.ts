@@ -19,6 +19,7 @@ import { type ListEntry, listEntries } from './listing.js';
 import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from './options.js';
 import { type OpenRemoteFileOptions, RemoteFile } from './remote-file.js';
 import { directoryPath, parseRemotePath } from './remote-path.js';
+import { type RemoteStatus, remoteStatus } from './remote-status.js';
 import { withRetries } from './retry.js';
 import { SourceFile } from './source-file.js';
 import { uploadStream } from './stream-upload.js';
@@ -134,6 +135,14 @@ export class SluiceClient implements AsyncDisposable {
       this.#files.add(file);
       return file;
     });
+  }
+
+  /** What the server says of a file or directory, by its name; links are not followed. @throws {ClientError} `ERR_REMOTE`, with `resultCode` 9 when there is none */
+  async stat(remotePath: string, options: CallOptions = {}): Promise<RemoteStatus> {
+    const path = parseRemotePath(remotePath);
+    return this.#calls.run(options.signal, (signal) =>
+      withRetries(this.#options, signal, () => remoteStatus(this.#pool, path, signal)),
+    );
   }
 
   /** What is in a directory: directories first, each kind sorted by name. An empty path is the root. */

@@ -21,6 +21,7 @@ export { DEFAULT_CONNECT_OPTIONS } from './options.js';
 export { PARTIAL_SUFFIX } from './partial-file.js';
 export type { OpenRemoteFileOptions, RangeOptions, SeekOptions } from './remote-file.js';
 export { DEFAULT_REMOTE_FILE_OPTIONS, RemoteFile } from './remote-file.js';
+export type { RemoteStatus } from './remote-status.js';
 export { LOCK_SUFFIX } from './target-lock.js';
 export type {
   CallOptions,

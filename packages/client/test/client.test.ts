@@ -68,6 +68,20 @@ describe('Directories', () => {
   });
 });
 
+describe('stat', () => {
+  it('tells what the lists of an original server say of a name', async () => {
+    await using fixture = await Fixture.make();
+    const { client } = fixture;
+    await client.makeDirectory('dir');
+    await fixture.writeRemote('dir/a', someBytes(3));
+    assert.deepEqual(await client.stat('dir/a'), { kind: 'file', size: 3 });
+    assert.deepEqual(await client.stat('/dir'), { kind: 'directory', size: 0 });
+    for (const name of ['none', 'none/a', 'dir/b'])
+      await assert.rejects(client.stat(name), { code: 'ERR_REMOTE', resultCode: 9 });
+    await assert.rejects(client.stat('/'), { code: 'ERR_URL' });
+  });
+});
+
 describe('Retries', () => {
   it('pause longer each time, up to 15 s, cut at random, and stop after the given number in a row', async () => {
     const clock = new ManualClock();

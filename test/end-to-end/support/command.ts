@@ -20,6 +20,8 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** Bytes for standard input. */
   readonly input?: Uint8Array | string;
+  /** Whether that is all of it. @default true */
+  readonly endsInput?: boolean;
 }
 
 /** The shipped `sluice` command, running. It is killed when disposed. */
@@ -41,7 +43,8 @@ export class Command implements AsyncDisposable {
       this.#stderr += text;
       this.#onOutput?.();
     });
-    this.child.stdin?.on('error', () => {}).end(options.input ?? '');
+    this.child.stdin?.on('error', () => {}).write(options.input ?? '');
+    if (options.endsInput !== false) this.child.stdin?.end();
     this.ended = once(this.child, 'close').then(([exitCode, signal]) => {
       this.#onOutput?.();
       return { exitCode, signal, stdout: this.#stdout, stderr: this.#stderr };
