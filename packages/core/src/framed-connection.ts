@@ -16,6 +16,8 @@ export interface FrameHandler {
   onBatchEnd?(): void | Promise<void>;
   /** The connection's queue has drained. */
   onDrained?(): void;
+  /** The listener stops: end what need not be finished. The connection closes when the handler is neither busy nor sending. */
+  onShutdown?(): void;
   /**
    * The peer's bytes are no frames, or a method failed. The connection closes after this; what is sent here still leaves.
    *
@@ -110,6 +112,7 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
 
   onShutdown(): void {
     this.#isShuttingDown = true;
+    this.#handler.onShutdown?.();
     this.check();
   }
 

@@ -14,6 +14,8 @@ export type { SelfSigned } from './self-signed.js';
 export { makeSelfSigned } from './self-signed.js';
 export type { OpenProtocol, ServerTlsOptions, SluiceServerOptions } from './sluice-server.js';
 export { DEFAULT_KEEP_FILES_MS, SluiceServer } from './sluice-server.js';
+export type { SpeedLimits } from './speed-limits.js';
+export { DEFAULT_SPEED_LIMITS } from './speed-limits.js';
 export { ownLogDirectory } from './storage/path-name.js';
 export { StorageError } from './storage/storage-error.js';
 export type { AccountSettings } from './users/account.js';

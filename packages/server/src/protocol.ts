@@ -68,11 +68,13 @@ export interface ProtocolHandler {
   readonly takesData?: ReadonlySet<string>;
   /**
    * The data of Data packets, as it comes; where one packet ends and the next begins means nothing. `source[start, end)` stays valid until
-   * `onBatchEnd` has returned. Without this method Data is an unknown command.
+   * `onBatchEnd` has returned. While there is no such method Data is an unknown command.
    */
-  onData?(source: Uint8Array, start: number, end: number): void;
+  readonly onData?: ((source: Uint8Array, start: number, end: number) => void) | undefined;
   /** All that has been received for now was handed over. */
   onBatchEnd?(): void | Promise<void>;
+  /** The server stops. What need not come to its end is ended here; the connection closes when it is neither busy nor sending. */
+  onShutdown?(): void;
   /** The connection is gone: release everything. */
   onClosed(): void | Promise<void>;
   /** Whether a transfer is open: a shutdown waits for it. */

@@ -256,6 +256,10 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
     return this.#handler.onBatchEnd?.();
   }
 
+  onShutdown(): void {
+    this.#handler.onShutdown?.();
+  }
+
   onFailed(error: unknown): CloseReason {
     if (error instanceof FramingError) {
       this.log.info('bad packet length', { detail: error.message });

@@ -30,6 +30,7 @@ import type { ServerMode } from './server-mode.js';
 import { ServerStats } from './server-stats.js';
 import type { SessionContext } from './session.js';
 import { ContentDigests } from './storage/content-digests.js';
+import { DEFAULT_SPEED_LIMITS, type SpeedLimits } from './speed-limits.js';
 import { DescriptorAccount } from './storage/descriptor-account.js';
 import { DirectoryTree } from './storage/directory-tree.js';
 import { OpenFiles } from './storage/open-files.js';
@@ -71,6 +72,8 @@ export interface SluiceServerOptions
   readonly openProtocols?: readonly OpenProtocol[];
   /** How long a file of RemoteStream may stay open when its connection breaks, in milliseconds; 0 for not at all. @default 60_000 */
   readonly keepFilesMs?: number;
+  /** What measurements of the speed may take. @default DEFAULT_SPEED_LIMITS */
+  readonly speed?: Partial<SpeedLimits>;
   /** Connections whose first byte begins a TLS handshake become TLS connections. @default no TLS */
   readonly tls?: ServerTlsOptions;
   /**
@@ -125,6 +128,7 @@ export class SluiceServer {
     const {
       openProtocols = [],
       keepFilesMs = DEFAULT_KEEP_FILES_MS,
+      speed = {},
       logStream,
       tls,
       proxyFrom = [],
@@ -184,7 +188,7 @@ export class SluiceServer {
         uploadProtocol(files, durability),
         downloadProtocol(files),
         remoteStreamProtocol(files, { needsLogin: !openProtocols.includes('remote-stream'), kept }),
-        throughputProtocol(),
+        throughputProtocol({ ...DEFAULT_SPEED_LIMITS, ...speed }, clock),
         controlProtocol(controls, logStream?.journal),
         ...(logStream ? [logOutputProtocol(logStream, isLogReader)] : []),
       ])

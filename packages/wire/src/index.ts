@@ -71,6 +71,21 @@ export {
 } from './download-messages.js';
 export type { ProtocolErrorCode } from './errors.js';
 export { ProtocolError, RequestError } from './errors.js';
+export type { FloodDirection, FloodGrant, FloodReport, FloodRequest } from './flood-messages.js';
+export {
+  decodeFloodReport,
+  decodeFloodRequest,
+  decodeFloodResponse,
+  encodeFloodReport,
+  encodeFloodRequest,
+  encodeFloodResponse,
+  FLOOD_DIRECTIONS,
+  MAX_FLOOD_BYTES,
+  MAX_FLOOD_MS,
+  MAX_REPORT_MS,
+  MIN_REPORT_MS,
+} from './flood-messages.js';
+export { FloodPackets } from './flood-packets.js';
 export { parseInteger } from './integers.js';
 export { optionalInteger, requiredDirName, requiredInteger, requiredKey, requiredOffset } from './keys.js';
 export type { FollowLogRequest, LogLines } from './log-messages.js';

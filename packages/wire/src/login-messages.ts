@@ -25,6 +25,8 @@ export const Feature = {
   ResumeFile: 'ResumeFile',
   /** BeginUpload and what belongs to it. */
   Staging: 'Staging',
+  /** Flood, on Throughput. */
+  Flood: 'Flood',
 } as const;
 
 /** Specification 4.2. */

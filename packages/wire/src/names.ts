@@ -35,6 +35,9 @@ export const Command = {
   Seek: 'Seek',
   CloseFile: 'CloseFile',
   CyclePacket: 'CyclePacket',
+  Flood: 'Flood',
+  /** Sent by the server, to who has begun a flood. */
+  FloodReport: 'FloodReport',
   GetClients: 'GetClients',
   ListClients: 'ListClients',
   WatchClients: 'WatchClients',
@@ -125,6 +128,15 @@ export const Key = {
   Unchanged: 'Unchanged',
   Skip: 'Skip',
   Digest: 'Digest',
+  Direction: 'Direction',
+  DurationMs: 'DurationMs',
+  Rate: 'Rate',
+  Received: 'Received',
+  Sent: 'Sent',
+  ElapsedMs: 'ElapsedMs',
+  CpuMs: 'CpuMs',
+  BusyMs: 'BusyMs',
+  RetryAfterMs: 'RetryAfterMs',
 } as const;
 
 /** Between name and size in an Item of FileList. Specification 3.6. */

@@ -1,48 +1,124 @@
 import {
+  dataResponseText,
   decodeCyclePacketRequest,
+  decodeFloodRequest,
   encodeCyclePacketResponse,
+  encodeFloodResponse,
+  Feature,
+  FloodPackets,
+  Key,
   MAX_SENT_PACKET_LENGTH,
   ProtocolFlag,
   RequestError,
   ResultCode,
   responseText,
+  type TransferRecord,
 } from '@sluice/wire';
 import { answerFor } from '../answers.js';
 import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session } from '../protocol.js';
+import type { SpeedLimits } from '../speed-limits.js';
+import { Flood } from './flood.js';
+import { type FloodClock, FloodPlaces, FloodsBusyError } from './flood-places.js';
 
-/** The Throughput protocol. Specification 9. */
-export function throughputProtocol(): PacketProtocol {
+/** Packets that are sent at once: what one write carries. */
+const PACKETS_AT_ONCE = 4;
+
+/** What all connections of the protocol share. */
+interface Floods {
+  readonly places: FloodPlaces;
+  readonly packets: FloodPackets;
+  readonly clock: FloodClock;
+}
+
+/** The Throughput protocol. Specification 9; the extension: docs/protocol.md, section 17.11. */
+export function throughputProtocol(limits: SpeedLimits, clock: FloodClock): PacketProtocol {
+  const packets = new FloodPackets(dataResponseText(), PACKETS_AT_ONCE);
+  const floods: Floods = { places: new FloodPlaces(limits, clock), packets, clock };
   return {
     kind: 'packets',
     name: 'Throughput',
     flag: ProtocolFlag.Throughput,
     needsLogin: false,
-    features: [],
-    open: (session) => new ThroughputHandler(session),
+    features: limits.maxFloods > 0 ? [Feature.Flood] : [],
+    open: (session) => new ThroughputHandler(session, floods),
   };
 }
 
 class ThroughputHandler implements ProtocolHandler {
-  readonly commands: ReadonlyMap<string, CommandHandler> = new Map([
-    ['cyclepacket', (request) => this.#cycle(request)],
-  ]);
+  readonly commands: ReadonlyMap<string, CommandHandler>;
   readonly takesData: ReadonlySet<string> = new Set(['cyclepacket']);
   readonly isBusy = false;
-  readonly isSending = false;
   readonly #session: Session;
+  readonly #floods: Floods;
+  #flood: Flood | undefined;
 
-  constructor(session: Session) {
+  constructor(session: Session, floods: Floods) {
     this.#session = session;
+    this.#floods = floods;
+    this.commands = new Map<string, CommandHandler>([
+      ['cyclepacket', (request) => this.#cycle(request)],
+      ...(floods.places.limits.maxFloods > 0
+        ? [['flood', (request: Request) => this.#begin(request)] satisfies [string, CommandHandler]]
+        : []),
+    ]);
   }
 
-  onClosed(): void {}
+  get isSending(): boolean {
+    return this.#flood?.isSending ?? false;
+  }
+
+  get transfer(): TransferRecord | undefined {
+    return this.#flood?.record;
+  }
+
+  get onData(): ProtocolHandler['onData'] {
+    return this.#flood?.takesData ? this.#count : undefined;
+  }
+
+  readonly #count = (_: Uint8Array, start: number, end: number): void => this.#flood?.count(end - start);
+
+  onBatchEnd(): void | Promise<void> {
+    return this.#flood?.paced();
+  }
+
+  /** Nothing is lost when a measurement is shorter. */
+  onShutdown(): void {
+    if (!this.#flood) return;
+    this.#flood.end();
+    this.#session.close('shutdown');
+  }
+
+  onClosed(): void {
+    this.#flood?.close();
+  }
 
   /** The data comes back whatever the Count says. */
   #cycle({ command, text, data }: Request): void {
+    this.#flood?.noteRequest();
     const answer = answerTo(command, () => encodeCyclePacketResponse(command, decodeCyclePacketRequest(text)));
     if (answer.length + data.length + 4 > MAX_SENT_PACKET_LENGTH)
       throw new RequestError(ResultCode.ParameterError, 'the answer would be larger than a packet can be');
     this.#session.reply(answer, data);
+  }
+
+  #begin({ command, text }: Request): void {
+    const request = decodeFloodRequest(text);
+    const { places, packets, clock } = this.#floods;
+    if (this.#flood?.isRunning) throw new RequestError(ResultCode.ParameterError, 'a flood goes on already');
+    this.#flood?.close();
+    const durationMs = Math.min(request.durationMs, places.limits.maxMs);
+    try {
+      const place = places.take(this.#session.remoteAddress, durationMs);
+      const { rate } = places;
+      const { direction } = request;
+      this.#session.log.info('speed measurement begins', { direction, ms: durationMs });
+      this.#session.reply(encodeFloodResponse(command, { durationMs, rate }));
+      this.#flood = new Flood({ session: this.#session, request, durationMs, rate, place, packets, clock });
+      this.#flood.run();
+    } catch (error) {
+      if (!(error instanceof FloodsBusyError)) throw error;
+      this.#session.refuse(command, error, [[Key.RetryAfterMs, error.retryAfterMs]]);
+    }
   }
 }
 
