@@ -22,6 +22,9 @@ import { directoryPath, parseRemotePath } from './remote-path.js';
 import { type RemoteStatus, remoteStatus } from './remote-status.js';
 import { withRetries } from './retry.js';
 import { SourceFile } from './source-file.js';
+import { speedOf } from './speed/measure-speed.js';
+import type { SpeedOptions } from './speed/speed-options.js';
+import type { SpeedResult } from './speed/speed-result.js';
 import { uploadStream } from './stream-upload.js';
 import type { CallOptions, DownloadOptions, DownloadResult, UploadOptions, UploadResult } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
@@ -51,6 +54,7 @@ export async function connect(url: string | URL | Endpoint, options: ConnectOpti
  * rejects with {@link ClientError}, or with the reason of its signal.
  */
 export class SluiceClient implements AsyncDisposable {
+  readonly #endpoint: Endpoint;
   readonly #options: ResolvedConnectOptions;
   readonly #pool: ConnectionPool;
   readonly #calls = new Cancellation();
@@ -58,6 +62,7 @@ export class SluiceClient implements AsyncDisposable {
 
   /** @internal Use {@link connect}. */
   constructor(endpoint: Endpoint, options: ResolvedConnectOptions) {
+    this.#endpoint = endpoint;
     this.#options = options;
     this.#pool = new ConnectionPool(endpoint, options);
   }
@@ -180,6 +185,15 @@ export class SluiceClient implements AsyncDisposable {
     await this.#ask(options, (connection) =>
       connection.request(Command.DeleteFile, encodeDeleteFileRequest({ dirName, names: [fileName] })),
     );
+  }
+
+  /**
+   * Measures what the server and the way to it move, on connections of its own, which `maxConnections` does not count. See {@link measureSpeed}.
+   *
+   * @throws as {@link measureSpeed}
+   */
+  async measureSpeed(options: SpeedOptions = {}): Promise<SpeedResult> {
+    return this.#calls.run(options.signal, (signal) => speedOf(this.#endpoint, this.#options, options, signal));
   }
 
   /** Ends every connection; calls that are going on reject with `ERR_CLOSED`. May be called twice. */

@@ -3,16 +3,20 @@ import { ClientError } from './errors.js';
 /** The port of a URL that names none. Specification 1. */
 export const DEFAULT_PORT = 9999;
 
-/** A server, and who logs in there. */
-export interface Endpoint {
+/** A server. */
+export interface ServerAddress {
   /** A name or an address; an IPv6 address without brackets. */
   readonly host: string;
   readonly port: number;
+  /** Whether the connection is a TLS connection. @default false */
+  readonly isSecure?: boolean;
+}
+
+/** A server, and who logs in there. */
+export interface Endpoint extends ServerAddress {
   readonly userName: string;
   /** In clear text; only its MD5 digest is sent. */
   readonly password: string;
-  /** Whether the connection is a TLS connection. @default false */
-  readonly isSecure?: boolean;
 }
 
 /** What a `sluice://` or `sluices://` URL says. */

@@ -9,7 +9,7 @@ export type {
   ReloadResult,
 } from './control-client.js';
 export { ControlClient, connectControl } from './control-client.js';
-export type { Endpoint, ParsedSluiceUrl } from './endpoint.js';
+export type { Endpoint, ParsedSluiceUrl, ServerAddress } from './endpoint.js';
 export { DEFAULT_PORT, parseSluiceUrl } from './endpoint.js';
 export type { ClientErrorCode, ClientErrorOptions } from './errors.js';
 export { ClientError, OptionsError } from './errors.js';
@@ -22,6 +22,16 @@ export { PARTIAL_SUFFIX } from './partial-file.js';
 export type { OpenRemoteFileOptions, RangeOptions, SeekOptions } from './remote-file.js';
 export { DEFAULT_REMOTE_FILE_OPTIONS, RemoteFile } from './remote-file.js';
 export type { RemoteStatus } from './remote-status.js';
+export { measureSpeed } from './speed/measure-speed.js';
+export type { SpeedOptions } from './speed/speed-options.js';
+export type {
+  LatencySummary,
+  ProcessUse,
+  SpeedFlow,
+  SpeedInterval,
+  SpeedLimit,
+  SpeedResult,
+} from './speed/speed-result.js';
 export { LOCK_SUFFIX } from './target-lock.js';
 export type {
   CallOptions,

@@ -1,0 +1,32 @@
+import type { ProcessUse, SpeedFlow, SpeedLimit } from './speed-result.js';
+
+/** From this share on, a thread counts as never idle. */
+const BUSY_SHARE = 0.9;
+
+/** Below this share on both ends, it is certain that they have waited. */
+const IDLE_SHARE = 0.75;
+
+/** From this share of a cap on, the cap is what holds. A burst at the beginning may go above it. */
+const CAPPED_SHARE = 0.9;
+
+/** What can be said about the speed of a measurement. */
+export interface MeasuredUse {
+  readonly client: ProcessUse;
+  readonly server: ProcessUse | undefined;
+  /** Bytes a second each way. */
+  readonly serverCap: number | undefined;
+  readonly flows: readonly SpeedFlow[];
+}
+
+/** What holds the speed down, as far as it can be told. */
+export function limitingFactor({ client, server, serverCap, flows }: MeasuredUse): SpeedLimit {
+  if (serverCap !== undefined && flows.some(({ bytesPerSecond }) => bytesPerSecond >= serverCap * CAPPED_SHARE))
+    return 'server-cap';
+  const isClientBusy = client.busyShare >= BUSY_SHARE;
+  const isServerBusy = server !== undefined && server.busyShare >= BUSY_SHARE;
+  if (isClientBusy && isServerBusy) return 'both-cpus';
+  if (isClientBusy) return 'client-cpu';
+  if (isServerBusy) return 'server-cpu';
+  // Of a server that does not tell, nobody knows whether it has waited.
+  return server && Math.max(client.busyShare, server.busyShare) < IDLE_SHARE ? 'link' : 'unknown';
+}
