@@ -11,6 +11,7 @@ import { put } from './commands/put.js';
 import { rm } from './commands/rm.js';
 import { serve } from './commands/serve.js';
 import { drain, logLevel, readOnly, reload } from './commands/server-commands.js';
+import { speed } from './commands/speed.js';
 import { stats } from './commands/stats.js';
 import { tls } from './commands/tls.js';
 import { top } from './commands/top.js';
@@ -30,6 +31,7 @@ export const commands: readonly CommandDefinition[] = [
   ls,
   mkdir,
   rm,
+  speed,
   clients,
   top,
   kick,

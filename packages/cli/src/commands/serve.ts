@@ -5,7 +5,7 @@ import { CommandError, usageError } from '../command-error.js';
 import { ExitCode } from '../exit-code.js';
 import { addressText } from '../options/address.js';
 import { logOptions, openServerLog } from '../serve/log-options.js';
-import { protocolOptions } from '../serve/protocol-options.js';
+import { protocolOptions, speedLimitsOf } from '../serve/protocol-options.js';
 import { loadTls, tlsOptions } from '../serve/tls-options.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
 
@@ -143,6 +143,7 @@ export const serve = defineCommand({
           onDrainRequested: drainRequest.make,
           openProtocols: options.open,
           keepFilesMs: options['keep-files'],
+          speed: speedLimitsOf(options),
           proxyFrom: options['proxy-from'],
           ...(tls && { tls }),
         }),
