@@ -12,6 +12,9 @@ import {
   encodeDrainRequest,
   encodeEofRequest,
   encodeEofResponse,
+  encodeFloodReport,
+  encodeFloodRequest,
+  encodeFloodResponse,
   encodeFollowLogRequest,
   encodeJsonData,
   encodeKickRequest,
@@ -41,6 +44,7 @@ import {
   encodeWriteRequest,
   Feature,
   FileMode,
+  FloodPackets,
   Key,
   ResultCode,
   requestText,
@@ -190,5 +194,20 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
     new TextEncoder().encode(`${LOG_LINE}\n`),
   ),
   'drain-request': encodePacket(encodeDrainRequest(5000)),
+  'active-flood-response': encodePacket(encodeWelcome(Command.Active, [Feature.Flood])),
+  'flood-request': encodePacket(encodeFloodRequest({ direction: 'down', durationMs: 5000, size: 1 })),
+  'flood-response': encodePacket(encodeFloodResponse(Command.Flood, { durationMs: 5000, rate: 0 })),
+  'flood-data': new FloodPackets(dataResponseText(), 1).take(1).packets,
+  'flood-report': encodePacket(
+    encodeFloodReport({ received: 0, sent: 1, elapsedMs: 1, cpuMs: 0, busyMs: 1, isEnd: true }),
+  ),
+  'flood-busy-response': encodePacket(
+    responseText(
+      Command.Flood,
+      ResultCode.Busy,
+      [[Key.RetryAfterMs, 5000]],
+      'no more than 16 streams of this client are measured at once',
+    ),
+  ),
   'eof-durable-response': encodePacket(encodeEofResponse(Command.Eof, 'durable')),
 };

@@ -156,6 +156,20 @@ describe('docs/protocol.md', () => {
     await expect(third, ['login-remote-response', 'resumefile-changed-response']);
   });
 
+  it('shows what a server answers: a measurement', async () => {
+    await using server = await TemporaryServer.start();
+    using peer = await server.connect();
+    await peer.send(Uint8Array.of(ProtocolFlag.Throughput), example('active-features-request'));
+    await peer.send(example('flood-request'));
+    for (let i = 0; i < 4; i++) await peer.nextPacket();
+    const shown = Buffer.concat(['active-flood-response', 'flood-response', 'flood-data'].map(example));
+    const { received } = peer;
+    assert.equal(received.subarray(0, shown.length).toString('hex'), shown.toString('hex'));
+    // How long it took, and how much work it was, is never the same.
+    const withoutTimes = (bytes: Buffer): string => bytes.toString('latin1').replaceAll(/Ms=\d+/g, 'Ms=').slice(8);
+    assert.equal(withoutTimes(received.subarray(shown.length)), withoutTimes(example('flood-report')));
+  });
+
   it('lists every code, with what it means', () => {
     const rows = tableOf(sectionOf(page, '4.1 Result codes'));
     assert.deepEqual(
