@@ -12,7 +12,7 @@ import {
   fitToDescriptors,
   MAX_PROXY_HEADER_BYTES,
 } from '@sluice/core';
-import { LOG_LEVELS } from '@sluice/server';
+import { DEFAULT_SPEED_LIMITS, LOG_LEVELS } from '@sluice/server';
 import { MAX_HANDLES, MAX_PACKET_LENGTH, MAX_READ_BYTES, MAX_SENT_PACKET_LENGTH } from '@sluice/wire';
 import { plain, REPOSITORY, readPage, sectionOf, tableOf } from './markdown.js';
 
@@ -114,6 +114,7 @@ async function limits(): Promise<Limit[]> {
   const guard = await readSource('server/src/users/login-guard.ts');
   const names = await readSource('server/src/storage/path-name.ts');
   const download = await readSource('server/src/protocols/download-protocol.ts');
+  const flood = await readSource('server/src/protocols/flood.ts');
   const flow = await readSource('server/src/protocols/request-flow.ts');
   const kept = await readSource('server/src/protocols/kept-files.ts');
   const digest = await readSource('server/src/protocols/digest-command.ts');
@@ -160,6 +161,10 @@ async function limits(): Promise<Limit[]> {
     ['Packets and answers', 'one part of a name', `${numberIn(names, 'MAX_COMPONENT_BYTES')} bytes`],
     ['Packets and answers', 'parts of a name', count(numberIn(names, 'MAX_COMPONENTS'))],
     ['Packets and answers', 'range of one Digest', size(numberIn(digest, 'MAX_RANGE_BYTES'))],
+    ['Measurements of the speed', 'streams at once, ', count(DEFAULT_SPEED_LIMITS.maxFloods)],
+    ['Measurements of the speed', 'streams at once for one', count(DEFAULT_SPEED_LIMITS.maxFloodsPerClient)],
+    ['Measurements of the speed', 'time of one', seconds(DEFAULT_SPEED_LIMITS.maxMs)],
+    ['Measurements of the speed', 'after the end', seconds(numberIn(flood, 'LATE_MS'))],
     ['Logins', 'attempts checked at once', count(numberIn(guard, 'maxAtOnce'))],
     ['Logins', 'wait after the second', seconds(numberIn(guard, 'firstDelayMs'))],
     ['Logins', 'longest wait', seconds(numberIn(guard, 'maxDelayMs'))],

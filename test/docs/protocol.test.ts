@@ -166,7 +166,11 @@ describe('docs/protocol.md', () => {
     const { received } = peer;
     assert.equal(received.subarray(0, shown.length).toString('hex'), shown.toString('hex'));
     // How long it took, and how much work it was, is never the same.
-    const withoutTimes = (bytes: Buffer): string => bytes.toString('latin1').replaceAll(/Ms=\d+/g, 'Ms=').slice(8);
+    const withoutTimes = (bytes: Buffer): string =>
+      bytes
+        .toString('latin1')
+        .replaceAll(/Ms=\d+/g, 'Ms=')
+        .slice(8);
     assert.equal(withoutTimes(received.subarray(shown.length)), withoutTimes(example('flood-report')));
   });
 

@@ -22,6 +22,7 @@ const OUTPUTS: Readonly<Record<string, string>> = {
   'remote-file.ts': 'CCDD 50 64\n32\n',
   'errors.ts': 'ERR_REMOTE 9 false\n',
   'abort.ts': 'Error: no time\n',
+  'speed.ts': 'flood, 2 streams, as granted: 0.3 s\n',
 };
 
 let page = '';

@@ -19,7 +19,7 @@ const adviceForResultCode: Readonly<Record<number, string>> = {
   8: 'give a user name: sluice://NAME@HOST/',
   9: 'see what there is with sluice ls',
   11: 'try again when the other one has finished',
-  12: 'try again in a moment',
+  12: 'try again in a moment, or with less at once',
   13: 'use a user with the role that this needs',
   33554433: 'make it with sluice mkdir',
 };

@@ -21,7 +21,6 @@ import {
 } from '@sluice/wire';
 import { type Answer, AwaitedAnswers } from './awaited-answers.js';
 import type { Endpoint } from './endpoint.js';
-import type { Endpoint, ServerAddress } from './endpoint.js';
 import { ClientError, remoteError, systemText } from './errors.js';
 import { loginFailure } from './login-failure.js';
 import type { ClientTlsOptions } from './options.js';
@@ -53,14 +52,16 @@ export interface ConnectionOptions {
   readonly tls: ClientTlsOptions;
 }
 
-/** Whether the connection begins with a login: an original server knows none on RemoteStream. Specification 8. */
-export type LoginPolicy = 'login' | 'no-login';
+/**
+ * How the connection begins. Without a login: nothing follows the flag, as an original server knows none on RemoteStream and Throughput; or the
+ * server is asked for its extensions, upon which an original one ends the connection there. Specification 8 and 9.
+ */
+export type LoginPolicy = 'login' | 'no-login' | 'ask-features';
 
 /** Features the client asks for. docs/protocol.md. */
 const WANTED_FEATURES = Object.values(Feature);
 
 /** One connection on one protocol. Nothing the peer says is trusted. */
-/** One connection on one protocol, logged in where that is needed. Answers are matched with requests by their order; nothing the peer says is trusted. */
 export class Connection implements TransportUser {
   readonly flag: ProtocolFlag;
   /** Whether an upload is open on it: then it cannot serve another call. */
@@ -94,7 +95,6 @@ export class Connection implements TransportUser {
     responseTimeoutMs: number,
     login: LoginPolicy,
   ) {
-  private constructor(flag: ProtocolFlag, transport: TcpTransport, endpoint: ServerAddress, responseTimeoutMs: number) {
     this.flag = flag;
     this.#login = login;
     this.#transport = transport;
@@ -120,37 +120,7 @@ export class Connection implements TransportUser {
     signal: AbortSignal,
     login: LoginPolicy = 'login',
   ): Promise<Connection> {
-    const { userName, password } = endpoint;
-    const passwordDigest = createHash('md5').update(password, 'utf8').digest('hex');
-    const login = encodeLoginRequest({ userName, passwordDigest, features: WANTED_FEATURES });
-    return Connection.#open(flag, endpoint, options, signal, { command: Command.Login, text: login });
-  }
-
-  /**
-   * Connects and chooses a protocol that needs no login.
-   *
-   * @param isAsking whether to ask for the extensions that the server has; an original server ends the connection then
-   * @throws as `open`
-   */
-  static async openWithoutLogin(
-    flag: ProtocolFlag,
-    address: ServerAddress,
-    options: ConnectionOptions,
-    signal: AbortSignal,
-    isAsking: boolean,
-  ): Promise<Connection> {
-    const text = requestText(Command.Active, [[Key.Features, WANTED_FEATURES.join(',')]]);
-    return Connection.#open(flag, address, options, signal, isAsking ? { command: Command.Active, text } : undefined);
-  }
-
-  static async #open(
-    flag: ProtocolFlag,
-    address: ServerAddress,
-    options: ConnectionOptions,
-    signal: AbortSignal,
-    greeting: { readonly command: string; readonly text: Uint8Array } | undefined,
-  ): Promise<Connection> {
-    const { host, port, isSecure } = address;
+    const { host, port, userName, password, isSecure } = endpoint;
     const tls = isSecure ? options.tls : undefined;
     const transport = await TcpTransport.dial({ host, port, timeoutMs: options.connectTimeoutMs, tls, signal });
     const connection = new Connection(flag, transport, endpoint, options.responseTimeoutMs, login);
@@ -161,25 +131,20 @@ export class Connection implements TransportUser {
         await connection.send([Uint8Array.of(flag)]);
         return connection;
       }
+      if (login === 'ask-features') {
+        const active = encodePacket(requestText(Command.Active, [[Key.Features, WANTED_FEATURES.join(',')]]));
+        const { response } = await connection.#exchange(Command.Active, [Uint8Array.of(flag), active]);
+        connection.#features = decodeFeatures(response.text);
+        return connection;
+      }
       const passwordDigest = createHash('md5').update(password, 'utf8').digest('hex');
       const request = encodeLoginRequest({ userName, passwordDigest, features: WANTED_FEATURES });
       const { response } = await connection.#exchange(Command.Login, [Uint8Array.of(flag), encodePacket(request)]);
       connection.#features = decodeFeatures(response.text);
-    const connection = new Connection(flag, transport, address, options.responseTimeoutMs);
-    const onAbort = () => connection.destroy(signal.reason);
-    signal.addEventListener('abort', onAbort);
-    try {
-      if (greeting) {
-        const parts = [Uint8Array.of(flag), encodePacket(greeting.text)];
-        const { response } = await connection.#exchange(greeting.command, parts);
-        connection.#features = decodeFeatures(response.text);
-      } else {
-        await connection.send([Uint8Array.of(flag)]);
-      }
       return connection;
     } catch (error) {
       connection.destroy(error);
-      throw loginFailure(error, address);
+      throw loginFailure(error, endpoint);
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
@@ -433,27 +398,4 @@ export class Connection implements TransportUser {
   #protocolError(what: string, cause?: unknown): ClientError {
     return new ClientError('ERR_PROTOCOL', `${this.#peer} does not speak this protocol: ${what}`, { cause });
   }
-}
-
-/** What a caller is told when a connection was made and the login did not succeed. */
-function loginFailure(
-  error: unknown,
-  { host, port, userName, isSecure = false }: ServerAddress & Partial<Endpoint>,
-): unknown {
-  if (!(error instanceof ClientError)) return error;
-  const { code, resultCode, retryable, message } = error;
-  const peer = `${host}:${port}`;
-  if (resultCode === ResultCode.UserOrPasswordError) {
-    const text = `${userName} cannot log in at ${peer}: wrong user name or password`;
-    return new ClientError('ERR_LOGIN_REFUSED', text, { cause: error, resultCode });
-  }
-  if (resultCode === ResultCode.NotPermitted && !isSecure) {
-    return new ClientError('ERR_TLS', `${peer} refuses a plain connection: ${message}`, { cause: error });
-  }
-  if (code === 'ERR_CONNECTION_LOST' && isSecure) {
-    // With TLS 1.3 a server looks at the certificate of the client when that takes the handshake for done.
-    const text = `${message}; it may ask for a certificate of the client, or refuse the one it was shown`;
-    return new ClientError('ERR_TLS', text, { cause: error, retryable });
-  }
-  return error;
 }

@@ -17,6 +17,9 @@ const LATENCY_HEADING = 'ROUND TRIP';
 const MIN_BAR_COLUMNS = 12;
 const MAX_BAR_COLUMNS = 40;
 
+/** How far the speed may rise above the first second before bars get another scale. */
+const HEADROOM = 1.6;
+
 /** Lines of one measurement, one for each second: columns that do not fit are left out, the bar first, then the round trips. */
 export class IntervalLines {
   readonly #direction: SpeedResult['direction'];
@@ -68,20 +71,12 @@ export class IntervalLines {
     return cells.join(GAP);
   }
 
-  /** Of all that has moved. The scale grows with the speed, and never shrinks. */
+  /** Of all that has moved. The scale stays, as long as nothing goes beyond it: bars are there to be compared. */
   #bar(flows: readonly (SpeedFlow | undefined)[]): string {
     const rate = flows.reduce((sum, flow) => sum + (flow?.bytesPerSecond ?? 0), 0);
-    this.#scale = Math.max(this.#scale, roundScale(rate));
+    if (rate > this.#scale) this.#scale = rate * HEADROOM;
     const filled = this.#scale === 0 ? 0 : Math.round((rate / this.#scale) * this.#barColumns);
     const rest = '─'.repeat(this.#barColumns - filled);
     return `${painted('━'.repeat(filled), green, this.#layout)}${painted(rest, dim, this.#layout)}`;
   }
-}
-
-/** A round number somewhat above: 1, 1.5, 2, 3, 5 or 7.5 times a power of ten. */
-function roundScale(rate: number): number {
-  if (rate <= 0) return 0;
-  const wanted = rate * 1.1;
-  const power = 10 ** Math.floor(Math.log10(wanted));
-  return power * ([1, 1.5, 2, 3, 5, 7.5].find((step) => step * power >= wanted) ?? 10);
 }

@@ -24,7 +24,7 @@ const flowColumns: readonly TableColumn<FlowRow>[] = [
   { heading: 'SPEED', text: ({ name }) => name, giveWay: 0 },
   { heading: 'RATE', text: ({ flow }) => formatRate(flow.bytesPerSecond), align: 'right', giveWay: 0 },
   { heading: 'BYTES', text: ({ flow }) => formatBytes(flow.bytes), align: 'right', giveWay: 1 },
-  { heading: 'TIME', text: ({ flow }) => formatSeconds(flow.seconds), align: 'right', giveWay: 2 },
+  { heading: 'TIME', text: ({ flow }) => timeText(flow.seconds), align: 'right', giveWay: 2 },
 ];
 
 const latencyColumns: readonly TableColumn<LatencyRow>[] = [
@@ -41,9 +41,12 @@ const useColumns: readonly TableColumn<UseRow>[] = [
   { heading: 'AT WORK', text: ({ name }) => name, giveWay: 0 },
   { heading: 'CLIENT', text: ({ client }) => percent(client.busyShare), align: 'right', giveWay: 0 },
   { heading: 'SERVER', text: ({ server }) => percent(server?.busyShare), align: 'right', giveWay: 0 },
-  { heading: 'CLIENT CPU', text: ({ client }) => percent(client.cpuShare), align: 'right', giveWay: 2 },
+  { heading: 'CLIENT CPU', text: ({ client }) => percent(client.cpuShare), align: 'right', giveWay: 1 },
   { heading: 'SERVER CPU', text: ({ server }) => percent(server?.cpuShare), align: 'right', giveWay: 1 },
 ];
+
+/** From this width on, CPU time is shown: of both ends or of none. */
+const ALL_USE_COLUMNS = 50;
 
 /** What was measured, and what limits it. @param results one for each measurement, in order */
 export function summaryLines(results: readonly SpeedResult[], layout: SpeedLayout): string[] {
@@ -63,7 +66,7 @@ export function summaryLines(results: readonly SpeedResult[], layout: SpeedLayou
   const tables = [
     tableLines(flowColumns, flows, { width: layout.columns }),
     tableLines(latencyColumns, latencies, { width: layout.columns }),
-    tableLines(useColumns, uses, { width: layout.columns }),
+    tableLines(layout.columns < ALL_USE_COLUMNS ? useColumns.slice(0, 3) : useColumns, uses, { width: layout.columns }),
   ];
   const lines = tables.flatMap(([head = '', ...rows]) => [painted(head, dim, layout), ...rows, '']);
   for (const result of results)
@@ -75,22 +78,27 @@ export function summaryLines(results: readonly SpeedResult[], layout: SpeedLayou
 export function limitText(result: SpeedResult): string {
   const { limit, serverCap = 0, server } = result;
   const texts: Record<SpeedResult['limit'], string> = {
-    'client-cpu': 'is limited by the CPU of the client: the thread that moves the bytes was never idle here',
-    'server-cpu': 'is limited by the CPU of the server: the thread that moves the bytes was never idle there',
-    'both-cpus': 'is limited by the CPUs of both ends: the threads that move the bytes were never idle',
-    'server-cap': `is limited by the server, which allows a client ${formatRate(serverCap)}`,
-    link: 'is limited by the link: both ends have waited for it',
+    'client-cpu': 'limited by the CPU of the client, whose thread that moves the bytes was hardly ever idle',
+    'server-cpu': 'limited by the CPU of the server, whose thread that moves the bytes was hardly ever idle',
+    'both-cpus': 'limited by the CPUs of both ends, whose threads that move the bytes were hardly ever idle',
+    'server-cap': `limited by the server, which allows a client ${formatRate(serverCap)}`,
+    link: 'limited by the link, both ends have waited for it',
     unknown: server
-      ? 'has no clear limit: the ends were neither always at work nor mostly idle'
-      : 'has no known limit: this server does not tell how busy it is',
+      ? 'no clear limit, the ends were neither always at work nor mostly idle'
+      : 'no known limit, this server does not tell how busy it is',
   };
   const name = loadName(result);
-  return `${name[0]?.toUpperCase()}${name.slice(1)} ${texts[limit]}.`;
+  return `${name[0]?.toUpperCase()}${name.slice(1)}: ${texts[limit]}.`;
 }
 
 /** Packets that come back use both directions, whichever was asked for. */
 function loadName({ method, direction }: SpeedResult): string {
-  return method === 'cycle-packet' ? 'exchange' : direction === 'both' ? 'both' : directionNames[direction];
+  return method === 'cycle-packet' ? 'exchange' : directionNames[direction];
+}
+
+/** With a digit behind the point, as long as that says something. */
+function timeText(seconds: number): string {
+  return seconds < 59.95 ? `${seconds.toFixed(1)} s` : formatSeconds(seconds);
 }
 
 function percent(share: number | undefined): string {

@@ -18,7 +18,7 @@ export class IntervalMeter {
   readonly intervals: SpeedInterval[] = [];
   readonly #init: IntervalMeterInit;
   readonly #startedMs: number;
-  readonly #stop: Cancel;
+  readonly #cancel: Cancel;
   #fromSeconds = 0;
   readonly #up: Moved[] = [];
   readonly #down: Moved[] = [];
@@ -26,11 +26,20 @@ export class IntervalMeter {
   constructor(init: IntervalMeterInit) {
     this.#init = init;
     this.#startedMs = init.clock.nowMs();
-    this.#stop = init.clock.every(init.intervalMs, () => this.#look());
+    this.#cancel = init.clock.every(init.intervalMs, () => this.#look());
   }
 
+  /** What is left since the last interval is one more, unless it is less than half of one. */
   stop(): void {
-    this.#stop();
+    this.cancel();
+    const { clock, intervalMs } = this.#init;
+    const leftMs = clock.nowMs() - this.#startedMs - this.#fromSeconds * 1000;
+    if (leftMs >= intervalMs / 2) this.#look();
+  }
+
+  /** Nobody wants to know any more. */
+  cancel(): void {
+    this.#cancel();
   }
 
   #look(): void {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Feature, ProtocolFlag, ResultCode } from '@sluice/wire';
 import { Cancellation } from '../cancellation.js';
 import { Connection } from '../connection.js';
@@ -70,6 +71,7 @@ class SpeedMeasurement {
     this.#connectOptions = connectOptions;
     this.#options = options;
     this.#signal = signal;
+    setMaxListeners(0, signal); // as many connections at once as there are streams
     signal.addEventListener('abort', this.#onAbort);
   }
 
@@ -89,9 +91,10 @@ class SpeedMeasurement {
     const probing = probe.underLoad(over.signal);
     try {
       await Promise.race([this.#moveBytes(streams), failureOf(probing)]);
+      meter.stop();
     } finally {
       over.abort();
-      meter.stop();
+      meter.cancel();
     }
     const client = load.read();
     await probing;
@@ -115,8 +118,9 @@ class SpeedMeasurement {
 
   async #connect(isAsking: boolean, responseTimeoutMs = this.#connectOptions.responseTimeoutMs): Promise<Connection> {
     const options = { ...this.#connectOptions, responseTimeoutMs };
-    const flag = ProtocolFlag.Throughput;
-    const connection = await Connection.openWithoutLogin(flag, this.#address, options, this.#signal, isAsking);
+    const nobody = { ...this.#address, userName: '', password: '' };
+    const login = isAsking ? 'ask-features' : 'no-login';
+    const connection = await Connection.open(ProtocolFlag.Throughput, nobody, options, this.#signal, login);
     this.#connections.add(connection);
     return connection;
   }

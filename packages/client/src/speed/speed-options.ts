@@ -15,7 +15,7 @@ export interface SpeedOptions extends CallOptions {
   readonly bytes?: number;
   /** Length of the intervals, 100 to 60,000 milliseconds. @default 1000 */
   readonly intervalMs?: number;
-  /** Called at the end of each whole interval. */
+  /** Called at the end of each interval; the last one may be shorter or longer, by less than half. */
   readonly onInterval?: (interval: SpeedInterval) => void;
 }
 
