@@ -9,9 +9,6 @@ export class Interruption implements Disposable {
   readonly #message: string;
 
   /** @param message what is said then */
-  readonly #message: string;
-
-  /** @param message what the command says when it was called off */
   constructor(message = 'interrupted: the same command goes on where this one stopped') {
     this.#message = message;
     for (const name of signals) process.on(name, this.#onSignal);

@@ -6,7 +6,7 @@ import type { SpeedInterval } from './speed-result.js';
 /** How the speed is measured. */
 export interface SpeedOptions extends CallOptions {
   /** `up` is to the server; `both` at the same time. @default 'both' */
-  readonly direction?: FloodDirection;
+  readonly direction?: 'up' | 'down' | 'both';
   /** Connections that move bytes, 1 to 64; one more measures round trips. @default 1 */
   readonly streams?: number;
   /** More than 0, at most 3600. The server may grant less. @default 5 */
