@@ -14,6 +14,7 @@ const SYNC_EVERY_BYTES = 64 << 20;
 export class FileWriter {
   readonly #handle: FileHandle;
   readonly #pace: IoPace;
+  readonly #syncEveryBytes: number;
   #position: number;
   #unsyncedBytes = 0;
   #backgroundSync: Promise<void> | undefined;
@@ -25,16 +26,23 @@ export class FileWriter {
   /**
    * @param position where the next byte goes
    * @param pace of the file's device, {@link paceOfDevice}
+   * @param syncEveryBytes written bytes after which a sync is begun in the background. @default 64 MiB
    */
-  constructor(handle: FileHandle, position: number, pace: IoPace) {
+  constructor(handle: FileHandle, position: number, pace: IoPace, syncEveryBytes = SYNC_EVERY_BYTES) {
     this.#handle = handle;
     this.#position = position;
     this.#pace = pace;
+    this.#syncEveryBytes = syncEveryBytes;
   }
 
   /** Where the next byte goes. */
   get position(): number {
     return this.#position;
+  }
+
+  /** Lets the next byte go elsewhere. Not for who asks for `syncedBytes`. */
+  moveTo(position: number): void {
+    this.#position = position;
   }
 
   /**
@@ -84,7 +92,7 @@ export class FileWriter {
   #advance(written: number): void {
     this.#position += written;
     this.#unsyncedBytes += written;
-    if (this.#unsyncedBytes >= SYNC_EVERY_BYTES && !this.#backgroundSync) {
+    if (this.#unsyncedBytes >= this.#syncEveryBytes && !this.#backgroundSync) {
       this.#unsyncedBytes = 0;
       this.#backgroundSync = this.#syncNow().finally(() => {
         this.#backgroundSync = undefined;

@@ -1,5 +1,6 @@
 export { totalBytes } from './byte-parts.js';
 export { ChunkDigester } from './chunk-digester.js';
+export { ChunkHash, contentDigest } from './chunk-hash.js';
 export type { DigestRange } from './chunk-digests.js';
 export { digestChunks } from './chunk-digests.js';
 export { contentDigestOf } from './content-digest.js';

@@ -18,6 +18,10 @@ const codes: Record<StorageErrorCode, number> = {
   ERR_NOT_A_DIRECTORY: ResultCode.DirNotExist,
   ERR_IN_USE: ResultCode.FileIsInUse,
   ERR_DISK_FULL: ResultCode.UnknownError,
+  ERR_NO_SPACE: ResultCode.NoSpace,
+  ERR_QUOTA: ResultCode.QuotaExceeded,
+  ERR_EXISTS: ResultCode.FileExists,
+  ERR_OTHER_DEVICE: ResultCode.UnknownError,
   ERR_TOO_MANY_FILES: ResultCode.UnknownError,
   ERR_IO: ResultCode.UnknownError,
 };

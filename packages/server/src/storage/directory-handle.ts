@@ -1,5 +1,17 @@
 import { type BigIntStats, constants, type Dirent, type Stats } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, realpath, rename, rmdir, unlink } from 'node:fs/promises';
+import {
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rmdir,
+  statfs,
+  unlink,
+} from 'node:fs/promises';
 import { StorageError, systemCodeOf } from './storage-error.js';
 
 /**
@@ -84,6 +96,22 @@ export class DirectoryHandle {
 
   unlink(name: EntryName): Promise<void> {
     return this.#use(() => unlink(this.#pathOf(name)));
+  }
+
+  /** Gives an entry of this directory the place of `newName` in another one, at once and whatever is there. `EXDEV` across file systems. */
+  renameTo(name: EntryName, directory: DirectoryHandle, newName: EntryName): Promise<void> {
+    return this.#use(() => directory.#use(() => rename(this.#pathOf(name), directory.#pathOf(newName))));
+  }
+
+  /** A second name for a file. `EEXIST` when there is something already. */
+  linkTo(name: EntryName, directory: DirectoryHandle, newName: EntryName): Promise<void> {
+    return this.#use(() => directory.#use(() => link(this.#pathOf(name), directory.#pathOf(newName))));
+  }
+
+  /** What is free on the directory's file system, for who is not root, and how large it is; in bytes. */
+  async freeSpace(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
+    const { bavail, blocks, bsize } = await this.#use(() => statfs(this.#pathOf('.')));
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   }
 
   removeEmptyDirectory(name: EntryName): Promise<void> {

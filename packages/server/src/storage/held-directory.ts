@@ -90,6 +90,31 @@ export class HeldDirectory {
   }
 
   /**
+   * Gives a complete file of another directory a name here, at once: whoever opens the name finds what was there before, or all of the new file.
+   *
+   * @param mayReplace whether a file that has the name gives way
+   * @throws {StorageError} `ERR_EXISTS`; `ERR_NOT_A_FILE` when something else has the name; `ERR_NAME_INVALID`;
+   * `ERR_DIRECTORY_NOT_FOUND`; `ERR_DISK_FULL`; `ERR_IO`
+   */
+  async adopt(from: DirectoryHandle, fromName: string, name: string, mayReplace: boolean): Promise<void> {
+    this.#requireName(name);
+    await this.#removals.settled(this.entryKey(name));
+    try {
+      const existing = await this.#directory.stat(name).catch(undefinedIfMissing);
+      if (existing && !existing.isFile()) throw new StorageError('ERR_NOT_A_FILE', 'not a file');
+      if (mayReplace) {
+        await from.renameTo(fromName, this.#directory, name);
+        return;
+      }
+      await from.linkTo(fromName, this.#directory, name);
+      await from.unlink(fromName);
+    } catch (error) {
+      if (systemCodeOf(error) === 'EEXIST') throw new StorageError('ERR_EXISTS', 'a file of this name exists', { cause: error });
+      throw storageErrorFrom(error, 'directory');
+    }
+  }
+
+  /**
    * Makes the directory's entries durable: files created, renamed or removed in it.
    *
    * @throws {StorageError} `ERR_DISK_FULL`; `ERR_IO`
@@ -145,6 +170,10 @@ export class HeldDirectory {
     requireComponent(name);
     if (this.#isRoot && isStateDirectory(name)) throw new StorageError('ERR_NAME_INVALID', 'reserved name');
   }
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (systemCodeOf(error) !== 'ENOENT') throw error;
 }
 
 /** Looked at again, through the handle: in between, the name may have become another file's. */

@@ -31,9 +31,14 @@ export interface ReadClaim {
   [Symbol.dispose](): void;
 }
 
+/** A name that its holder is about to give to another file, until `release()`, which may be called twice. */
+export type ReplaceClaim = ReadClaim;
+
 interface Entry {
   readonly key: string;
   readers: number;
+  /** Those who give the name to another file: no writer may begin meanwhile, whoever reads goes on reading the old file. */
+  replacers: number;
   writer: UploadOrStream | undefined;
   /** Ends when all holders that were superseded have let the file go; `undefined` if none has it any more. */
   closing: Promise<void> | undefined;
@@ -68,15 +73,15 @@ export class OpenFiles {
   /**
    * Makes `holder` the one writer of a file. From another upload an upload takes over at once; see `WriteClaim.ready`.
    *
-   * @throws {StorageError} `ERR_IN_USE` while somebody reads the file, or writes it as a remote stream; for a
-   * remote stream, while anybody has it
+   * @throws {StorageError} `ERR_IN_USE` while somebody reads the file, or writes it as a remote stream, or gives its
+   * name to another file; for a remote stream, while anybody has it
    */
   claimForWriting(key: string, holder: WriteHolder): WriteClaim {
     const entry = this.#entries.get(key) ?? this.#newEntry(key);
     const isFree = entry.readers === 0 && !this.#isWritten(entry);
     const canTakeOver =
       entry.readers === 0 && holder.kind === 'upload' && entry.writer?.holder.kind !== 'remote-stream';
-    if (!isFree && !canTakeOver) throw inUse();
+    if ((!isFree && !canTakeOver) || entry.replacers > 0) throw inUse();
 
     const previous = entry.writer;
     // The new owner is in place before the old one hears of it: whatever the old one releases is not the new claim.
@@ -100,20 +105,42 @@ export class OpenFiles {
     if (this.#isWritten(known)) throw inUse();
     const entry = known ?? this.#newEntry(key);
     entry.readers += 1;
+    return this.#releasable(entry, () => {
+      entry.readers -= 1;
+    });
+  }
+
+  /**
+   * Keeps writers and removals away while the name is given to another file. Readers are not asked: they have the old one, or will have
+   * the new one.
+   *
+   * @throws {StorageError} `ERR_IN_USE` while somebody writes the file
+   */
+  claimForReplacing(key: string): ReplaceClaim {
+    const known = this.#entries.get(key);
+    if (this.#isWritten(known)) throw inUse();
+    const entry = known ?? this.#newEntry(key);
+    entry.replacers += 1;
+    return this.#releasable(entry, () => {
+      entry.replacers -= 1;
+    });
+  }
+
+  #newEntry(key: string): Entry {
+    const entry: Entry = { key, readers: 0, replacers: 0, writer: undefined, closing: undefined };
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #releasable(entry: Entry, giveBack: () => void): ReadClaim {
     let isReleased = false;
     const release = (): void => {
       if (isReleased) return;
       isReleased = true;
-      entry.readers -= 1;
+      giveBack();
       this.#forgetIfUnused(entry);
     };
     return { release, [Symbol.dispose]: release };
-  }
-
-  #newEntry(key: string): Entry {
-    const entry: Entry = { key, readers: 0, writer: undefined, closing: undefined };
-    this.#entries.set(key, entry);
-    return entry;
   }
 
   #isWritten(entry: Entry | undefined): boolean {
@@ -137,7 +164,7 @@ export class OpenFiles {
   }
 
   #forgetIfUnused(entry: Entry): void {
-    if (entry.readers === 0 && !this.#isWritten(entry)) this.#entries.delete(entry.key);
+    if (entry.readers + entry.replacers === 0 && !this.#isWritten(entry)) this.#entries.delete(entry.key);
   }
 }
 

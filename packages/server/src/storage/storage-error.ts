@@ -3,7 +3,7 @@
  *
  * `ERR_NAME_INVALID`: the name is refused, whatever is on disk. `ERR_NOT_A_FILE`, `ERR_NOT_A_DIRECTORY`: something
  * else has the name; a link is neither. `ERR_IN_USE`: open in this server, or busy in the system. `ERR_DISK_FULL`:
- * no space, or over quota. `ERR_TOO_MANY_FILES`: no descriptor is left for it. `ERR_IO`: everything else, such as a refused permission or a failing disk.
+ * no space, or over quota. `ERR_NO_SPACE`: what is declared will not fit. `ERR_QUOTA`: the user's quota has no room. `ERR_EXISTS`: a file has the name already. `ERR_OTHER_DEVICE`: the staging area is on another file system. `ERR_TOO_MANY_FILES`: no descriptor is left for it. `ERR_IO`: everything else, such as a refused permission or a failing disk.
  */
 export type StorageErrorCode =
   | 'ERR_NAME_INVALID'
@@ -13,6 +13,10 @@ export type StorageErrorCode =
   | 'ERR_NOT_A_DIRECTORY'
   | 'ERR_IN_USE'
   | 'ERR_DISK_FULL'
+  | 'ERR_NO_SPACE'
+  | 'ERR_QUOTA'
+  | 'ERR_EXISTS'
+  | 'ERR_OTHER_DEVICE'
   | 'ERR_TOO_MANY_FILES'
   | 'ERR_IO';
 

@@ -14,6 +14,8 @@ export class StorageQuota {
   readonly #clock: Clock;
   #limitBytes: number;
   #usedBytes: number | undefined;
+  /** Promised to uploads that are not complete. */
+  #reservedBytes = 0;
   #measuredMs = 0;
   #measuring: Promise<void> | undefined;
 
@@ -33,18 +35,35 @@ export class StorageQuota {
    * @returns whether there is room; a promise when that has to be measured
    */
   take(bytes: number): boolean | Promise<boolean> {
-    if (this.#usedBytes !== undefined && this.#usedBytes + bytes <= this.#limitBytes) {
-      this.#usedBytes += bytes;
-      return true;
-    }
-    const isFresh = this.#usedBytes !== undefined && this.#clock.nowMs() - this.#measuredMs < MEASURE_AGAIN_AFTER_MS;
-    if (isFresh) return false;
-    return this.#measured().then(() => {
-      const usedBytes = (this.#usedBytes ?? 0) + bytes;
-      if (usedBytes > this.#limitBytes) return false;
-      this.#usedBytes = usedBytes;
-      return true;
+    return this.#ifRoom(bytes, () => this.add(bytes));
+  }
+
+  /** Promises room for bytes that will come. @returns as `take` */
+  reserve(bytes: number): boolean | Promise<boolean> {
+    return this.#ifRoom(bytes, () => {
+      this.#reservedBytes += bytes;
     });
+  }
+
+  /** Takes a promise back. */
+  release(bytes: number): void {
+    this.#reservedBytes -= bytes;
+  }
+
+  /** Files have grown, or shrunk if it is negative. Says nothing as long as nothing was measured. */
+  add(bytes: number): void {
+    if (this.#usedBytes !== undefined) this.#usedBytes += bytes;
+  }
+
+  #ifRoom(bytes: number, take: () => void): boolean | Promise<boolean> {
+    const takeIfItFits = (): boolean => {
+      const fits = (this.#usedBytes ?? 0) + this.#reservedBytes + bytes <= this.#limitBytes;
+      if (fits) take();
+      return fits;
+    };
+    if (this.#usedBytes !== undefined && takeIfItFits()) return true;
+    const isFresh = this.#usedBytes !== undefined && this.#clock.nowMs() - this.#measuredMs < MEASURE_AGAIN_AFTER_MS;
+    return isFresh ? false : this.#measured().then(takeIfItFits);
   }
 
   /** One measurement for all that wait for one. */

@@ -1,0 +1,103 @@
+import { constants, futimesSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { ChunkHash, FileWriter, paceOfDevice } from '@sluice/files';
+import type { DirectoryHandle } from '../directory-handle.js';
+import { storageErrorFrom } from '../storage-error.js';
+import type { SyncedState } from './upload-journal.js';
+
+/** Read in steps of this many bytes, so that hashing never holds the event loop for more than about a millisecond. */
+const STEP_BYTES = 1 << 20;
+
+/**
+ * The data of a staged upload. After each write its time of change is set to a stamp that only the journal knows: a file that shows another
+ * one was written by somebody else since.
+ */
+export class StagedFile {
+  readonly handle: FileHandle;
+  readonly #device: number;
+  readonly #stamp: number;
+  /** What was found when it was opened. */
+  readonly found: SyncedState & { readonly hasStamp: boolean };
+
+  private constructor(
+    handle: FileHandle,
+    device: number,
+    stamp: number,
+    found: SyncedState & { readonly hasStamp: boolean },
+  ) {
+    this.handle = handle;
+    this.#device = device;
+    this.#stamp = stamp;
+    this.found = found;
+  }
+
+  /** Opens it, or makes it. @throws {StorageError} */
+  static async open(directory: DirectoryHandle, name: string, stamp: number): Promise<StagedFile> {
+    let handle: FileHandle | undefined;
+    try {
+      handle = await directory.openFile(name, constants.O_RDWR | constants.O_CREAT);
+      const { dev, size, mtimeNs, ctimeNs } = await handle.stat({ bigint: true });
+      const found = { size: Number(size), changedNs: ctimeNs, hasStamp: mtimeNs === BigInt(stamp) * 1_000_000_000n };
+      return new StagedFile(handle, Number(dev), stamp, found);
+    } catch (error) {
+      await handle?.close().catch(() => {}); // there is a failure to be told already
+      throw storageErrorFrom(error, 'file');
+    }
+  }
+
+  /** A writer of its own for each connection; syncing is not its business. */
+  writer(): FileWriter {
+    return new FileWriter(this.handle, 0, paceOfDevice(this.#device), Number.POSITIVE_INFINITY);
+  }
+
+  /** To be called after each write that did not go through the thread pool. Two microseconds. */
+  stampNow(): void {
+    futimesSync(this.handle.fd, this.#stamp, this.#stamp);
+  }
+
+  async stampPooled(): Promise<void> {
+    await this.handle.utimes(this.#stamp, this.#stamp);
+  }
+
+  /** Puts all that is written on the disk. @returns what the file looks like since @throws the system's error */
+  async sync(): Promise<SyncedState> {
+    await this.handle.datasync();
+    const { size, ctimeNs } = await this.handle.stat({ bigint: true });
+    return { size: Number(size), changedNs: ctimeNs };
+  }
+}
+
+/** What was read of a range of a file. */
+export interface RangeDigest {
+  readonly digest: bigint;
+  /** Fewer than asked for at the end of the file. */
+  readonly bytes: number;
+}
+
+/**
+ * Digests a range of a file, through the thread pool.
+ *
+ * @param use gets each piece before it is overwritten
+ * @throws the system's error, or the signal's reason
+ */
+export async function digestRange(
+  handle: FileHandle,
+  position: number,
+  count: number,
+  signal?: AbortSignal,
+  use?: (piece: Uint8Array, position: number) => Promise<unknown>,
+): Promise<RangeDigest> {
+  const hash = await ChunkHash.create();
+  const buffer = Buffer.allocUnsafe(Math.min(STEP_BYTES, count));
+  let done = 0;
+  while (done < count) {
+    signal?.throwIfAborted();
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, count - done), position + done);
+    if (bytesRead === 0) break;
+    const piece = buffer.subarray(0, bytesRead);
+    hash.update(piece);
+    await use?.(piece, position + done);
+    done += bytesRead;
+  }
+  return { digest: hash.end(), bytes: done };
+}

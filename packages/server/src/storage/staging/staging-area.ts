@@ -1,0 +1,495 @@
+import { createHash, randomInt } from 'node:crypto';
+import type { Clock } from '@sluice/core';
+import type { Log } from '../../log.js';
+import type { DirectoryHandle } from '../directory-handle.js';
+import type { HeldDirectory } from '../held-directory.js';
+import { StorageError, storageErrorFrom, systemCodeOf } from '../storage-error.js';
+import type { StorageQuota } from '../storage-quota.js';
+import { SpaceReservations } from './space-reservations.js';
+import { StagedFile } from './staged-file.js';
+import { StagedUpload, type UploadHolder } from './staged-upload.js';
+import type { TargetFile } from './target-file.js';
+import { type PartialIdentity, UploadJournal } from './upload-journal.js';
+
+/** Partials of one user, and of all users together. */
+const MAX_PARTIALS_OF_USER = 1000;
+const MAX_PARTIALS = 10_000;
+
+/** Partials that are too old are looked for this often. */
+const SWEEP_PERIOD_MS = 60_000;
+
+const DATA_SUFFIX = '.part';
+const JOURNAL_SUFFIX = '.journal';
+/** Until the opening has begun, in the same tick. */
+const NOT_OPENED = new Promise<never>(() => {});
+const OWN_NAME = /^([0-9a-f]{32})\.(?:part|journal)$/;
+
+/** What an upload says of itself when it begins. */
+export interface StagedRequest {
+  readonly user: string;
+  /** Relative to the root of the user, for people. */
+  readonly name: string;
+  /** In bytes; `undefined` when it is not known. */
+  readonly size: number | undefined;
+  readonly sourceId: string | undefined;
+  readonly waits: boolean;
+  /** Whether its data are synced while they come. */
+  readonly durable: boolean;
+  readonly quota: StorageQuota | undefined;
+}
+
+/** An upload that is not complete, for people. */
+export interface PartialInfo {
+  readonly id: string;
+  readonly user: string;
+  readonly name: string;
+  readonly size: number | undefined;
+  readonly stagedBytes: number;
+  readonly createdAtMs: number;
+  readonly changedAtMs: number;
+  readonly isHeld: boolean;
+}
+
+/** The one upload that is under way to a name. */
+interface Slot {
+  readonly id: string;
+  readonly sourceId: string | undefined;
+  /** Rejects when it cannot be opened; the slot is free again then. */
+  opened: Promise<StagedUpload>;
+  /** Set while it is open. */
+  upload: StagedUpload | undefined;
+  readonly quota: StorageQuota | undefined;
+  /** Taken from the quota for it. */
+  quotaBytes: number;
+  readonly released: Promise<void>;
+  readonly onReleased: () => void;
+}
+
+export interface StagingOptions {
+  /** Age after which a partial that nobody is at is removed, in milliseconds; 0 for never. */
+  readonly keepMs: number;
+  /** What stays free on the disk. @see SpaceReservations */
+  readonly floorBytes: number | undefined;
+  readonly clock: Clock;
+  /** Milliseconds since 1970-01-01 UTC: the age of a partial is more than the time that this process has run. @default the system's */
+  readonly wallClockMs?: () => number;
+  readonly log: Log;
+}
+
+/**
+ * Where uploads lie until they are complete: a directory of the server's own, on the file system of the root. Everything that is removed here
+ * by age is one of its own files, so no finished file can be.
+ *
+ * @see docs/protocol.md, section 17
+ */
+export class StagingArea {
+  readonly #place: (isMade: boolean) => Promise<DirectoryHandle | undefined>;
+  readonly #options: StagingOptions;
+  readonly #parked = new Map<string, PartialInfo>();
+  /** By `targetKey`. */
+  readonly #slots = new Map<string, Slot>();
+  readonly #stopSweeping: () => void;
+  #directory: Promise<DirectoryHandle | undefined>;
+  #device = '';
+  readonly #nowMs: () => number;
+  readonly space: SpaceReservations;
+
+  private constructor(place: (isMade: boolean) => Promise<DirectoryHandle | undefined>, options: StagingOptions) {
+    this.#place = place;
+    this.#options = options;
+    this.#nowMs = options.wallClockMs ?? Date.now;
+    this.#directory = place(false);
+    this.space = new SpaceReservations(async () => (await this.#made()).freeSpace(), options.floorBytes);
+    this.#stopSweeping = options.clock.every(SWEEP_PERIOD_MS, () => void this.sweep());
+  }
+
+  /**
+   * Reads what earlier processes have left.
+   *
+   * @param place opens the directory, or makes it; it is closed with the area
+   * @throws the system's error
+   */
+  static async open(
+    place: (isMade: boolean) => Promise<DirectoryHandle | undefined>,
+    options: StagingOptions,
+  ): Promise<StagingArea> {
+    const area = new StagingArea(place, options);
+    const directory = await area.#directory;
+    if (directory) await area.#load(directory);
+    return area;
+  }
+
+  /** Bytes of the partials of a user that nobody is at. */
+  keptBytes(user: string): number {
+    let bytes = 0;
+    for (const info of this.#parked.values()) if (info.user === user) bytes += info.stagedBytes;
+    return bytes;
+  }
+
+  /** All partials, or those of one user; the oldest first. */
+  list(user?: string): PartialInfo[] {
+    const live = [...this.#slots.values()].flatMap(({ upload }) => (upload ? [infoOf(upload, this.#nowMs())] : []));
+    return [...this.#parked.values(), ...live]
+      .filter((info) => user === undefined || info.user === user)
+      .sort((a, b) => a.createdAtMs - b.createdAtMs);
+  }
+
+  /** How many partials there are, and bytes of those that nobody is at. */
+  get totals(): { readonly partials: number; readonly parkedBytes: number; readonly reservedBytes: number } {
+    let parkedBytes = 0;
+    for (const { stagedBytes } of this.#parked.values()) parkedBytes += stagedBytes;
+    return {
+      partials: this.#parked.size + this.#slots.size,
+      parkedBytes,
+      reservedBytes: this.space.reservedBytes,
+    };
+  }
+
+  /** An upload that is under way. */
+  find(id: string, user: string): StagedUpload | undefined {
+    for (const { upload } of this.#slots.values())
+      if (upload?.id === id && upload.identity.user === user) return upload;
+    return undefined;
+  }
+
+  /**
+   * Begins an upload to a name, or goes on with one that was broken off. The newest session of the same upload takes over at once; another
+   * upload to the name is waited for.
+   *
+   * @param directory of the target
+   * @param openTarget the file that has the name now; called when a partial is opened
+   * @throws {StorageError} `ERR_OTHER_DEVICE`; `ERR_IN_USE` when another upload goes on and this one does not wait; `ERR_DISK_FULL` for too
+   *   many partials; others; the signal's reason
+   */
+  async begin(
+    request: StagedRequest,
+    directory: HeldDirectory,
+    fileName: string,
+    holder: UploadHolder,
+    openTarget: () => Promise<TargetFile | undefined>,
+    signal: AbortSignal,
+  ): Promise<StagedUpload> {
+    const targetKey = await this.#targetKey(directory, fileName);
+    const id = createHash('sha256').update(`${request.user}\0${targetKey}`).digest('hex').slice(0, 32);
+    for (;;) {
+      signal.throwIfAborted();
+      const slot = this.#slots.get(targetKey);
+      if (!slot) return await this.#openSlot(id, request, targetKey, holder, openTarget);
+      const isSame = slot.id === id && request.sourceId !== undefined && slot.sourceId === request.sourceId;
+      if (isSame) {
+        const upload = await slot.opened.catch(() => undefined);
+        if (upload && this.#slots.get(targetKey) === slot) return await this.#takeOver(upload, holder);
+        await slot.released;
+      } else if (request.waits) await abortable(slot.released, signal);
+      else throw new StorageError('ERR_IN_USE', 'another upload to this name goes on');
+    }
+  }
+
+  /** Adds a connection to an upload that is under way. */
+  join(upload: StagedUpload, holder: UploadHolder): void {
+    upload.holders.add(holder);
+  }
+
+  /** A connection is gone, or goes on with something else. When it was the last, what is finished is kept for later. */
+  async leave(upload: StagedUpload, holder: UploadHolder): Promise<void> {
+    upload.holders.delete(holder);
+    if (upload.isHeld || this.#slots.get(upload.identity.targetKey)?.upload !== upload) return;
+    await upload.settle();
+    // Somebody may have taken it over, committed or dropped it meanwhile. No await from here until it has left the table of slots.
+    if (upload.isHeld || this.#slots.get(upload.identity.targetKey)?.upload !== upload) return;
+    const isKept = upload.isWorthKeeping && upload.identity.sourceId !== undefined;
+    await this.#end(upload, isKept);
+  }
+
+  /** Gives the complete file its name. The caller has checked that it is complete, and holds the name. @throws as `HeldDirectory.adopt` */
+  async publish(upload: StagedUpload, directory: HeldDirectory, fileName: string, mayReplace: boolean): Promise<void> {
+    await directory.adopt(await this.#made(), `${upload.id}${DATA_SUFFIX}`, fileName, mayReplace);
+  }
+
+  /** Ends an upload for good: it is published, or given up. */
+  async drop(upload: StagedUpload): Promise<void> {
+    await this.#end(upload, false);
+  }
+
+  /**
+   * Removes a partial that nobody is at.
+   *
+   * @param user whose it must be; `undefined` for anybody's
+   * @returns whether there was one
+   */
+  async dropParked(id: string, user?: string): Promise<boolean> {
+    const info = this.#parked.get(id);
+    if (!info || (user !== undefined && info.user !== user) || this.#isUnderWay(id)) return false;
+    this.#parked.delete(id);
+    await this.#removeFiles(await this.#made(), id);
+    return true;
+  }
+
+  /** Removes what is older than it may become, and nothing else. */
+  async sweep(): Promise<void> {
+    const { keepMs, log } = this.#options;
+    if (keepMs === 0) return;
+    const oldestMs = this.#nowMs() - keepMs;
+    for (const info of [...this.#parked.values()]) {
+      if (info.changedAtMs >= oldestMs) continue;
+      const { id, name, user, stagedBytes } = info;
+      try {
+        if (await this.dropParked(id))
+          log.info('a partial has expired', { file: name, user, upload: id, bytes: stagedBytes });
+      } catch (error) {
+        log.error('a partial cannot be removed', { upload: id, detail: String(error) });
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stopSweeping();
+    await Promise.all([...this.#slots.values()].map(({ released }) => released));
+    await (await this.#directory.catch(() => undefined))?.close();
+  }
+
+  async #openSlot(
+    id: string,
+    request: StagedRequest,
+    targetKey: string,
+    holder: UploadHolder,
+    openTarget: () => Promise<TargetFile | undefined>,
+  ): Promise<StagedUpload> {
+    this.#requireRoom(id, request.user);
+    let onReleased = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      onReleased = resolve;
+    });
+    const { sourceId, quota } = request;
+    const slot: Slot = {
+      id,
+      sourceId,
+      opened: NOT_OPENED,
+      upload: undefined,
+      quota,
+      quotaBytes: 0,
+      released,
+      onReleased,
+    };
+    slot.opened = this.#openInto(slot, request, targetKey, openTarget);
+    // In the table before anything is waited for: whoever comes in the next tick finds it.
+    this.#slots.set(targetKey, slot);
+    try {
+      const upload = await slot.opened;
+      upload.holders.add(holder);
+      return upload;
+    } catch (error) {
+      throw storageErrorFrom(error, 'file');
+    }
+  }
+
+  async #openInto(
+    slot: Slot,
+    request: StagedRequest,
+    targetKey: string,
+    openTarget: () => Promise<TargetFile | undefined>,
+  ): Promise<StagedUpload> {
+    try {
+      const upload = await this.#openPartial(slot.id, request, targetKey, openTarget);
+      try {
+        await this.#reserve(slot, upload);
+      } catch (error) {
+        await upload.close();
+        if (!this.#parked.has(slot.id)) await this.#removeFiles(await this.#made(), slot.id);
+        throw error;
+      }
+      slot.upload = upload;
+      this.#parked.delete(slot.id);
+      return upload;
+    } catch (error) {
+      this.#slots.delete(targetKey);
+      slot.onReleased();
+      throw error;
+    }
+  }
+
+  /** @throws {StorageError} `ERR_QUOTA`; `ERR_NO_SPACE` */
+  async #reserve(slot: Slot, upload: StagedUpload): Promise<void> {
+    const { size } = upload.identity;
+    if (size === undefined) return;
+    const parkedBytes = this.#parked.get(slot.id)?.stagedBytes ?? 0;
+    slot.quota?.add(-parkedBytes);
+    if ((await slot.quota?.reserve(size)) === false) {
+      slot.quota?.add(parkedBytes);
+      throw new StorageError('ERR_QUOTA', 'the quota does not have room for it');
+    }
+    slot.quotaBytes = size;
+    try {
+      upload.reservation = await this.space.reserve(Math.max(0, size - upload.stagedBytes));
+    } catch (error) {
+      slot.quota?.release(size);
+      slot.quota?.add(parkedBytes);
+      throw error;
+    }
+  }
+
+  async #openPartial(
+    id: string,
+    request: StagedRequest,
+    targetKey: string,
+    openTarget: () => Promise<TargetFile | undefined>,
+  ): Promise<StagedUpload> {
+    const directory = await this.#made();
+    const { journal, content } = await UploadJournal.open(directory, `${id}${JOURNAL_SUFFIX}`);
+    let file: StagedFile | undefined;
+    let target: TargetFile | undefined;
+    try {
+      const { user, name, size, sourceId } = request;
+      const identity: PartialIdentity = {
+        user,
+        targetKey,
+        name,
+        size,
+        sourceId,
+        createdAtMs: content.identity?.createdAtMs ?? this.#nowMs(),
+        stamp: content.identity?.stamp ?? randomInt(1, 2 ** 30),
+      };
+      file = await StagedFile.open(directory, `${id}${DATA_SUFFIX}`, identity.stamp);
+      await journal.begin(identity);
+      target = await openTarget();
+      return new StagedUpload(
+        id,
+        identity,
+        { file, journal, content, target },
+        { syncs: request.durable, syncNames: () => directory.sync(), log: this.#options.log },
+      );
+    } catch (error) {
+      await Promise.all([journal.close(), file?.handle.close().catch(() => {}), target?.close().catch(() => {})]);
+      throw error;
+    }
+  }
+
+  async #takeOver(upload: StagedUpload, holder: UploadHolder): Promise<StagedUpload> {
+    const former = [...upload.holders];
+    upload.holders.clear();
+    upload.holders.add(holder);
+    await Promise.all(former.map((other) => other.takeOver().catch(() => {})));
+    return upload;
+  }
+
+  async #end(upload: StagedUpload, isKept: boolean): Promise<void> {
+    const { targetKey } = upload.identity;
+    const slot = this.#slots.get(targetKey);
+    if (slot?.upload !== upload) return;
+    slot.upload = undefined;
+    upload.reservation?.release();
+    slot.quota?.release(slot.quotaBytes);
+    if (isKept) slot.quota?.add(upload.stagedBytes);
+    try {
+      await upload.close();
+      if (isKept) this.#parked.set(upload.id, infoOf(upload, this.#nowMs()));
+      else await this.#removeFiles(await this.#made(), upload.id);
+    } finally {
+      this.#slots.delete(targetKey);
+      slot.onReleased();
+    }
+  }
+
+  #isUnderWay(id: string): boolean {
+    for (const slot of this.#slots.values()) if (slot.id === id) return true;
+    return false;
+  }
+
+  #requireRoom(id: string, user: string): void {
+    if (this.#parked.has(id)) return;
+    const all = this.#parked.size + this.#slots.size;
+    let own = 0;
+    for (const info of this.#parked.values()) if (info.user === user) own += 1;
+    if (own >= MAX_PARTIALS_OF_USER || all >= MAX_PARTIALS)
+      throw new StorageError('ERR_NO_SPACE', 'too many uploads that are not complete');
+  }
+
+  /** The name in the file system: the number of the directory, which stays when the system starts anew, and the name in it. */
+  async #targetKey(directory: HeldDirectory, fileName: string): Promise<string> {
+    await this.#made();
+    const [device, inode] = directory.key.split(':');
+    if (device !== this.#device) {
+      throw new StorageError('ERR_OTHER_DEVICE', 'the directory is on another file system than the staging area');
+    }
+    return `${inode}/${fileName}`;
+  }
+
+  /** @throws {StorageError} */
+  async #made(): Promise<DirectoryHandle> {
+    let directory = await this.#directory.catch(() => undefined);
+    if (!directory) {
+      this.#directory = this.#place(true);
+      directory = await this.#directory;
+    }
+    if (!directory) throw new StorageError('ERR_IO', 'there is no staging area');
+    if (this.#device === '') this.#device = (await directory.readKey()).split(':')[0] ?? '';
+    return directory;
+  }
+
+  async #load(directory: DirectoryHandle): Promise<void> {
+    const ids = new Set<string>();
+    for (const { name } of await directory.list()) {
+      const id = OWN_NAME.exec(name.toString())?.[1];
+      if (id !== undefined) ids.add(id);
+    }
+    for (const id of ids) {
+      const info = await this.#read(directory, id).catch((error: unknown) => {
+        this.#options.log.error('a partial cannot be read', { upload: id, detail: String(error) });
+        return undefined;
+      });
+      if (info) this.#parked.set(id, info);
+      else await this.#removeFiles(directory, id).catch(() => {}); // looked at again at the next start
+    }
+  }
+
+  /** `undefined` if there is nothing worth keeping. */
+  async #read(directory: DirectoryHandle, id: string): Promise<PartialInfo | undefined> {
+    const data = await directory.stat(`${id}${DATA_SUFFIX}`).catch(undefinedIfMissing);
+    if (!data || data.size === 0) return undefined;
+    const content = await UploadJournal.read(directory, `${id}${JOURNAL_SUFFIX}`).catch(undefinedIfMissing);
+    const journal = await directory.stat(`${id}${JOURNAL_SUFFIX}`).catch(undefinedIfMissing);
+    const changedAtMs = journal?.mtimeMs ?? data.ctimeMs;
+    const identity = content?.identity;
+    let stagedBytes = 0;
+    for (const { bytes } of content?.chunks.values() ?? []) stagedBytes += bytes;
+    return {
+      id,
+      user: identity?.user ?? '',
+      name: identity?.name ?? '',
+      size: identity?.size,
+      stagedBytes: identity ? stagedBytes : data.size,
+      createdAtMs: identity?.createdAtMs ?? changedAtMs,
+      changedAtMs,
+      isHeld: false,
+    };
+  }
+
+  async #removeFiles(directory: DirectoryHandle, id: string): Promise<void> {
+    for (const suffix of [DATA_SUFFIX, JOURNAL_SUFFIX])
+      await directory.unlink(`${id}${suffix}`).catch(undefinedIfMissing);
+  }
+}
+
+function infoOf(upload: StagedUpload, nowMs: number): PartialInfo {
+  const { user, name, size, createdAtMs } = upload.identity;
+  const { id, stagedBytes, isHeld } = upload;
+  return { id, user, name, size, stagedBytes, createdAtMs, changedAtMs: nowMs, isHeld };
+}
+
+/** @throws the signal's reason, as soon as it is aborted */
+async function abortable(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (systemCodeOf(error) !== 'ENOENT') throw error;
+}
