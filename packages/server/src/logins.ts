@@ -18,13 +18,16 @@ export class Logins implements Authenticator {
   readonly #users: UserStore;
   readonly #serverTree: DirectoryTree;
   readonly #clock: Clock;
+  readonly #keptBytes: (userName: string) => number;
   readonly #guard: LoginGuard;
   /** By the path below the server's root. */
   readonly #roots = new Map<string, UserRoot>();
   /** Of directories that have been replaced by others: sessions may still be in them. */
   readonly #oldTrees: DirectoryTree[] = [];
 
-  constructor(users: UserStore, serverTree: DirectoryTree, clock: Clock) {
+  /** @param keptBytes what is kept for a user beside the files of its tree */
+  constructor(users: UserStore, serverTree: DirectoryTree, clock: Clock, keptBytes: (userName: string) => number) {
+    this.#keptBytes = keptBytes;
     this.#users = users;
     this.#serverTree = serverTree;
     this.#clock = clock;
@@ -88,7 +91,7 @@ export class Logins implements Authenticator {
       known.limitBytes = quotaBytes;
       return known;
     }
-    const quota = new StorageQuota(quotaBytes, () => tree.measure(), this.#clock);
+    const quota = new StorageQuota(quotaBytes, async () => (await tree.measure()) + this.#keptBytes(name), this.#clock);
     quotas.set(name, quota);
     return quota;
   }

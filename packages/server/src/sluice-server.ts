@@ -34,6 +34,7 @@ import { ContentDigests } from './storage/content-digests.js';
 import { DescriptorAccount } from './storage/descriptor-account.js';
 import { DirectoryTree } from './storage/directory-tree.js';
 import { OpenFiles } from './storage/open-files.js';
+import { StagingArea } from './storage/staging/staging-area.js';
 import { UserChanges } from './user-changes.js';
 import type { UserStore } from './users/user-store.js';
 
@@ -41,6 +42,9 @@ import type { UserStore } from './users/user-store.js';
 export type OpenProtocol = 'remote-stream' | 'log-output';
 
 export const DEFAULT_KEEP_FILES_MS = 60_000;
+
+/** A week. */
+export const DEFAULT_KEEP_PARTIALS_MS = 7 * 86_400_000;
 
 export interface SluiceServerOptions
   extends Pick<
@@ -74,6 +78,10 @@ export interface SluiceServerOptions
   readonly keepFilesMs?: number;
   /** What measurements of the speed may take. @default DEFAULT_SPEED_LIMITS */
   readonly speed?: Partial<SpeedLimits>;
+  /** Age after which an upload that was broken off is removed, in milliseconds; 0 for never. @default a week */
+  readonly keepPartialsMs?: number;
+  /** What uploads leave free on the disk, in bytes. @default a hundredth of the file system, at most 1 GiB */
+  readonly keepFreeBytes?: number;
   /** Connections whose first byte begins a TLS handshake become TLS connections. @default no TLS */
   readonly tls?: ServerTlsOptions;
   /**
@@ -129,6 +137,8 @@ export class SluiceServer {
       openProtocols = [],
       keepFilesMs = DEFAULT_KEEP_FILES_MS,
       speed = {},
+      keepPartialsMs = DEFAULT_KEEP_PARTIALS_MS,
+      keepFreeBytes,
       logStream,
       tls,
       proxyFrom = [],
@@ -137,12 +147,18 @@ export class SluiceServer {
     const proxies = proxyFrom.map(requireNetwork);
     const tree = await DirectoryTree.open(root);
     const digests = await openDigests(tree, log);
+    const staging = await StagingArea.open((isMade) => tree.openOwn('staging', isMade), {
+      keepMs: keepPartialsMs,
+      floorBytes: keepFreeBytes,
+      clock,
+      log,
+    });
     const clients = new ClientRegistry(clock);
     const openFiles = new OpenFiles();
     const stats = new ServerStats(clients, openFiles);
     const kept = new KeptFiles(clock, keepFilesMs);
     let server: SluiceServer;
-    const logins = new Logins(users, tree, clock);
+    const logins = new Logins(users, tree, clock, (user) => staging.keptBytes(user));
     const userChanges = new UserChanges(users, clients, clock, log, () => server.reload(['users']));
     const release = async (): Promise<void> => {
       clients.close();
@@ -150,11 +166,13 @@ export class SluiceServer {
       userChanges.close();
       await kept.closeAll();
       await logins.close();
+      await staging.close();
       await digests.close();
       await tree.close();
     };
     try {
-      const files = { openFiles, descriptors: accountBeside(listen), listings: new ListingQueue(), digests };
+      const descriptors = accountBeside(listen);
+      const files = { openFiles, descriptors, listings: new ListingQueue(), digests, staging };
       const mode: ServerMode = { isReadOnly: false };
       const reloaders = new Map<string, Reloader>();
       if (users.file !== undefined) reloaders.set('users', () => userChanges.apply());
@@ -162,7 +180,7 @@ export class SluiceServer {
       const controls: ServerControls = {
         clients,
         every: (intervalMs, tick) => clock.every(intervalMs, tick),
-        stats: () => ({ ...stats.read(server.listener), isReadOnly: mode.isReadOnly }),
+        stats: () => ({ ...stats.read(server.listener), staging: staging.totals, isReadOnly: mode.isReadOnly }),
         drain: (graceMs) => {
           if (onDrainRequested) onDrainRequested(graceMs);
           else void server.drain(graceMs ?? DRAIN_GRACE_MS);

@@ -5,7 +5,7 @@ import { CommandError, usageError } from '../command-error.js';
 import { ExitCode } from '../exit-code.js';
 import { addressText } from '../options/address.js';
 import { logOptions, openServerLog } from '../serve/log-options.js';
-import { protocolOptions, speedLimitsOf } from '../serve/protocol-options.js';
+import { partialOptions, protocolOptions, speedLimitsOf } from '../serve/protocol-options.js';
 import { loadTls, tlsOptions } from '../serve/tls-options.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
 
@@ -93,6 +93,7 @@ export const serve = defineCommand({
       default: 'durable',
       summary: 'what an acknowledged upload has reached: durable, the disk; memory, the hands of the system',
     },
+    ...partialOptions,
     ...protocolOptions,
     ...tlsOptions,
     'drain-timeout': {
@@ -144,6 +145,8 @@ export const serve = defineCommand({
           openProtocols: options.open,
           keepFilesMs: options['keep-files'],
           speed: speedLimitsOf(options),
+          keepPartialsMs: options['keep-partials'],
+          ...(options['keep-free'] !== undefined && { keepFreeBytes: options['keep-free'] }),
           proxyFrom: options['proxy-from'],
           ...(tls && { tls }),
         }),

@@ -1,6 +1,25 @@
 import type { SpeedLimits } from '@sluice/server';
 import type { OptionTable, OptionValues } from '../options/option-table.js';
 
+/** Options of serve about uploads that are not complete. */
+export const partialOptions = {
+  'keep-partials': {
+    kind: 'duration',
+    placeholder: 'TIME',
+    min: 0,
+    max: 366 * 86_400_000,
+    default: 7 * 86_400_000,
+    summary: 'age after which an upload that was broken off is removed; 0 for never',
+  },
+  'keep-free': {
+    kind: 'bytes',
+    placeholder: 'SIZE',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    summary: 'what uploads must leave free on the disk; without it a hundredth of the file system, at most 1 GiB',
+  },
+} as const satisfies OptionTable;
+
 /** Options of serve about single protocols. */
 export const protocolOptions = {
   open: {

@@ -1,6 +1,7 @@
 import type { ContentDigests } from '../storage/content-digests.js';
 import type { DescriptorAccount } from '../storage/descriptor-account.js';
 import type { OpenFiles } from '../storage/open-files.js';
+import type { StagingArea } from '../storage/staging/staging-area.js';
 import type { ListingQueue } from './listing-queue.js';
 
 /** The files that all protocols of a server work on. */
@@ -10,4 +11,6 @@ export interface SharedFiles {
   readonly listings: ListingQueue;
   /** What finished files were when they were known to be good. */
   readonly digests: ContentDigests;
+  /** Where uploads lie until they are complete. */
+  readonly staging: StagingArea;
 }

@@ -158,6 +158,7 @@ export class StagedUploads implements UploadHolder {
     this.#session.reply(responseText(Command.Data, ResultCode.FileIsInUse, [], 'a newer upload has taken over'));
     this.#session.close('taken-over');
     await this.#work.catch(() => {});
+    open?.place.close();
     if (open) this.#letGo(open);
   }
 

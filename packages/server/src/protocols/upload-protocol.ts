@@ -27,6 +27,7 @@ import { answerDigest } from './digest-command.js';
 import { changingCommands, listingCommands } from './directory-commands.js';
 import { quotaExceeded } from './quota-exceeded.js';
 import type { SharedFiles } from './shared-files.js';
+import { StagedUploads } from './staged-uploads.js';
 
 /** The Upload protocol. Specification 6; the extensions: docs/protocol.md. */
 export function uploadProtocol(files: SharedFiles, durability: Durability): PacketProtocol {
@@ -35,12 +36,12 @@ export function uploadProtocol(files: SharedFiles, durability: Durability): Pack
     name: 'Upload',
     flag: ProtocolFlag.Upload,
     needsLogin: true,
-    features: [Feature.VerifiedResume, Feature.Durability],
+    features: [Feature.VerifiedResume, Feature.Durability, Feature.Staging],
     open: (session) => new UploadHandler(session, files, durability),
   };
 }
 
-/** The file an upload writes. */
+/** The file that an upload writes in place. */
 interface OpenUpload {
   readonly dirName: string;
   readonly fileName: string;
@@ -57,6 +58,7 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
   readonly #session: Session;
   readonly #files: SharedFiles;
   readonly #durability: Durability;
+  readonly #staged: StagedUploads;
   #open: OpenUpload | undefined;
   /** Where the data of this batch lies: views of the receive buffer, written before the batch ends. */
   #parts: Uint8Array[] = [];
@@ -67,27 +69,30 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     this.#session = session;
     this.#files = files;
     this.#durability = durability;
+    this.#staged = new StagedUploads(session, files, files.staging, durability);
     this.commands = new Map<string, CommandHandler>([
       ...listingCommands(session, files),
       ...changingCommands(session, files),
       ['upload', (request) => this.#track(this.#upload(request))],
       ['eof', (request) => this.#track(this.#eof(request))],
       ['digest', (request) => this.#track(this.#digest(request))],
+      ...this.#staged.commands.map(([name, handler]): [string, CommandHandler] => [name, this.#ifExtended(handler)]),
     ]);
   }
 
   get isBusy(): boolean {
-    return this.#open !== undefined;
+    return this.#open !== undefined || this.#staged.isOpen;
   }
 
   get transfer(): TransferRecord | undefined {
-    if (!this.#open) return undefined;
+    if (!this.#open) return this.#staged.transfer;
     const { dirName, fileName, writer } = this.#open;
     return { direction: 'upload', name: pathText(dirName, fileName), doneBytes: writer.position };
   }
 
   onData(source: Uint8Array, start: number, end: number): void {
     if (this.#open) this.#parts.push(source.subarray(start, end));
+    else if (this.#staged.isOpen) this.#staged.onData(source, start, end);
     else if (!this.#session.isClosing) {
       this.#session.reply(responseText(Command.Data, ResultCode.NotOpenFile));
       this.#session.close('data-without-upload');
@@ -95,7 +100,7 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
   }
 
   onBatchEnd(): void | Promise<void> {
-    if (this.#parts.length === 0) return;
+    if (this.#parts.length === 0) return this.#staged.flush();
     const parts = this.#parts;
     this.#parts = [];
     const hasRoom = this.#session.principal.quota?.take(totalBytes(parts)) ?? true;
@@ -128,6 +133,7 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
 
   async onClosed(): Promise<void> {
     await this.#work.catch(() => {});
+    await this.#staged.release();
     if (this.#open) {
       const { fileName, writer } = this.#open;
       this.#session.log.info('upload broken off', { file: fileName, bytes: writer.position });
@@ -249,6 +255,14 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
       kept: writer.syncedBytes,
     });
     await handle.truncate(writer.syncedBytes);
+  }
+
+  /** For a client that does not know extensions, there is no such command. */
+  #ifExtended(handler: CommandHandler): CommandHandler {
+    return (request) => {
+      if (!this.#session.knowsExtensions) throw new RequestError(ResultCode.NotExistCommand);
+      return this.#open ? this.#release().then(() => handler(request)) : handler(request);
+    };
   }
 
   #track(work: Promise<void>): Promise<void> {

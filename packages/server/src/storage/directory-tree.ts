@@ -108,7 +108,7 @@ export class DirectoryTree {
   }
 
   /**
-   * The length of all regular files, in bytes; a file with several names counts for each. Files that come and go meanwhile may count or not.
+   * The length of all regular files but the server's own, in bytes; a file with several names counts for each. Files that come and go meanwhile may count or not.
    *
    * @throws {StorageError} `ERR_IO`
    */
@@ -116,6 +116,7 @@ export class DirectoryTree {
     let bytes = 0;
     try {
       await walkTree(this.#root, {
+        skips: (name) => this.#isServerRoot && isStateDirectory(name.toString()),
         async enter(directory, others) {
           await forEachLimited(others, MAX_STATS_AT_ONCE, async (name) => {
             const stats = await directory.stat(name).catch(undefinedIfMissing);

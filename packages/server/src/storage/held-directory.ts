@@ -109,7 +109,8 @@ export class HeldDirectory {
       await from.linkTo(fromName, this.#directory, name);
       await from.unlink(fromName);
     } catch (error) {
-      if (systemCodeOf(error) === 'EEXIST') throw new StorageError('ERR_EXISTS', 'a file of this name exists', { cause: error });
+      if (systemCodeOf(error) === 'EEXIST')
+        throw new StorageError('ERR_EXISTS', 'a file of this name exists', { cause: error });
       throw storageErrorFrom(error, 'directory');
     }
   }

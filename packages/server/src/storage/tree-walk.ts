@@ -5,6 +5,8 @@ import { systemCodeOf } from './storage-error.js';
 export interface TreeVisitor {
   /** In a directory, before its sub-directories. `others` are the names of all its entries that are no directories. */
   enter(directory: DirectoryHandle, others: readonly Buffer[]): Promise<void>;
+  /** Whether to leave out a sub-directory of the top. @default no */
+  skips?(name: Buffer): boolean;
   /** In the parent, after everything below its sub-directory `name`. Not called for the top. */
   leave?(parent: DirectoryHandle, name: Buffer): Promise<void>;
 }
@@ -66,7 +68,11 @@ class TreeWalk {
   async #enter(directory: DirectoryHandle, name: Buffer): Promise<void> {
     const subdirectories: Buffer[] = [];
     const others: Buffer[] = [];
-    for (const entry of await directory.list()) (entry.isDirectory() ? subdirectories : others).push(entry.name);
+    const isTop = this.#levels.length === 0;
+    for (const entry of await directory.list()) {
+      if (!entry.isDirectory()) others.push(entry.name);
+      else if (!isTop || !this.#visitor.skips?.(entry.name)) subdirectories.push(entry.name);
+    }
     await this.#visitor.enter(directory, others);
     this.#levels.push({ name, subdirectories, directory });
   }

@@ -211,7 +211,9 @@ export class StagedUpload {
     const place = await this.openPlace();
     place.moveTo(number * CHUNK_BYTES);
     try {
-      await digestRange(this.#target.handle, number * CHUNK_BYTES, length, signal, async (piece) => place.write([piece]));
+      await digestRange(this.#target.handle, number * CHUNK_BYTES, length, signal, async (piece) =>
+        place.write([piece]),
+      );
       if (place.isAtChunkEnd) place.endChunk(told);
     } finally {
       place.close();

@@ -128,7 +128,9 @@ export class StagingArea {
 
   /** All partials, or those of one user; the oldest first. */
   list(user?: string): PartialInfo[] {
-    const live = [...this.#slots.values()].flatMap(({ upload }) => (upload ? [infoOf(upload, this.#nowMs())] : []));
+    const live = [...this.#slots.values()].flatMap(({ upload }) =>
+      upload ? [infoOf(upload, true, this.#nowMs())] : [],
+    );
     return [...this.#parked.values(), ...live]
       .filter((info) => user === undefined || info.user === user)
       .sort((a, b) => a.createdAtMs - b.createdAtMs);
@@ -382,7 +384,7 @@ export class StagingArea {
     if (isKept) slot.quota?.add(upload.stagedBytes);
     try {
       await upload.close();
-      if (isKept) this.#parked.set(upload.id, infoOf(upload, this.#nowMs()));
+      if (isKept) this.#parked.set(upload.id, infoOf(upload, false, this.#nowMs()));
       else await this.#removeFiles(await this.#made(), upload.id);
     } finally {
       this.#slots.delete(targetKey);
@@ -470,9 +472,9 @@ export class StagingArea {
   }
 }
 
-function infoOf(upload: StagedUpload, nowMs: number): PartialInfo {
+function infoOf(upload: StagedUpload, isHeld: boolean, nowMs: number): PartialInfo {
   const { user, name, size, createdAtMs } = upload.identity;
-  const { id, stagedBytes, isHeld } = upload;
+  const { id, stagedBytes } = upload;
   return { id, user, name, size, stagedBytes, createdAtMs, changedAtMs: nowMs, isHeld };
 }
 

@@ -15,7 +15,8 @@ export class TargetFile {
     this.size = size;
     if (!recorded) return;
     const view = new DataView(recorded.buffer, recorded.byteOffset, recorded.byteLength);
-    for (let number = 0; number < chunkCount(size); number += 1) this.#digests.set(number, view.getBigUint64(number * 8));
+    for (let number = 0; number < chunkCount(size); number += 1)
+      this.#digests.set(number, view.getBigUint64(number * 8));
   }
 
   /** Whether the digest of this chunk is there without reading it. */

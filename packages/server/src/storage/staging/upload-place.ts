@@ -1,4 +1,4 @@
-import { ChunkHash, type FileWriter, totalBytes } from '@sluice/files';
+import { type ChunkHash, type FileWriter, totalBytes } from '@sluice/files';
 import { storageErrorFrom } from '../storage-error.js';
 import { CHUNK_BYTES } from './chunk-table.js';
 import type { StagedFile } from './staged-file.js';
