@@ -1,8 +1,8 @@
 export { totalBytes } from './byte-parts.js';
 export { ChunkDigester } from './chunk-digester.js';
-export { ChunkHash, contentDigest } from './chunk-hash.js';
 export type { DigestRange } from './chunk-digests.js';
 export { digestChunks } from './chunk-digests.js';
+export { ChunkHash, contentDigest } from './chunk-hash.js';
 export { contentDigestOf } from './content-digest.js';
 export { FileReader } from './file-reader.js';
 export { FileWriter } from './file-writer.js';
