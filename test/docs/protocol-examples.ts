@@ -1,15 +1,24 @@
 import {
+  ChunkState,
   type ClientChanges,
   type ClientRecord,
   Command,
   dataRequestText,
   dataResponseText,
   digestResponseText,
+  digestText,
+  encodeBeginUploadRequest,
+  encodeBegunUpload,
+  encodeChunkEntries,
+  encodeChunkRangeRequest,
   encodeCloseFileRequest,
+  encodeCommittedUpload,
+  encodeCommitUploadRequest,
   encodeCountResponse,
   encodeDigestRequest,
   encodeDownloadRequest,
   encodeDrainRequest,
+  encodeEndChunkRequest,
   encodeEofRequest,
   encodeEofResponse,
   encodeFloodReport,
@@ -24,6 +33,7 @@ import {
   encodeOpenFileRequest,
   encodeOpenFileResponse,
   encodePacket,
+  encodePlaceDataRequest,
   encodeReadAtRequest,
   encodeReadOnlyRequest,
   encodeReadRequest,
@@ -35,6 +45,7 @@ import {
   encodeStatRequest,
   encodeStatResponse,
   encodeSyncRequest,
+  encodeUploadIdRequest,
   encodeUploadRequest,
   encodeUploadResponse,
   encodeValueResponse,
@@ -46,16 +57,31 @@ import {
   FileMode,
   FloodPackets,
   Key,
+  type PartialRecord,
   ResultCode,
   requestText,
   responseText,
   SeekOrigin,
+  uploadChunksResponseText,
 } from '@sluice/wire';
 
 const PASSWORD_DIGEST = '21232f297a57a5a743894a0e4a801fc3'; // of `admin`
-const FEATURES = [Feature.VerifiedResume, Feature.Durability];
+const FEATURES = [Feature.VerifiedResume, Feature.Durability, Feature.Staging];
+const UPLOAD_ID = '00112233445566778899aabbccddeeff';
+/** XXH64 of CONTENT, and of that digest. */
+const [CHUNK_DIGEST, FILE_DIGEST] = [0x2ff5cfb6af9aaf68n, 0x227d4a80db3de400n];
 const REMOTE_FEATURES = [Feature.Tag, Feature.RemoteFile, Feature.ResumeFile];
 /** Random in truth. */
+const PARTIAL: PartialRecord = {
+  id: UPLOAD_ID,
+  name: 'in/video.mkv',
+  user: 'ada',
+  size: 10_000_000_000,
+  stagedBytes: 4_194_304,
+  createdAt: '2026-01-01T00:00:00.000Z',
+  changedAt: '2026-01-01T00:00:01.000Z',
+  isHeld: false,
+};
 const TOKEN = '00112233445566778899aabbccddeeff';
 const CLIENT: ClientRecord = {
   id: 1,
@@ -208,6 +234,49 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
       [[Key.RetryAfterMs, 5000]],
       'no more than 16 streams of this client are measured at once',
     ),
+  ),
+  'beginupload-request': encodePacket(
+    encodeBeginUploadRequest({
+      dirName: '',
+      fileName: 'u.bin',
+      fileSize: 4,
+      sourceId: 'laptop-42',
+      modifiedNs: 1_767_225_600_000_000_000n,
+      mode: 0o644,
+    }),
+  ),
+  'beginupload-response': encodePacket(
+    encodeBegunUpload(Command.BeginUpload, { uploadId: UPLOAD_ID, stagedBytes: 0, source: 'none', chunks: 0 }),
+  ),
+  'placedata-request': encodePacket(encodePlaceDataRequest(0)),
+  'endchunk-request': encodePacket(encodeEndChunkRequest(CHUNK_DIGEST)),
+  'commitupload-request': encodePacket(encodeCommitUploadRequest({ fileSize: 4, digest: FILE_DIGEST })),
+  'commitupload-missing-response': encodePacket(
+    responseText(Command.CommitUpload, ResultCode.ChunksMissing, [], '1 chunks are missing or damaged'),
+  ),
+  'uploadchunks-request': encodePacket(encodeChunkRangeRequest(Command.UploadChunks, { first: 0, count: 100 })),
+  'uploadchunks-response': encodePacket(
+    uploadChunksResponseText(Command.UploadChunks, 1),
+    encodeChunkEntries([{ state: ChunkState.Staged, digest: CHUNK_DIGEST }]),
+  ),
+  'commitupload-response': encodePacket(
+    encodeCommittedUpload(Command.CommitUpload, { durability: 'durable', digest: digestText(FILE_DIGEST) }),
+  ),
+  'beginupload-unchanged-response': encodePacket(
+    encodeBegunUpload(Command.BeginUpload, {
+      uploadId: undefined,
+      stagedBytes: 0,
+      source: 'none',
+      chunks: 0,
+      nothingToDo: 'unchanged',
+      digest: digestText(FILE_DIGEST),
+    }),
+  ),
+  'joinupload-request': encodePacket(encodeUploadIdRequest(Command.JoinUpload, UPLOAD_ID)),
+  'usetarget-request': encodePacket(encodeChunkRangeRequest(Command.UseTarget, { first: 0, count: 3 })),
+  'listpartials-response': encodePacket(
+    responseText(Command.ListPartials, ResultCode.Success),
+    encodeJsonData([PARTIAL]),
   ),
   'eof-durable-response': encodePacket(encodeEofResponse(Command.Eof, 'durable')),
 };

@@ -156,6 +156,25 @@ describe('docs/protocol.md', () => {
     await expect(third, ['login-remote-response', 'resumefile-changed-response']);
   });
 
+  it('shows what a server answers: a staged upload', async () => {
+    await using server = await TemporaryServer.start();
+    using peer = await server.connect();
+    const upload = async (): Promise<void> => {
+      await peer.send(example('beginupload-request'), example('placedata-request'), example('data-request'));
+      await peer.send(example('endchunk-request'), example('uploadchunks-request'));
+    };
+    await peer.send(Uint8Array.of(ProtocolFlag.Upload), example('login-features-request'));
+    await upload();
+    await peer.send(example('commitupload-request'), example('beginupload-request'));
+    for (let i = 0; i < 5; i++) await peer.nextPacket();
+    const names = ['login-features-response', 'beginupload-response', 'uploadchunks-response', 'commitupload-response'];
+    const expected = Buffer.concat([...names, 'beginupload-unchanged-response'].map(example)).toString('latin1');
+    const received = peer.received
+      .toString('latin1')
+      .replace(/(?<=UploadId=)[0-9a-f]{32}/, '00112233445566778899aabbccddeeff');
+    assert.equal(received, expected);
+  });
+
   it('shows what a server answers: a measurement', async () => {
     await using server = await TemporaryServer.start();
     using peer = await server.connect();
