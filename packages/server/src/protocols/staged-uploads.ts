@@ -406,7 +406,7 @@ export class StagedUploads implements UploadHolder {
     const { role, userName } = this.#session.principal;
     if (!(await this.#staging.dropParked(id, role === 'admin' ? undefined : (userName ?? ''))))
       throw new RequestError(ResultCode.FileNotExist, 'no such partial, or somebody is at it');
-    this.#session.log.info('audit', { action: 'drop-partial', upload: id });
+    this.#session.log.info('a partial was dropped', { upload: id });
     this.#session.reply(responseText(command, ResultCode.Success));
   }
 
