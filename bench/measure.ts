@@ -1,9 +1,10 @@
-import type { Contender, RunningServer, Transfer } from './contenders/contender.js';
+import type { ClientRun, Contender, RunningServer, Transfer } from './contenders/contender.js';
+import { READ_BYTES, type Reader, type ReadJob } from './contenders/reader.js';
 import { machineCpuSeconds, TreeUsage } from './process-usage.js';
-import type { Scenario } from './scenarios.js';
-import { CONTENT_NAME, type Scratch, WARM_UP_BYTES, WARM_UP_NAME } from './scratch.js';
+import type { ReadScenario, TransferScenario } from './scenarios.js';
+import { CONTENT_DIRECTORY, CONTENT_NAME, type Scratch, WARM_UP_BYTES, WARM_UP_NAME } from './scratch.js';
 
-/** One transfer by one contender. */
+/** One transfer by one contender, or one run of reads. */
 export interface Sample {
   readonly bytes: number;
   readonly seconds: number;
@@ -18,6 +19,7 @@ export interface Sample {
 const PEAK_INTERVAL_MS = 250;
 const BASE_DEADLINE_MS = 60_000;
 const SLOWEST_BYTES_PER_MS = 10_000;
+const SLOWEST_READS_PER_MS = 1;
 
 /**
  * Starts the contender's server, warms it up with a small transfer, measures one transfer, checks the result, ends the
@@ -27,7 +29,7 @@ const SLOWEST_BYTES_PER_MS = 10_000;
  */
 export async function measure(
   contender: Contender,
-  scenario: Scenario,
+  scenario: TransferScenario,
   sizeBytes: number,
   scratch: Scratch,
 ): Promise<Sample> {
@@ -50,26 +52,48 @@ export async function measure(
     },
     () => {},
   );
-  const sample = await measureTransfer(contender, server, {
+  const transfer: Transfer = {
     ...shared,
     connections: scenario.connections,
     bytes: sizeBytes,
     name: CONTENT_NAME,
     sourceFile: scratch.sourceFile,
     deadlineMs: BASE_DEADLINE_MS + sizeBytes / SLOWEST_BYTES_PER_MS,
-  });
+  };
+  const sample = await measureRun(server, sizeBytes, (onStart) => contender.transfer(server, transfer, onStart));
   await scratch.check(direction, scenario.connections);
   return sample;
 }
 
-async function measureTransfer(contender: Contender, server: RunningServer, transfer: Transfer): Promise<Sample> {
+/**
+ * As `measure`, for random reads; the client reads a little before the clock starts.
+ *
+ * @throws {Error} when a byte differs from the file
+ */
+export async function measureReads(reader: Reader, { depth, reads }: ReadScenario, scratch: Scratch): Promise<Sample> {
+  await using server = await reader.start(scratch, scratch.servedRoot);
+  const job: ReadJob = {
+    path: `${CONTENT_DIRECTORY}/${WARM_UP_NAME}`,
+    file: scratch.warmUpFile,
+    depth,
+    reads,
+    deadlineMs: BASE_DEADLINE_MS + reads / SLOWEST_READS_PER_MS,
+  };
+  return await measureRun(server, reads * READ_BYTES, (onStart) => reader.read(server, job, onStart));
+}
+
+async function measureRun(
+  server: RunningServer,
+  bytes: number,
+  run: (onStart: () => void) => Promise<ClientRun>,
+): Promise<Sample> {
   const usage = new TreeUsage(server.pid);
   let serverCpuAtStart = Number.NaN;
   let machineCpuAtStart = Number.NaN;
   let startMs = Number.NaN;
   const sampling = setInterval(() => usage.samplePeaks(), PEAK_INTERVAL_MS);
   try {
-    const client = await contender.transfer(server, transfer, () => {
+    const client = await run(() => {
       serverCpuAtStart = usage.cpuSeconds();
       machineCpuAtStart = machineCpuSeconds();
       startMs = performance.now();
@@ -79,7 +103,7 @@ async function measureTransfer(contender: Contender, server: RunningServer, tran
     const serverCpuSeconds = usage.cpuSeconds() - serverCpuAtStart;
     const otherCpuSeconds = machineCpuSeconds() - machineCpuAtStart - serverCpuSeconds - client.cpuSeconds;
     return {
-      bytes: transfer.bytes,
+      bytes,
       seconds: client.seconds,
       serverCpuSeconds,
       serverPeakBytes: usage.peakBytes(),

@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { plainHttp } from './contenders/plain-http.js';
+import { READ_BYTES } from './contenders/reader.js';
+import { ssh2Reader } from './contenders/ssh2-reader.js';
 import type { MachineFacts } from './machine.js';
 import { benchDirectory } from './repository.js';
 import type { Scenario } from './scenarios.js';
@@ -36,7 +38,43 @@ const HEADER = [
   'CPU:limit',
 ];
 
-export function scenarioTable({ rows }: ScenarioResult): string {
+const READS_HEADER = [
+  'contender',
+  'reads/s',
+  'spread',
+  'server CPU µs/read',
+  'client CPU µs/read',
+  'server peak MB',
+  'other cores',
+  'rate:sftp',
+];
+
+export function scenarioTable({ scenario, rows }: ScenarioResult): string {
+  return scenario.kind === 'transfer' ? transferTable(rows) : readsTable(rows);
+}
+
+function readsTable(rows: readonly Row[]): string {
+  const sftp = rows.find(({ contender }) => contender === ssh2Reader.name)?.summary;
+  return formatTable(
+    READS_HEADER,
+    rows.map(({ contender, summary, missing }) => {
+      if (summary === null) return [contender, missing ?? ''];
+      const usPerRead = (secondsPerGb: number) => ((secondsPerGb * READ_BYTES) / 1e3).toFixed(1);
+      return [
+        contender,
+        ((summary.mbPerSecond * 1e6) / READ_BYTES).toFixed(0),
+        `${(summary.spread * 100).toFixed(0)} %`,
+        usPerRead(summary.serverCpuSecondsPerGb),
+        usPerRead(summary.clientCpuSecondsPerGb),
+        summary.serverPeakMb.toFixed(0),
+        summary.otherBusyCores.toFixed(1),
+        ratiosTo(sftp, summary)?.speed.toFixed(2) ?? '-',
+      ];
+    }),
+  );
+}
+
+function transferTable(rows: readonly Row[]): string {
   return formatTable(
     HEADER,
     rows.map((row) => {
@@ -61,7 +99,7 @@ export function writeResult(result: BenchResult): string {
 
 function ratiosOf(row: Row, rows: readonly Row[]): { http: Ratios | null; limit: Ratios | null } {
   const to = (name: string) => ratiosTo(rows.find(({ contender }) => contender === name)?.summary, row.summary);
-  return { http: to(plainHttp.name), limit: to(row.limitName) };
+  return { http: to(plainHttp.name), limit: row.limitName === undefined ? null : to(row.limitName) };
 }
 
 function figureCells(summary: Summary): string[] {

@@ -2,15 +2,16 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { killAllChildren } from './child-processes.js';
-import { CONTENDERS } from './contenders/all.js';
+import { CONTENDERS, READERS } from './contenders/all.js';
 import type { Contender } from './contenders/contender.js';
 import { loadProgram } from './contenders/load-client.js';
+import type { Reader } from './contenders/reader.js';
 import { machineLine, readMachineFacts } from './machine.js';
-import { measure, type Sample } from './measure.js';
+import { measure, measureReads, type Sample } from './measure.js';
 import { type BenchOptions, readBenchOptions, USAGE } from './options.js';
 import { type ScenarioResult, scenarioTable, writeResult } from './report.js';
 import { repositoryRoot } from './repository.js';
-import { SCENARIOS, type Scenario } from './scenarios.js';
+import { type ReadScenario, SCENARIOS, type Scenario, type TransferScenario } from './scenarios.js';
 import { Scratch } from './scratch.js';
 import { type Row, summarize } from './summary.js';
 
@@ -18,7 +19,7 @@ process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: string[]): Promise<number> {
   let options: BenchOptions | 'help';
-  let chosen: { scenarios: readonly Scenario[]; contenders: readonly Contender[] };
+  let chosen: ReturnType<typeof choose>;
   try {
     options = readBenchOptions(args);
     if (options === 'help') {
@@ -45,14 +46,20 @@ async function main(args: string[]): Promise<number> {
   const place = `files ${scratch.isMemory ? 'in memory (/dev/shm)' : `under ${path.dirname(scratch.directory)}`}`;
   console.log(machineLine(machine));
   console.log(`load: ${loadProgram}; ${place}; ${options.sizeBytes} bytes each; ${options.rounds} rounds, medians`);
-  for (const { name, description } of chosen.contenders) console.log(`  ${name.padEnd(16)}${description}`);
+  const { scenarios, contenders, readers } = chosen;
+  const compared: (Contender | Reader)[] = [];
+  if (scenarios.some(({ kind }) => kind === 'transfer')) compared.push(...contenders);
+  if (scenarios.some(({ kind }) => kind === 'random-reads')) compared.push(...readers);
+  for (const { name, description } of compared) console.log(`  ${name.padEnd(16)}${description}`);
 
   const results: ScenarioResult[] = [];
-  for (const scenario of chosen.scenarios) {
-    const result = await runScenario(scenario, chosen.contenders, options, scratch);
+  for (const scenario of scenarios) {
+    const result =
+      scenario.kind === 'transfer'
+        ? await runTransfers(scenario, contenders, options, scratch)
+        : await runReads(scenario, readers, options, scratch);
     results.push(result);
-    const connections = scenario.connections === 1 ? '1 connection' : `${scenario.connections} connections`;
-    console.log(`\n${scenario.name}: ${scenario.direction} over ${connections}\n\n${scenarioTable(result)}`);
+    console.log(`\n${scenario.name}: ${whatItIs(scenario)}\n\n${scenarioTable(result)}`);
   }
   const file = writeResult({
     machine,
@@ -66,48 +73,94 @@ async function main(args: string[]): Promise<number> {
   return results.some(({ rows }) => rows.some((row) => row.missing?.startsWith('failed'))) ? 1 : 0;
 }
 
-async function runScenario(
-  scenario: Scenario,
-  contenders: readonly Contender[],
-  options: BenchOptions,
+function whatItIs(scenario: Scenario): string {
+  if (scenario.kind === 'random-reads') {
+    return `${scenario.reads} reads of 4 KiB at random places over 1 connection, ${scenario.depth} at a time`;
+  }
+  const connections = scenario.connections === 1 ? '1 connection' : `${scenario.connections} connections`;
+  return `${scenario.direction} over ${connections}`;
+}
+
+async function runTransfers(
+  scenario: TransferScenario,
+  all: readonly Contender[],
+  { sizeBytes, rounds }: BenchOptions,
   scratch: Scratch,
 ): Promise<ScenarioResult> {
-  const entries = contenders
-    .filter(({ maxConnections }) => maxConnections >= scenario.connections)
-    .map((contender) => ({ contender, samples: [] as Sample[], missing: contender.unavailable ?? null }));
+  const contenders = all.filter(({ maxConnections }) => maxConnections >= scenario.connections);
   scratch.serve(scenario.direction === 'download' ? scenario.connections : 0);
-  for (let round = 1; round <= options.rounds; round += 1) {
-    for (const entry of entries) {
-      if (entry.missing !== null) continue;
-      try {
-        const sample = await measure(entry.contender, scenario, options.sizeBytes, scratch);
-        entry.samples.push(sample);
-        const rate = (sample.bytes / sample.seconds / 1e6).toFixed(0);
-        progress(`${scenario.name}, round ${round} of ${options.rounds}: ${entry.contender.name} ${rate} MB/s`);
-      } catch (error) {
-        // One failed transfer makes the other figures of this contender worthless.
-        entry.missing = `failed: ${error instanceof Error ? error.message.split('\n')[0] : error}`;
-        entry.samples = [];
-        progress(`${scenario.name}: ${entry.contender.name}:`, error);
-      }
-    }
-  }
-  const rows = entries.map(({ contender, samples, missing }): Row => {
-    const { name, description, limitName } = contender;
-    return { contender: name, description, limitName, samples, summary: summarize(samples), missing };
-  });
+  const rows = await runRounds(scenario.name, contenders, rounds, (contender) =>
+    measure(contender, scenario, sizeBytes, scratch),
+  );
   return { scenario, rows };
 }
 
+async function runReads(
+  scenario: ReadScenario,
+  readers: readonly Reader[],
+  { rounds }: BenchOptions,
+  scratch: Scratch,
+): Promise<ScenarioResult> {
+  scratch.serve(1);
+  const rows = await runRounds(scenario.name, readers, rounds, (reader) => measureReads(reader, scenario, scratch));
+  return { scenario, rows };
+}
+
+/** Every one of them once in each round. */
+async function runRounds<T extends Contender | Reader>(
+  name: string,
+  all: readonly T[],
+  rounds: number,
+  measureOne: (one: T) => Promise<Sample>,
+): Promise<Row[]> {
+  const entries = all.map((one) => ({ one, samples: [] as Sample[], missing: one.unavailable ?? null }));
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const entry of entries) {
+      if (entry.missing !== null) continue;
+      try {
+        const sample = await measureOne(entry.one);
+        entry.samples.push(sample);
+        const rate = (sample.bytes / sample.seconds / 1e6).toFixed(0);
+        progress(`${name}, round ${round} of ${rounds}: ${entry.one.name} ${rate} MB/s`);
+      } catch (error) {
+        // One failed run makes the other figures of this contender worthless.
+        entry.missing = `failed: ${error instanceof Error ? error.message.split('\n')[0] : error}`;
+        entry.samples = [];
+        progress(`${name}: ${entry.one.name}:`, error);
+      }
+    }
+  }
+  return entries.map(({ one, samples, missing }) => {
+    const limitName = 'limitName' in one ? one.limitName : undefined;
+    return {
+      contender: one.name,
+      description: one.description,
+      ...(limitName !== undefined && { limitName }),
+      samples,
+      summary: summarize(samples),
+      missing,
+    };
+  });
+}
+
 function choose(only: readonly string[]) {
-  const known = [...SCENARIOS, ...CONTENDERS].map(({ name }) => name);
+  const known = [...SCENARIOS, ...CONTENDERS, ...READERS].map(({ name }) => name);
   const unknown = only.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new Error(`--only ${unknown}: expected one of ${known.join(', ')}`);
   const pick = <T extends { name: string }>(all: readonly T[]): readonly T[] => {
     const picked = all.filter(({ name }) => only.includes(name));
     return picked.length === 0 ? all : picked;
   };
-  return { scenarios: pick(SCENARIOS), contenders: pick(CONTENDERS) };
+  // Who names contenders only wants the scenarios in which they are.
+  const names = (all: readonly { name: string }[]) => all.some(({ name }) => only.includes(name));
+  const isWanted = ({ kind }: Scenario) =>
+    names(SCENARIOS) ||
+    (kind === 'transfer' ? names(CONTENDERS) || !names(READERS) : names(READERS) || !names(CONTENDERS));
+  return {
+    scenarios: pick(SCENARIOS).filter(isWanted),
+    contenders: pick(CONTENDERS),
+    readers: pick(READERS),
+  };
 }
 
 function progress(...parts: unknown[]): void {

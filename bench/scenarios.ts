@@ -1,17 +1,31 @@
 export type Direction = 'upload' | 'download';
 
-/** The same bytes in total for every scenario, so that figures per GB compare across them. */
-export interface Scenario {
+/** The same bytes in total for every transfer, so that figures per GB compare across them. */
+export interface TransferScenario {
+  readonly kind: 'transfer';
   readonly name: string;
   readonly direction: Direction;
   readonly connections: number;
 }
 
+/** Reads of 4 KiB at random places of one file, over one connection. */
+export interface ReadScenario {
+  readonly kind: 'random-reads';
+  readonly name: string;
+  /** Reads that are under way at a time. */
+  readonly depth: number;
+  readonly reads: number;
+}
+
+export type Scenario = TransferScenario | ReadScenario;
+
 export const MAX_CONNECTIONS = 256;
 
 export const SCENARIOS: readonly Scenario[] = [
-  { name: 'upload-1g', direction: 'upload', connections: 1 },
-  { name: 'download-1g', direction: 'download', connections: 1 },
-  { name: 'upload-256', direction: 'upload', connections: MAX_CONNECTIONS },
-  { name: 'download-256', direction: 'download', connections: MAX_CONNECTIONS },
+  { kind: 'transfer', name: 'upload-1g', direction: 'upload', connections: 1 },
+  { kind: 'transfer', name: 'download-1g', direction: 'download', connections: 1 },
+  { kind: 'transfer', name: 'upload-256', direction: 'upload', connections: MAX_CONNECTIONS },
+  { kind: 'transfer', name: 'download-256', direction: 'download', connections: MAX_CONNECTIONS },
+  { kind: 'random-reads', name: 'read-4k-1', depth: 1, reads: 10_000 },
+  { kind: 'random-reads', name: 'read-4k-32', depth: 32, reads: 100_000 },
 ];

@@ -17,7 +17,8 @@ export interface Summary {
 export interface Row {
   readonly contender: string;
   readonly description: string;
-  readonly limitName: string;
+  /** Which row it is compared with besides; transfers only. */
+  readonly limitName?: string;
   readonly samples: readonly Sample[];
   readonly summary: Summary | null;
   readonly missing: string | null;

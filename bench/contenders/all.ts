@@ -1,8 +1,12 @@
 import type { Contender } from './contender.js';
 import { limitWithLoad } from './limit.js';
+import { nginxReader } from './nginx-reader.js';
 import { plainHttp } from './plain-http.js';
+import type { Reader } from './reader.js';
 import { sftp } from './sftp.js';
 import { sluiceCommand, sluiceWithLoad } from './sluice.js';
+import { sluiceReader, sluiceSdkReader } from './sluice-readers.js';
+import { ssh2Reader } from './ssh2-reader.js';
 
 /** In the order of the table. */
 export const CONTENDERS: readonly Contender[] = [
@@ -14,3 +18,6 @@ export const CONTENDERS: readonly Contender[] = [
   plainHttp,
   sftp,
 ];
+
+/** In the order of the table. */
+export const READERS: readonly Reader[] = [sluiceSdkReader, sluiceReader, ssh2Reader, nginxReader];

@@ -41,9 +41,23 @@ export async function runLoad(
     option('digest', protocol.digest);
   }
 
-  const [command, ...prefix] = loadCommand();
-  const child = await startChild(command!, [...prefix, ...args]);
-  const output = await runToEnd(child, transfer.deadlineMs, (line) => {
+  return runGated([...loadCommand(), ...args], bytes, transfer.deadlineMs, onStart);
+}
+
+/**
+ * Runs a program that prints `ready`, waits for a line, does its work, and prints a line of JSON.
+ *
+ * @param bytes what it must have moved
+ * @throws {Error} as `runLoad`
+ */
+export async function runGated(
+  [command, ...args]: readonly string[],
+  bytes: number,
+  deadlineMs: number,
+  onStart: () => void,
+): Promise<ClientRun> {
+  const child = await startChild(command!, args);
+  const output = await runToEnd(child, deadlineMs, (line) => {
     if (line !== 'ready') return;
     onStart();
     child.process.stdin?.end('go\n');

@@ -1,12 +1,12 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { type Child, endChild, startChild } from '../child-processes.js';
 import { CONTENT_DIRECTORY, type Scratch } from '../scratch.js';
 import { runCommandClient } from './command-client.js';
 import type { ClientRun, Contender, RunningServer, Transfer } from './contender.js';
+import { freePort } from './free-port.js';
 import { DEFAULT_LIMIT_NAME } from './limit.js';
 
 const READY_DEADLINE_MS = 10_000;
@@ -21,7 +21,7 @@ const sftpServer = firstExisting([
 /** Where sshd, run as root, confines the part that talks to a peer before login. */
 const privilegeSeparationDirectory = '/run/sshd';
 
-interface SftpServer extends RunningServer {
+export interface SftpServer extends RunningServer {
   readonly root: string;
   readonly keyFile: string;
   readonly knownHostsFile: string;
@@ -33,20 +33,21 @@ export const sftp: Contender = {
   description: 'OpenSSH sshd and sftp-server, encrypted; sftp -b, whole command',
   maxConnections: 1,
   limitName: DEFAULT_LIMIT_NAME,
-  ...unavailable(),
+  ...unavailable(['sftp', 'ssh-keygen']),
   start: startSshd,
   transfer: (server, transfer, onStart) => runSftp(server as SftpServer, transfer, onStart),
 };
 
-function unavailable(): { unavailable?: string } {
+/** @param commands what is needed beside the server */
+export function unavailable(commands: readonly string[]): { unavailable?: string } {
   if (sshd === undefined || sftpServer === undefined) return { unavailable: 'not installed: sshd or sftp-server' };
-  for (const command of ['sftp', 'ssh-keygen']) {
+  for (const command of commands) {
     if (spawnSync('which', [command]).status !== 0) return { unavailable: `not installed: ${command}` };
   }
   return {};
 }
 
-async function startSshd(scratch: Scratch, root: string): Promise<SftpServer> {
+export async function startSshd(scratch: Scratch, root: string): Promise<SftpServer> {
   const directory = mkdtempSync(path.join(scratch.directory, 'sshd-'));
   const hostKeyFile = path.join(directory, 'host-key');
   const keyFile = path.join(directory, 'user-key');
@@ -147,17 +148,6 @@ function makePrivilegeSeparationDirectory(): () => void {
   return remove;
 }
 
-/** sshd cannot pick a port by itself. Another program could take this one first; then sshd says so and the run fails. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
-function firstExisting(files: readonly string[]): string | undefined {
+export function firstExisting(files: readonly string[]): string | undefined {
   return files.find((file) => existsSync(file));
 }

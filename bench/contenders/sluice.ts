@@ -11,11 +11,13 @@ import { startListeningServer } from './listening-server.js';
 import { runLoad } from './load-client.js';
 
 const command = path.join(repositoryRoot, 'node_modules', '.bin', 'sluice');
-const user = 'bench';
-const password = randomBytes(12).toString('hex');
-const digest = createHash('md5').update(password).digest('hex');
+export const user = 'bench';
+export const password = randomBytes(12).toString('hex');
+export const digest = createHash('md5').update(password).digest('hex');
 const help = spawnSync(command, ['--help'], { stdio: 'ignore', timeout: 20_000 });
-const unavailable = help.status === 0 ? {} : { unavailable: `${path.relative(repositoryRoot, command)} does not run` };
+/** Why Sluice cannot run; empty when it can. */
+export const unavailable =
+  help.status === 0 ? {} : { unavailable: `${path.relative(repositoryRoot, command)} does not run` };
 
 /** Sluice as its users start it, loaded with packets of the given size by the load program. */
 export function sluiceWithLoad(packetKib: number): Contender {
@@ -42,7 +44,7 @@ export const sluiceCommand: Contender = {
   transfer: runSluiceCommand,
 };
 
-function startSluice(_scratch: Scratch, root: string): Promise<RunningServer> {
+export function startSluice(_scratch: Scratch, root: string): Promise<RunningServer> {
   return startListeningServer(command, [
     'serve',
     '--listen',
