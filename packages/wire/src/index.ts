@@ -1,4 +1,5 @@
 export { asciiFold } from './ascii-fold.js';
+export { decodeBase64, encodeBase64 } from './base64.js';
 export type { Field } from './command-text.js';
 export { CommandText, decodeCommandText, messageText, requestText, responseText } from './command-text.js';
 export type {
@@ -98,8 +99,18 @@ export {
   encodeLogLines,
   MAX_LINES_BACK,
 } from './log-messages.js';
-export type { LoginRequest } from './login-messages.js';
-export { decodeFeatures, decodeLoginRequest, encodeLoginRequest, encodeWelcome, Feature } from './login-messages.js';
+export type { LoginRequest, SaslLoginRequest } from './login-messages.js';
+export {
+  decodeFeatures,
+  decodeLoginRequest,
+  decodeSaslLoginRequest,
+  decodeSaslMessage,
+  encodeLoginRequest,
+  encodeSaslChallenge,
+  encodeSaslLoginRequest,
+  encodeWelcome,
+  Feature,
+} from './login-messages.js';
 export { Command, FILE_SIZE_SEPARATOR, Key, ProtocolFlag } from './names.js';
 export type { ByteOrder } from './packet.js';
 export {
@@ -111,6 +122,7 @@ export {
   packetLayout,
   writePacketHead,
 } from './packet.js';
+export { preparePassword } from './password-preparation.js';
 export { ReadAnswer } from './read-answer.js';
 export type {
   FileKind,
@@ -206,6 +218,28 @@ export {
   MAX_SOURCE_ID_LENGTH,
   uploadChunksResponseText,
 } from './staged-upload-messages.js';
+export type { ScramHash, ScramKeys } from './scram-keys.js';
+export { scramKeysOf, scramProof, scramProvenKey, scramSignature } from './scram-keys.js';
+export type { ChannelBindingFlag, ScramClientFinal, ScramClientFirst, ScramServerFirst } from './scram-messages.js';
+export {
+  CHANNEL_BINDING,
+  decodeScramClientFinal,
+  decodeScramClientFirst,
+  decodeScramServerFinal,
+  decodeScramServerFirst,
+  encodeScramClientFinal,
+  encodeScramServerFinal,
+  encodeScramServerFirst,
+  MAX_SCRAM_ITERATIONS,
+  MAX_SCRAM_MESSAGE_BYTES,
+  MIN_SCRAM_ITERATIONS,
+  makeScramClientFirst,
+  SCRAM_HASH_BYTES,
+  ScramMechanism,
+  scramAuthMessage,
+  scramBinding,
+  scramWithoutProof,
+} from './scram-messages.js';
 export type { StreamKeys } from './stream-keys.js';
 export {
   decodeHandle,

@@ -1,7 +1,11 @@
+import { decodeBase64, encodeBase64 } from './base64.js';
 import { type CommandText, type Field, requestText, responseText } from './command-text.js';
+import { RequestError } from './errors.js';
 import { requiredKey } from './keys.js';
 import { Command, Key } from './names.js';
 import { ResultCode } from './result-codes.js';
+import { MAX_SCRAM_MESSAGE_BYTES } from './scram-messages.js';
+import { decodeUtf8, encodeUtf8 } from './utf8.js';
 
 /** Extensions of the protocol that a server may announce; docs/protocol.md. */
 export const Feature = {
@@ -27,6 +31,8 @@ export const Feature = {
   Staging: 'Staging',
   /** Flood, on Throughput. */
   Flood: 'Flood',
+  /** Login by SCRAM-SHA-256. */
+  Scram: 'Scram',
 } as const;
 
 /** Specification 4.2. */
@@ -56,9 +62,71 @@ export function decodeLoginRequest(text: CommandText): LoginRequest {
   };
 }
 
-/** The success answer to Login or Active: with the server's extensions if the client asked, else exactly the original's. */
-export function encodeWelcome(command: string, features: readonly string[] | undefined): Uint8Array {
-  return responseText(command, ResultCode.Success, features ? [[Key.Features, features.join(',')]] : []);
+/** A Login that carries a message of SCRAM. docs/protocol.md, section 17.11. */
+export interface SaslLoginRequest {
+  /** Only with the first message. */
+  readonly mechanism: string | undefined;
+  /** As RFC 5802 has it. */
+  readonly message: string;
+  /** Only with the first message. */
+  readonly features: readonly string[] | undefined;
+}
+
+export function encodeSaslLoginRequest({ mechanism, message, features }: SaslLoginRequest): Uint8Array {
+  const fields: Field[] = [[Key.Sasl, saslValue(message)]];
+  if (mechanism !== undefined) fields.unshift([Key.Mechanism, mechanism]);
+  if (features) fields.push([Key.Features, features.join(',')]);
+  return requestText(Command.Login, fields);
+}
+
+/**
+ * @returns `undefined` when the Login carries no message: then it is one with a digest
+ * @throws {RequestError} code 6 when the value cannot be read, or is too long
+ */
+export function decodeSaslLoginRequest(text: CommandText): SaslLoginRequest | undefined {
+  const value = text.first(Key.Sasl);
+  if (value === undefined) return undefined;
+  const message = saslMessage(value);
+  if (message === undefined) throw new RequestError(ResultCode.ParameterError, `${Key.Sasl} cannot be read`);
+  return { mechanism: text.first(Key.Mechanism), message, features: decodeFeatures(text) };
+}
+
+/** The answer to the first message of a client: the server's. Nobody has logged in yet. */
+export function encodeSaslChallenge(command: string, message: string): Uint8Array {
+  return responseText(command, ResultCode.Success, [[Key.Sasl, saslValue(message)]]);
+}
+
+/** The message of SCRAM in an answer; `undefined` when it has none that can be read. */
+export function decodeSaslMessage(text: CommandText): string | undefined {
+  const value = text.first(Key.Sasl);
+  return value === undefined ? undefined : saslMessage(value);
+}
+
+/** Base64 without the `=` at its end: an original server ends the connection at the second `=` of a line (D21). */
+function saslValue(message: string): string {
+  return encodeBase64(encodeUtf8(message)).replace(/=+$/, '');
+}
+
+function saslMessage(value: string): string | undefined {
+  if (value.length > (MAX_SCRAM_MESSAGE_BYTES * 4) / 3) return undefined;
+  const bytes = decodeBase64(value.padEnd(Math.ceil(value.length / 4) * 4, '='));
+  return bytes && decodeUtf8(bytes, 0, bytes.length);
+}
+
+/**
+ * The success answer to Login or Active: with the server's extensions if the client asked, else exactly the original's.
+ *
+ * @param saslMessage the server's last message, at the end of SCRAM
+ */
+export function encodeWelcome(
+  command: string,
+  features: readonly string[] | undefined,
+  saslMessage?: string,
+): Uint8Array {
+  const fields: Field[] = [];
+  if (saslMessage !== undefined) fields.push([Key.Sasl, saslValue(saslMessage)]);
+  if (features) fields.push([Key.Features, features.join(',')]);
+  return responseText(command, ResultCode.Success, fields);
 }
 
 /** The extensions a peer names; `undefined` when it names none, not even an empty list. */

@@ -137,6 +137,9 @@ export const Key = {
   CpuMs: 'CpuMs',
   BusyMs: 'BusyMs',
   RetryAfterMs: 'RetryAfterMs',
+  Mechanism: 'Mechanism',
+  Sasl: 'Sasl',
+  Mechanisms: 'Mechanisms',
 } as const;
 
 /** Between name and size in an Item of FileList. Specification 3.6. */
