@@ -1,4 +1,5 @@
-const { SLUICE_URL, SLUICE_PASSWORD, SLUICE_TLS_CA, SLUICE_TLS_FINGERPRINT, NO_COLOR, TERM } = process.env;
+const { SLUICE_URL, SLUICE_PASSWORD, SLUICE_TLS_CA, SLUICE_TLS_FINGERPRINT, SLUICE_LOGIN, NO_COLOR, TERM } =
+  process.env;
 
 /** The environment variables that the command reads. */
 export const environment = {
@@ -9,6 +10,8 @@ export const environment = {
   tlsCa: SLUICE_TLS_CA || undefined,
   /** The one certificate that is trusted. */
   tlsFingerprint: SLUICE_TLS_FINGERPRINT || undefined,
+  /** How to log in, as `--login` has it. */
+  login: SLUICE_LOGIN || undefined,
   /** https://no-color.org: set and not empty. */
   wantsColours: !NO_COLOR,
   /** Without one, nothing that is written can be taken back. */

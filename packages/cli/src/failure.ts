@@ -29,6 +29,7 @@ const adviceForCode: Readonly<Record<string, string>> = {
   ERR_CONNECTION_LOST: 'run the same command again',
   ERR_TIMEOUT: 'run the same command again, or give it more time with --timeout',
   ERR_LOGIN_REFUSED: 'check user name and password',
+  ERR_LOGIN_METHOD: 'choose another way to log in with --login, if that is safe there',
   ERR_REMOTE_LONGER: 'replace it with --force',
   ERR_SOURCE_CHANGED: 'run the same command again when nobody writes to it',
 };
@@ -38,6 +39,8 @@ const exitCodes: Readonly<Record<string, ExitCode>> = {
   ERR_CONNECT: ExitCode.NotConnected,
   ERR_TLS: ExitCode.NotConnected,
   ERR_LOGIN_REFUSED: ExitCode.LoginRefused,
+  ERR_LOGIN_METHOD: ExitCode.LoginRefused,
+  ERR_SERVER_UNPROVEN: ExitCode.NotConnected,
 };
 
 /** For a server whose certificate is not trusted. */

@@ -4,6 +4,8 @@ import {
   type ConnectOptions,
   connect,
   type Endpoint,
+  LOGIN_POLICIES,
+  type LoginPolicy,
   type ParsedSluiceUrl,
   type SluiceClient,
 } from '@sluice/client';
@@ -67,6 +69,7 @@ export function connectOptionsOf(
   const tls = tlsOptionsOf(values, isSecure);
   return {
     ...(tls && { tls }),
+    login: loginPolicyOf(values),
     connectTimeoutMs: values['connect-timeout'],
     responseTimeoutMs: values.timeout,
     retries: values.retries,
@@ -90,6 +93,16 @@ export async function completeEndpoint(
       environment: environment.password,
     }));
   return { host, port, userName, password, isSecure };
+}
+
+/** What the command line says counts, else the environment. @throws {CommandError} exit code 2 */
+function loginPolicyOf({ login }: OptionValues<typeof clientOptions>): LoginPolicy {
+  const text = login ?? environment.login ?? 'auto';
+  const policy = LOGIN_POLICIES.find((each) => each === text);
+  if (policy) return policy;
+  throw usageError(
+    `${login === undefined ? 'SLUICE_LOGIN' : '--login'} ${text}: it takes ${LOGIN_POLICIES.join(', ')}`,
+  );
 }
 
 function tlsOptionsOf(values: OptionValues<typeof clientOptions>, isSecure: boolean): ClientTlsOptions | undefined {

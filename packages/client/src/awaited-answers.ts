@@ -1,7 +1,7 @@
 import { asciiFold, MAX_TAG, type Response, ResultCode, responseTag } from '@sluice/wire';
 import { remoteError } from './errors.js';
 
-/** A successful answer. */
+/** An answer; a successful one, unless failures were asked for, too. */
 export interface Answer {
   readonly response: Response;
   /** The data of the packet, a copy. */
@@ -17,6 +17,8 @@ export interface DataSpan {
 
 interface Awaited {
   readonly foldedCommand: string;
+  /** Whether an answer with a code other than 0 is an answer, and not a failure. */
+  readonly takesAnyCode?: boolean;
   resolve(answer: Answer): void;
   reject(error: unknown): void;
 }
@@ -34,9 +36,9 @@ export class AwaitedAnswers {
   }
 
   /** The answer to a request without a Tag: the next one of its command. */
-  inOrder(command: string): Promise<Answer> {
+  inOrder(command: string, { takesAnyCode = false }: Pick<Awaited, 'takesAnyCode'> = {}): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#inOrder.push({ foldedCommand: asciiFold(command), resolve, reject });
+      this.#inOrder.push({ foldedCommand: asciiFold(command), takesAnyCode, resolve, reject });
     });
   }
 
@@ -64,7 +66,7 @@ export class AwaitedAnswers {
     const isFailure = response.code !== ResultCode.Success;
     const awaited = this.#take(command, response, isFailure);
     if (!awaited) return false;
-    if (isFailure) awaited.reject(remoteError(response.code, response.message));
+    if (isFailure && !awaited.takesAnyCode) awaited.reject(remoteError(response.code, response.message));
     else awaited.resolve({ response, data: start === end ? NO_DATA : source.slice(start, end) });
     return true;
   }

@@ -1,8 +1,9 @@
 import { ProtocolFlag } from '@sluice/wire';
 import type { Cancel } from './clock.js';
-import { Connection, type LoginPolicy } from './connection.js';
+import { Connection, type ConnectionOptions, type Opening } from './connection.js';
 import type { Endpoint } from './endpoint.js';
 import { ClientError } from './errors.js';
+import { LoginMemory } from './login-memory.js';
 import type { ResolvedConnectOptions } from './options.js';
 
 /** Time between two heartbeats of a connection that waits for nothing. Specification 11: at most a third of the idle timeout. */
@@ -26,6 +27,7 @@ export class ConnectionPool {
   readonly #held = new Set<Connection>();
   readonly #waiters: Waiter[] = [];
   readonly #stopHeartbeats: Cancel;
+  readonly #connecting: ConnectionOptions;
   #dialing = 0;
   #isClosed = false;
   #isExtended: boolean | undefined;
@@ -33,6 +35,7 @@ export class ConnectionPool {
   constructor(endpoint: Endpoint, options: ResolvedConnectOptions) {
     this.#endpoint = endpoint;
     this.#options = options;
+    this.#connecting = { ...options, loginMemory: new LoginMemory() };
     this.#stopHeartbeats = options.clock.every(HEARTBEAT_PERIOD_MS, () => this.#beat());
   }
 
@@ -77,10 +80,10 @@ export class ConnectionPool {
    * @param signal calls off only what is to be done to get it
    * @param onEnd called once if the connection ends before it is given back
    */
-  async hold(flag: ProtocolFlag, signal: AbortSignal, login: LoginPolicy, onEnd: () => void): Promise<Connection> {
+  async hold(flag: ProtocolFlag, signal: AbortSignal, opening: Opening, onEnd: () => void): Promise<Connection> {
     signal.throwIfAborted();
     const connection =
-      this.#takeIdle(flag) ?? (await Connection.open(flag, this.#endpoint, this.#options, signal, login));
+      this.#takeIdle(flag) ?? (await Connection.open(flag, this.#endpoint, this.#connecting, signal, opening));
     this.#all.delete(connection);
     this.#held.add(connection);
     connection.onEnd = () => {
@@ -116,7 +119,7 @@ export class ConnectionPool {
     const granted = grant ?? (await this.#wait(flag, signal));
     if (granted !== DIAL) return granted;
     try {
-      const connection = await Connection.open(flag, this.#endpoint, this.#options, signal);
+      const connection = await Connection.open(flag, this.#endpoint, this.#connecting, signal);
       this.#isExtended = connection.isExtended;
       this.#all.add(connection);
       connection.onEnd = () => this.#forget(connection);

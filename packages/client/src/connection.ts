@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { FramingError, LengthFieldDecoder } from '@sluice/framing';
 import {
   asciiFold,
@@ -7,9 +6,7 @@ import {
   decodeCommandText,
   decodeFeatures,
   decodeResponse,
-  encodeLoginRequest,
   encodePacket,
-  Feature,
   Key,
   PACKET_HEAD_BYTES,
   ProtocolError,
@@ -22,8 +19,10 @@ import {
 import { type Answer, AwaitedAnswers } from './awaited-answers.js';
 import type { Endpoint } from './endpoint.js';
 import { ClientError, remoteError, systemText } from './errors.js';
+import { logIn, WANTED_FEATURES } from './login.js';
 import { loginFailure } from './login-failure.js';
-import type { ClientTlsOptions } from './options.js';
+import { LoginMemory } from './login-memory.js';
+import type { ClientTlsOptions, LoginPolicy } from './options.js';
 import { RequestBatch } from './request-batch.js';
 import { TcpTransport, type TransportUser } from './tcp-transport.js';
 
@@ -50,16 +49,16 @@ export interface ConnectionOptions {
   readonly responseTimeoutMs: number;
   /** For endpoints that are secure. */
   readonly tls: ClientTlsOptions;
+  readonly login: LoginPolicy;
+  /** What other logins at the endpoint have learnt. @default nothing */
+  readonly loginMemory?: LoginMemory;
 }
 
 /**
  * How the connection begins. Without a login: nothing follows the flag, as an original server knows none on RemoteStream and Throughput; or the
  * server is asked for its extensions, upon which an original one ends the connection there. Specification 8 and 9.
  */
-export type LoginPolicy = 'login' | 'no-login' | 'ask-features';
-
-/** Features the client asks for. docs/protocol.md. */
-const WANTED_FEATURES = Object.values(Feature);
+export type Opening = 'login' | 'no-login' | 'ask-features';
 
 /** One connection on one protocol. Nothing the peer says is trusted. */
 export class Connection implements TransportUser {
@@ -76,7 +75,7 @@ export class Connection implements TransportUser {
   readonly #batch = new RequestBatch((parts) => {
     this.send(parts).catch(() => {}); // a failure rejects what is awaited
   });
-  readonly #login: LoginPolicy;
+  readonly #opening: Opening;
   #features: readonly string[] | undefined;
   #receiver: DataReceiver | undefined;
   /** Takes packets that the server sends by itself. */
@@ -93,10 +92,10 @@ export class Connection implements TransportUser {
     transport: TcpTransport,
     { host, port }: Endpoint,
     responseTimeoutMs: number,
-    login: LoginPolicy,
+    opening: Opening,
   ) {
     this.flag = flag;
-    this.#login = login;
+    this.#opening = opening;
     this.#transport = transport;
     this.#peer = `${host}:${port}`;
     this.#responseTimeoutMs = responseTimeoutMs;
@@ -118,33 +117,42 @@ export class Connection implements TransportUser {
     endpoint: Endpoint,
     options: ConnectionOptions,
     signal: AbortSignal,
-    login: LoginPolicy = 'login',
+    opening: Opening = 'login',
   ): Promise<Connection> {
-    const { host, port, userName, password, isSecure } = endpoint;
+    const { host, port, isSecure } = endpoint;
     const tls = isSecure ? options.tls : undefined;
     const transport = await TcpTransport.dial({ host, port, timeoutMs: options.connectTimeoutMs, tls, signal });
-    const connection = new Connection(flag, transport, endpoint, options.responseTimeoutMs, login);
+    const connection = new Connection(flag, transport, endpoint, options.responseTimeoutMs, opening);
     const onAbort = () => connection.destroy(signal.reason);
     signal.addEventListener('abort', onAbort);
     try {
-      if (login === 'no-login') {
+      if (opening === 'no-login') {
         await connection.send([Uint8Array.of(flag)]);
         return connection;
       }
-      if (login === 'ask-features') {
+      if (opening === 'ask-features') {
         const active = encodePacket(requestText(Command.Active, [[Key.Features, WANTED_FEATURES.join(',')]]));
         const { response } = await connection.#exchange(Command.Active, [Uint8Array.of(flag), active]);
         connection.#features = decodeFeatures(response.text);
         return connection;
       }
-      const passwordDigest = createHash('md5').update(password, 'utf8').digest('hex');
-      const request = encodeLoginRequest({ userName, passwordDigest, features: WANTED_FEATURES });
-      const { response } = await connection.#exchange(Command.Login, [Uint8Array.of(flag), encodePacket(request)]);
-      connection.#features = decodeFeatures(response.text);
+      let head = [Uint8Array.of(flag)];
+      const link = {
+        isPrivate: tls !== undefined || transport.isLoopback,
+        channelBinding: () => transport.channelBinding(),
+        ask: async (login: Uint8Array): Promise<Response> => {
+          const parts = [...head, encodePacket(login)];
+          head = [];
+          return (await connection.#exchange(Command.Login, parts, { takesAnyCode: true })).response;
+        },
+      };
+      const { text } = await logIn(link, endpoint, options.login, options.loginMemory ?? new LoginMemory());
+      connection.#features = decodeFeatures(text);
       return connection;
     } catch (error) {
-      connection.destroy(error);
-      throw loginFailure(error, endpoint);
+      const failure = connection.asFailure(error);
+      connection.destroy(failure);
+      throw loginFailure(failure, endpoint);
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
@@ -208,12 +216,12 @@ export class Connection implements TransportUser {
   /** Proves that the connection still works, or ends it (C3). */
   async heartbeat(): Promise<void> {
     // Without a login it is a RemoteStream of an original server, which would end the connection for Active.
-    const command = this.#login === 'login' ? Command.Active : Command.GetPosition;
+    const command = this.#opening === 'login' ? Command.Active : Command.GetPosition;
     try {
       await this.request(command, requestText(command));
     } catch (error) {
       const isAnswer = error instanceof ClientError && error.code === 'ERR_REMOTE';
-      if (!isAnswer || this.#login === 'login') this.destroy(error);
+      if (!isAnswer || this.#opening === 'login') this.destroy(error);
     }
   }
 
@@ -294,9 +302,13 @@ export class Connection implements TransportUser {
     this.#lose(error);
   }
 
-  #exchange(command: string, parts: readonly Uint8Array[]): Promise<Answer> {
+  #exchange(
+    command: string,
+    parts: readonly Uint8Array[],
+    options: { readonly takesAnyCode?: boolean } = {},
+  ): Promise<Answer> {
     if (this.#hasFailed) return Promise.reject(this.#failure);
-    const answer = this.#awaited.inOrder(command);
+    const answer = this.#awaited.inOrder(command, options);
     this.send(parts).catch(() => {}); // a failure rejects what is awaited
     this.#watch();
     return answer;

@@ -15,7 +15,7 @@ export interface ServerAddress {
 /** A server, and who logs in there. */
 export interface Endpoint extends ServerAddress {
   readonly userName: string;
-  /** In clear text; only its MD5 digest is sent. */
+  /** In clear text; it is never sent, see `LoginPolicy`. */
   readonly password: string;
 }
 

@@ -11,6 +11,8 @@ import { canonicalResultCode, ResultCode, resultText } from '@sluice/wire';
  * - `ERR_CONNECTION_LOST`: the connection ended in the middle
  * - `ERR_TIMEOUT`: the server did not answer, or did not take what was sent, for `responseTimeoutMs`
  * - `ERR_LOGIN_REFUSED`: wrong user name or password
+ * - `ERR_LOGIN_METHOD`: client and server do not agree on how to log in, see `LoginPolicy`; the password was not sent in any form that is not permitted
+ * - `ERR_SERVER_UNPROVEN`: the server does not prove that it is the one where the password was set
  * - `ERR_REMOTE`: the server says no; `resultCode` says why
  * - `ERR_REMOTE_LONGER`: the file on the server is longer than the local one
  * - `ERR_LOCAL_FILE`: a local file or directory cannot be read or written, or is being downloaded already
@@ -27,6 +29,8 @@ export type ClientErrorCode =
   | 'ERR_CONNECTION_LOST'
   | 'ERR_TIMEOUT'
   | 'ERR_LOGIN_REFUSED'
+  | 'ERR_LOGIN_METHOD'
+  | 'ERR_SERVER_UNPROVEN'
   | 'ERR_REMOTE'
   | 'ERR_REMOTE_LONGER'
   | 'ERR_LOCAL_FILE'

@@ -26,6 +26,20 @@ export interface ClientTlsOptions {
   readonly key?: string;
 }
 
+/**
+ * How a client logs in. The MD5 digest of the password is as good as the password to whoever reads it, and all that servers of the original
+ * system take.
+ *
+ * - `auto`: by SCRAM; by digest at servers that do not have that, over TLS and on this machine only
+ * - `scram`: never by digest
+ * - `any`: by SCRAM; by digest at servers that do not have that, wherever they are
+ * - `digest`: by digest at once
+ */
+export type LoginPolicy = (typeof LOGIN_POLICIES)[number];
+
+/** The policies, by name. */
+export const LOGIN_POLICIES = ['auto', 'scram', 'any', 'digest'] as const;
+
 /** Options of a client; the defaults are {@link DEFAULT_CONNECT_OPTIONS}. */
 export interface ConnectOptions {
   /** Calls off the first connection and its login. Later calls take their own. */
@@ -45,6 +59,8 @@ export interface ConnectOptions {
   readonly maxConnections?: number;
   /** What to trust and to show when the URL is `sluices://`. @default servers that Node's authorities vouch for */
   readonly tls?: ClientTlsOptions;
+  /** How to log in. @default 'auto' */
+  readonly login?: LoginPolicy;
   /** Told about every attempt that fails and will be made again. */
   readonly onRetry?: (info: RetryInfo) => void;
   /** For tests: a number from 0 to 1, as Math.random. */
@@ -64,6 +80,7 @@ export const DEFAULT_CONNECT_OPTIONS: ResolvedConnectOptions = {
   retryDelayMs: 500,
   maxConnections: 8,
   tls: {},
+  login: 'auto',
   onRetry: () => {},
   random: Math.random,
   clock: clientClock,
@@ -81,6 +98,9 @@ export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOpt
   requireRange('retryDelayMs', options.retryDelayMs, 0, MAX_TIMER_MS);
   requireRange('maxConnections', options.maxConnections, 1, 1_000);
   requireTls(options.tls);
+  if (!LOGIN_POLICIES.includes(options.login)) {
+    throw new OptionsError(`login is ${options.login}; it must be one of ${LOGIN_POLICIES.join(', ')}`);
+  }
   return Object.freeze(options);
 }
 

@@ -2,6 +2,7 @@ import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import { ChunkJoiner } from '@sluice/framing';
 import { ClientError, systemText } from './errors.js';
+import { isLoopback } from './loopback.js';
 import type { ClientTlsOptions } from './options.js';
 import { TlsTrust } from './tls-trust.js';
 
@@ -132,6 +133,11 @@ export class TcpTransport {
     const socket = this.#socket;
     if (!(socket instanceof TLSSocket) || socket.getProtocol() !== 'TLSv1.3' || socket.destroyed) return undefined;
     return socket.exportKeyingMaterial(BINDING_BYTES, BINDING_LABEL, Buffer.alloc(0));
+  }
+
+  /** Whether the peer is this machine. */
+  get isLoopback(): boolean {
+    return isLoopback(this.#socket.remoteAddress ?? '');
   }
 
   /** Sends parts as one write. Settles when the system has taken all of it: only then may the parts be overwritten. */

@@ -26,7 +26,13 @@ export { UserError } from './users/user-error.js';
 export { faultOfName } from './users/user-name.js';
 export type { NameAndPassword } from './users/user-store.js';
 export { parseUserOption, UserStore } from './users/user-store.js';
-export type { ChangeUsersOptions, SettingsChange, UserEntry } from './users/users-file.js';
+export type {
+  ChangeUsersOptions,
+  NewPasswordOptions,
+  PasswordVerifiers,
+  SettingsChange,
+  UserEntry,
+} from './users/users-file.js';
 export {
   addUser,
   changePassword,

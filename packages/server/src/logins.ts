@@ -1,10 +1,12 @@
 import type { Clock } from '@sluice/core';
+import type { Authenticator, Refusal } from './login-dialogue.js';
 import type { Principal, Role } from './principal.js';
-import type { Authenticator, Refusal } from './session.js';
 import type { DirectoryTree } from './storage/directory-tree.js';
 import { StorageQuota } from './storage/storage-quota.js';
 import { LoginGuard } from './users/login-guard.js';
-import type { Account, UserStore } from './users/user-store.js';
+import type { ScramExchange } from './users/scram-exchange.js';
+import type { ScramVerifier } from './users/scram-verifier.js';
+import type { Account, LoginOutcome, UserStore } from './users/user-store.js';
 
 /** The root of one or more users, while the server runs. */
 interface UserRoot {
@@ -41,22 +43,46 @@ export class Logins implements Authenticator {
     address: string,
     gone: AbortSignal,
   ): Promise<Principal | Refusal> {
-    let outcome: Account | Refusal = 'unchecked';
-    await this.#guard.attempt(
-      address,
-      userName,
-      async () => {
-        outcome = await this.#users.authenticate(userName, passwordDigest);
-        return typeof outcome === 'object';
-      },
-      gone,
-    );
-    return typeof outcome === 'string' ? outcome : await this.#principalOf(outcome);
+    return await this.#attempt(userName, address, gone, () => this.#users.authenticate(userName, passwordDigest));
+  }
+
+  scramVerifierOf(userName: string): ScramVerifier {
+    return this.#users.scramVerifierOf(userName);
+  }
+
+  /** @throws {StorageError} as `authenticate` */
+  async authenticateByScram(
+    { userName, verifier }: Pick<ScramExchange, 'userName' | 'verifier'>,
+    judge: () => boolean,
+    address: string,
+    gone: AbortSignal,
+  ): Promise<Principal | Refusal> {
+    return await this.#attempt(userName, address, gone, () => this.#users.admit(userName, verifier, judge()));
   }
 
   async close(): Promise<void> {
     const trees = [...this.#oldTrees, ...Array.from(this.#roots.values(), ({ tree }) => tree)];
     await Promise.all(trees.map((tree) => tree.close()));
+  }
+
+  /** Asks the users when it is the address's turn. */
+  async #attempt(
+    userName: string,
+    address: string,
+    gone: AbortSignal,
+    check: () => LoginOutcome | Promise<LoginOutcome>,
+  ): Promise<Principal | Refusal> {
+    let outcome: Account | Refusal = 'unchecked';
+    await this.#guard.attempt(
+      address,
+      userName,
+      async () => {
+        outcome = await check();
+        return typeof outcome === 'object';
+      },
+      gone,
+    );
+    return typeof outcome === 'string' ? outcome : await this.#principalOf(outcome);
   }
 
   async #principalOf(account: Account): Promise<Principal> {

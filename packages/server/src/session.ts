@@ -7,9 +7,9 @@ import {
   dataRequestText,
   decodeCommandText,
   decodeFeatures,
-  decodeLoginRequest,
   encodePacket,
   encodeWelcome,
+  Feature,
   type Field,
   messageText,
   PACKET_HEAD_BYTES,
@@ -23,31 +23,16 @@ import {
 import { answerFor } from './answers.js';
 import type { ClientRegistry, ClientSource } from './client-registry.js';
 import { type Log, withFields } from './log.js';
+import { type Authenticator, LoginDialogue, type LoginLink, type LoginResult } from './login-dialogue.js';
 import type { Principal } from './principal.js';
 import type { PacketProtocol, ProtocolHandler, Session } from './protocol.js';
 import type { ServerMode } from './server-mode.js';
 
-/** `unchecked`: too many attempts of the address wait. The others are what is wrong. */
-export type Refusal = 'unchecked' | 'wrong' | 'disabled' | 'expired';
-
-/** Decides who may log in. */
-export interface Authenticator {
-  /**
-   * @param address of the peer: failures are slowed per address
-   * @param gone ends the wait, if there is one, with a rejection
-   * @returns who it is, or why not: the peer is told the same in all cases
-   */
-  authenticate(
-    userName: string,
-    passwordDigest: string,
-    address: string,
-    gone: AbortSignal,
-  ): Promise<Principal | Refusal>;
-}
-
 /** What all packet sessions of a server share. */
 export interface SessionContext {
   readonly authenticator: Authenticator;
+  /** Whether a connection that is not encrypted may be logged in on by digest, by the address of the peer. */
+  readonly allowsPlainDigest: (address: string) => boolean;
   /** Who acts on a connection that has not logged in, where the protocol needs no login. */
   readonly anybody: Principal;
   readonly mode: Readonly<ServerMode>;
@@ -80,7 +65,7 @@ type Pieces =
  * One connection that has chosen a framed protocol: decodes requests, does the common commands (specification 4), holds the login gate,
  * and gives the rest to the protocol. Every request gets an answer, whatever happens (D11).
  */
-export class ServerSession implements Session, FrameHandler, ClientSource {
+export class ServerSession implements Session, FrameHandler, ClientSource, LoginLink {
   readonly log: Log;
   readonly #connection: Connection;
   readonly #framed: FramedConnection;
@@ -90,6 +75,8 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
   /** Who has logged in. */
   #user: Principal | undefined;
   #knowsExtensions = false;
+  readonly #login: LoginDialogue;
+  readonly #features: readonly string[];
   #failedLogins = 0;
   #sentFrames = 0;
   #pieces: Pieces | undefined;
@@ -113,6 +100,8 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
       certificate: connection.tls?.peerSubject,
       remote: `${connection.remoteAddress}:${connection.remotePort}`,
     }));
+    this.#login = new LoginDialogue(context.authenticator, this);
+    this.#features = [...protocol.features, Feature.Scram];
     this.#framed = new FramedConnection(connection, packetLayout(), this);
     this.#handler = protocol.open(this);
     context.clients.bind(connection, this);
@@ -129,6 +118,9 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
   }
   get knowsExtensions(): boolean {
     return this.#knowsExtensions;
+  }
+  get mayUseDigest(): boolean {
+    return this.#connection.tls !== undefined || this.#context.allowsPlainDigest(this.remoteAddress);
   }
   get isClosing(): boolean {
     return this.#connection.isClosing;
@@ -156,6 +148,10 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
   }
   get isSending(): boolean {
     return this.#handler.isSending;
+  }
+
+  channelBinding(): Uint8Array | undefined {
+    return this.#connection.tls?.channelBinding();
   }
 
   requireMayChange(): void {
@@ -333,29 +329,33 @@ export class ServerSession implements Session, FrameHandler, ClientSource {
   }
 
   async #logIn(command: string, text: CommandText): Promise<void> {
-    const request = decodeLoginRequest(text);
-    const { userName, passwordDigest } = request;
-    const { authenticator } = this.#context;
-    const user = await authenticator.authenticate(userName, passwordDigest, this.remoteAddress, this.gone);
-    if (typeof user === 'string') {
-      // A guesser can have thousands refused unchecked in a second: those are not worth a line each.
-      if (user === 'unchecked') this.log.debug('login not checked', { name: userName });
-      else this.log.warn('login refused', { name: userName, reason: user });
-      this.reply(responseText(command, ResultCode.UserOrPasswordError));
-      this.#failedLogins += 1;
-      if (this.#failedLogins >= MAX_FAILED_LOGINS) this.close('too-many-logins');
-      return;
+    try {
+      const result = await this.#login.step(text, (userName) => this.#countFailure({ userName, refusal: 'not-ended' }));
+      const { answer, user, refusal, method, knowsExtensions } = result;
+      if (refusal) this.#countFailure(result);
+      if (user) {
+        this.#user = user;
+        if (knowsExtensions) this.#knowsExtensions = true;
+        this.log.info('login accepted', { method });
+      }
+      this.reply(answer(command, this.#features));
+    } catch (error) {
+      this.refuse(command, error);
     }
-    this.#user = user;
-    if (request.features) this.#knowsExtensions = true;
-    this.log.info('login accepted');
-    this.reply(encodeWelcome(command, request.features && this.#protocol.features));
+    if (this.#failedLogins >= MAX_FAILED_LOGINS) this.close('too-many-logins');
+  }
+
+  #countFailure({ userName, refusal, method }: Pick<LoginResult, 'userName' | 'refusal'> & { method?: string }): void {
+    this.#failedLogins += 1;
+    // A guesser can have thousands refused unchecked in a second: those are not worth a line each.
+    if (refusal === 'unchecked') this.log.debug('login not checked', { name: userName });
+    else this.log.warn('login refused', { name: userName, reason: refusal, method });
   }
 
   #active(command: string, text: CommandText): void {
     const features = decodeFeatures(text);
     if (features) this.#knowsExtensions = true;
-    this.reply(encodeWelcome(command, features && this.#protocol.features));
+    this.reply(encodeWelcome(command, features && this.#features));
   }
 }
 

@@ -16,7 +16,7 @@ import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import type { LogStream } from './log-stream.js';
 import { Logins } from './logins.js';
 import type { Protocol } from './protocol.js';
-import { parseNetwork } from './protocols/address-network.js';
+import { isLoopback, parseNetwork } from './protocols/address-network.js';
 import { controlProtocol } from './protocols/control-protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
 import { KeptFiles } from './protocols/kept-files.js';
@@ -74,6 +74,13 @@ export interface SluiceServerOptions
   readonly durability?: Durability;
   /** Protocols that need no login although they have one. @default none */
   readonly openProtocols?: readonly OpenProtocol[];
+  /**
+   * Whether users may log in by the MD5 digest of the password, as old clients do, also from other machines without TLS: whoever reads it there
+   * can log in with it.
+   *
+   * @default false: over TLS, and from the same machine
+   */
+  readonly allowDigestLogin?: boolean;
   /** How long a file of RemoteStream may stay open when its connection breaks, in milliseconds; 0 for not at all. @default 60_000 */
   readonly keepFilesMs?: number;
   /** What measurements of the speed may take. @default DEFAULT_SPEED_LIMITS */
@@ -135,6 +142,7 @@ export class SluiceServer {
     const { root, users, log, durability = 'durable', clock = systemClock, onDrainRequested, ...others } = options;
     const {
       openProtocols = [],
+      allowDigestLogin = false,
       keepFilesMs = DEFAULT_KEEP_FILES_MS,
       speed = {},
       keepPartialsMs = DEFAULT_KEEP_PARTIALS_MS,
@@ -213,6 +221,7 @@ export class SluiceServer {
         protocols.set(protocol.flag, protocol);
       const context: SessionContext = {
         authenticator: logins,
+        allowsPlainDigest: (address) => allowDigestLogin || isLoopback(address),
         anybody: { userName: undefined, role: 'user', tree, quota: undefined },
         mode,
         needsTls: tls?.isRequired ?? false,
@@ -299,10 +308,4 @@ function accountBeside(listen: Pick<ListenerOptions, 'maxConnections' | 'maxWait
   const limit = descriptorLimit();
   const { maxConnections, maxWaiting } = fitToDescriptors({ ...DEFAULT_LISTENER_OPTIONS, ...listen }, limit);
   return DescriptorAccount.of(limit === undefined ? Number.POSITIVE_INFINITY : limit - maxConnections - maxWaiting);
-}
-
-const loopback = parseNetwork('127.0.0.0/8');
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || loopback?.(address) === true;
 }

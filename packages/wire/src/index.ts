@@ -181,6 +181,28 @@ export {
 export type { Response } from './response.js';
 export { decodeResponse, responseInteger } from './response.js';
 export { canonicalResultCode, ResultCode, resultText } from './result-codes.js';
+export type { ScramHash, ScramKeys } from './scram-keys.js';
+export { scramKeysOf, scramProof, scramProvenKey, scramSignature } from './scram-keys.js';
+export type { ChannelBindingFlag, ScramClientFinal, ScramClientFirst, ScramServerFirst } from './scram-messages.js';
+export {
+  CHANNEL_BINDING,
+  decodeScramClientFinal,
+  decodeScramClientFirst,
+  decodeScramServerFinal,
+  decodeScramServerFirst,
+  encodeScramClientFinal,
+  encodeScramServerFinal,
+  encodeScramServerFirst,
+  MAX_SCRAM_ITERATIONS,
+  MAX_SCRAM_MESSAGE_BYTES,
+  MIN_SCRAM_ITERATIONS,
+  makeScramClientFirst,
+  SCRAM_HASH_BYTES,
+  ScramMechanism,
+  scramAuthMessage,
+  scramBinding,
+  scramWithoutProof,
+} from './scram-messages.js';
 export type {
   BeginUploadRequest,
   BegunUpload,
@@ -218,28 +240,6 @@ export {
   MAX_SOURCE_ID_LENGTH,
   uploadChunksResponseText,
 } from './staged-upload-messages.js';
-export type { ScramHash, ScramKeys } from './scram-keys.js';
-export { scramKeysOf, scramProof, scramProvenKey, scramSignature } from './scram-keys.js';
-export type { ChannelBindingFlag, ScramClientFinal, ScramClientFirst, ScramServerFirst } from './scram-messages.js';
-export {
-  CHANNEL_BINDING,
-  decodeScramClientFinal,
-  decodeScramClientFirst,
-  decodeScramServerFinal,
-  decodeScramServerFirst,
-  encodeScramClientFinal,
-  encodeScramServerFinal,
-  encodeScramServerFirst,
-  MAX_SCRAM_ITERATIONS,
-  MAX_SCRAM_MESSAGE_BYTES,
-  MIN_SCRAM_ITERATIONS,
-  makeScramClientFirst,
-  SCRAM_HASH_BYTES,
-  ScramMechanism,
-  scramAuthMessage,
-  scramBinding,
-  scramWithoutProof,
-} from './scram-messages.js';
 export type { StreamKeys } from './stream-keys.js';
 export {
   decodeHandle,

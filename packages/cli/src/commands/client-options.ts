@@ -33,6 +33,13 @@ export const clientOptions = {
     default: 60_000,
     summary: 'how long the server may be silent when it owes an answer',
   },
+  login: {
+    kind: 'string',
+    placeholder: 'HOW',
+    summary:
+      'auto: by SCRAM, and at servers without it by the MD5 digest of the password, but only over TLS and on this machine; scram: never ' +
+      'by digest; any: by digest also elsewhere; digest: by digest at once. Else SLUICE_LOGIN, else auto',
+  },
   'tls-ca': {
     kind: 'string',
     placeholder: 'FILE',

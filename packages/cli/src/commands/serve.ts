@@ -143,6 +143,7 @@ export const serve = defineCommand({
           durability: options.durability,
           onDrainRequested: drainRequest.make,
           openProtocols: options.open,
+          allowDigestLogin: options['allow-digest-login'],
           keepFilesMs: options['keep-files'],
           speed: speedLimitsOf(options),
           keepPartialsMs: options['keep-partials'],

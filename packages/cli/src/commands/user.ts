@@ -18,6 +18,10 @@ export const userOptions = {
     placeholder: 'FILE',
     summary: 'file whose first line is the new password',
   },
+  'no-digest': {
+    kind: 'flag',
+    summary: 'add, passwd: keep nothing by which old clients could log in, which send the MD5 digest of the password',
+  },
   role: {
     kind: 'choice',
     placeholder: 'ROLE',

@@ -28,6 +28,12 @@ export const protocolOptions = {
     choices: ['remote-stream', 'log-output'],
     summary: 'a protocol that anybody may use: remote-stream, without a login; log-output, also from other machines',
   },
+  'allow-digest-login': {
+    kind: 'flag',
+    summary:
+      'let old clients log in by the MD5 digest of the password from other machines without TLS, too: whoever reads it there can log in ' +
+      'with it',
+  },
   'keep-files': {
     kind: 'duration',
     placeholder: 'TIME',

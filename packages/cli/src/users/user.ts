@@ -38,6 +38,7 @@ type Action = (typeof actions)[number];
 const takers: Readonly<Record<string, readonly Action[]>> = {
   'password-file': ['add', 'passwd'],
   generate: ['add', 'passwd'],
+  'no-digest': ['add', 'passwd'],
   role: ['add', 'set'],
   'user-root': ['add', 'set'],
   quota: ['add', 'set'],
@@ -110,7 +111,7 @@ async function add(file: string, name: string, invocation: UserInvocation): Prom
   // `addUser` finds that out, too, but nobody should type a password twice before
   if (await hasUser(file, name, { ifMissing: false })) throw existsAlready(name);
   await withNewPassword(name, invocation, (password, changing) =>
-    addUser(file, name, password, { ...changing, settings }),
+    addUser(file, name, password, { ...changing, settings, digest: !options['no-digest'] }),
   );
 }
 
@@ -147,7 +148,10 @@ function withoutNulls(settings: SettingsChange): Partial<AccountSettings> {
 
 async function passwd(file: string, name: string, invocation: UserInvocation): Promise<void> {
   if (!(await hasUser(file, name))) throw noSuchUser(name);
-  await withNewPassword(name, invocation, (password, changing) => changePassword(file, name, password, changing));
+  const digest = !invocation.options['no-digest'];
+  await withNewPassword(name, invocation, (password, changing) =>
+    changePassword(file, name, password, { ...changing, digest }),
+  );
 }
 
 async function rm(file: string, name: string): Promise<void> {
@@ -158,11 +162,17 @@ async function rm(file: string, name: string): Promise<void> {
 async function list(file: string, _name: string, { options }: UserInvocation): Promise<void> {
   const users = await readUsersFile(file);
   if (options.json) {
-    stdout.write(users.map((user) => `${JSON.stringify({ ...user, verifier: undefined })}\n`).join(''));
+    const shown = users.map((user) => ({ ...user, verifier: undefined, scram: undefined, logins: loginsOf(user) }));
+    stdout.write(shown.map((user) => `${JSON.stringify(user)}\n`).join(''));
     return;
   }
   const width = stdout.isTTY ? columnsOf(stdout) : Number.POSITIVE_INFINITY;
   stdout.write(`${tableLines(userColumns(new Date()), users, { width }).join('\n')}\n`);
+}
+
+/** By which methods a user can log in. */
+function loginsOf({ scram, verifier }: UserEntry): string[] {
+  return [...(scram ? ['scram'] : []), ...(verifier ? ['digest'] : [])];
 }
 
 function userColumns(now: Date): readonly TableColumn<UserEntry>[] {
@@ -182,6 +192,7 @@ function userColumns(now: Date): readonly TableColumn<UserEntry>[] {
       giveWay: 4,
     },
     { heading: 'EXPIRES', text: ({ expires }) => expires ?? '-', giveWay: 5 },
+    { heading: 'LOGIN', text: (user) => loginsOf(user).join(' '), giveWay: 6 },
   ];
 }
 

@@ -29,7 +29,8 @@ export interface SluiceResult {
 
 /** Starts `sluice` with pipes for all three streams, and a session of its own: no terminal to ask on. */
 export function startSluice(args: readonly string[], options: SluiceOptions = {}): ChildProcessWithoutNullStreams {
-  const { SLUICE_URL, SLUICE_PASSWORD, SLUICE_TLS_CA, SLUICE_TLS_FINGERPRINT, NO_COLOR, ...environment } = process.env;
+  const { SLUICE_URL, SLUICE_PASSWORD, SLUICE_TLS_CA, SLUICE_TLS_FINGERPRINT, SLUICE_LOGIN, NO_COLOR, ...environment } =
+    process.env;
   const isRoot = process.getuid?.() === 0;
   const wrapper =
     options.withoutPrivileges && isRoot ? ['setpriv', `--bounding-set=${OVERRIDES}`, `--inh-caps=${OVERRIDES}`] : [];

@@ -19,6 +19,13 @@ export function parseNetwork(text: string): ((address: string) => boolean) | und
   };
 }
 
+const loopback = parseNetwork('127.0.0.0/8');
+
+/** Whether the address is one of this machine that no other can have. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || loopback?.(address) === true;
+}
+
 function familyName(address: string): 'ipv4' | 'ipv6' {
   return isIPv4(address) ? 'ipv4' : 'ipv6';
 }

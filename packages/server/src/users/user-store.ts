@@ -3,11 +3,19 @@ import { stat } from 'node:fs/promises';
 import type { Role } from '../principal.js';
 import { parseDirectoryName } from '../storage/path-name.js';
 import { type AccountObstacle, type AccountSettings, obstacleOf } from './account.js';
-import { createVerifier, digestOf, SCRYPT_PARAMETERS, unfittingVerifier, verify } from './password-verifier.js';
+import { DECOY_KEY_BYTES, DecoyVerifiers } from './decoy-verifiers.js';
+import { type PasswordVerifier, SCRYPT_PARAMETERS, unfittingVerifier, verify } from './password-verifier.js';
 import { randomPassword } from './random-password.js';
+import { faultOfPassword, type ScramVerifier } from './scram-verifier.js';
 import { UserError } from './user-error.js';
 import { faultOfName } from './user-name.js';
-import { createUsersFile, readUsersFile, type UserEntry } from './users-file.js';
+import {
+  createUsersFile,
+  readUsersFileContent,
+  type UserEntry,
+  type UsersFileContent,
+  verifiersOf,
+} from './users-file.js';
 
 /** What an operator gives on the command line for one user. */
 export interface NameAndPassword {
@@ -25,8 +33,14 @@ export interface Account {
   readonly quotaBytes: number | undefined;
 }
 
-/** What became of an attempt to log in. Only the log may tell `wrong` from the others. */
-export type LoginOutcome = Account | 'wrong' | AccountObstacle;
+/**
+ * Why an attempt to log in came to nothing. `no-digest` and `no-scram`: there is a user of that name, but nothing is kept to check this way of
+ * logging in. Only the log may tell any from the others.
+ */
+export type LoginFailure = 'wrong' | 'no-digest' | 'no-scram' | AccountObstacle;
+
+/** What became of an attempt to log in. */
+export type LoginOutcome = Account | LoginFailure;
 
 class User implements Account {
   /** Of the last digest that was right; `undefined` before the first login. */
@@ -56,7 +70,7 @@ class User implements Account {
   }
 
   update(entry: UserEntry): void {
-    if (entry.verifier.hash !== this.#entry.verifier.hash) this.remembered = undefined;
+    if (entry.verifier?.hash !== this.#entry.verifier?.hash) this.remembered = undefined;
     this.#entry = entry;
     this.#root = parseDirectoryName(entry.root ?? '');
   }
@@ -81,21 +95,23 @@ export class UserStore {
   /** Never leaves the process: what is remembered under it is worth nothing elsewhere. */
   readonly #rememberingKey = randomBytes(32);
   /** Stands in for users and logins that are not there, so that they are compared at the same cost. */
-  #nobody: User;
+  #nobody: Nobody;
+  #decoys: DecoyVerifiers;
   /** What the file looked like when it was read last. */
   #stamp: string | undefined;
 
-  private constructor(entries: readonly UserEntry[], file: string | undefined, stamp: string | undefined) {
+  private constructor({ users, decoyKey }: UsersFileContent, file: string | undefined, stamp: string | undefined) {
     this.file = file;
     this.#stamp = stamp;
-    this.#users = new Map(entries.map((entry) => [entry.name, new User(entry)]));
-    this.#nobody = nobodyBeside(entries);
+    this.#users = new Map(users.map((entry) => [entry.name, new User(entry)]));
+    this.#nobody = nobodyBeside(users);
+    this.#decoys = new DecoyVerifiers(decoyKey, users);
   }
 
   /**
-   * Users with the role `admin`, whose root is the server's.
+   * Users with the role `admin`, whose root is the server's. What SCRAM tells of them, and of names that are no user's, is new with each call.
    *
-   * @throws {UserError} `ERR_USER_NAME` for a name that is not allowed, or is there twice
+   * @throws {UserError} `ERR_USER_NAME` for a name that is not allowed, or is there twice; `ERR_USER_PASSWORD`
    */
   static async fromPairs(pairs: readonly NameAndPassword[]): Promise<UserStore> {
     const entries = new Map<string, UserEntry>();
@@ -105,9 +121,10 @@ export class UserStore {
     }
     for (const { name, password } of pairs) {
       if (entries.has(name)) throw new UserError('ERR_USER_NAME', `user ${JSON.stringify(name)} is given twice`);
-      entries.set(name, { name, verifier: await createVerifier(digestOf(password)), role: 'admin' });
+      entries.set(name, { name, ...(await verifiersOf(name, password)), role: 'admin' });
     }
-    return new UserStore([...entries.values()], undefined, undefined);
+    const content = { users: [...entries.values()], decoyKey: randomBytes(DECOY_KEY_BYTES) };
+    return new UserStore(content, undefined, undefined);
   }
 
   /**
@@ -117,7 +134,7 @@ export class UserStore {
    */
   static async load(file: string): Promise<UserStore> {
     const stamp = await stampOf(file);
-    return new UserStore(await readUsersFile(file), file, stamp);
+    return new UserStore(await readUsersFileContent(file), file, stamp);
   }
 
   /**
@@ -128,9 +145,9 @@ export class UserStore {
    */
   static async createWithAdmin(file: string): Promise<{ store: UserStore; password: string }> {
     const password = randomPassword();
-    const entry: UserEntry = { name: ADMIN_NAME, verifier: await createVerifier(digestOf(password)), role: 'admin' };
-    await createUsersFile(file, [entry]);
-    return { store: new UserStore([entry], file, await stampOf(file)), password };
+    const entry: UserEntry = { name: ADMIN_NAME, ...(await verifiersOf(ADMIN_NAME, password)), role: 'admin' };
+    const content = await createUsersFile(file, [entry]);
+    return { store: new UserStore(content, file, await stampOf(file)), password };
   }
 
   /** Whether the file is another one than was read last, or has been written to. */
@@ -149,14 +166,14 @@ export class UserStore {
     const stamp = await stampOf(this.file);
     // Also of a bad file: it is not read again until it has changed again.
     this.#stamp = stamp;
-    const entries = await readUsersFile(this.file);
+    const { users: entries, decoyKey } = await readUsersFileContent(this.file);
     const now = new Date();
     const ended: string[] = [];
     const users = new Map<string, User>();
     for (const entry of entries) {
       const known = this.#users.get(entry.name);
       if (known) {
-        const hadOther = known.entry.verifier.hash !== entry.verifier.hash || known.entry.root !== entry.root;
+        const hadOther = hasOtherPassword(known.entry, entry) || known.entry.root !== entry.root;
         known.update(entry);
         if (hadOther || known.obstacle(now)) ended.push(entry.name);
       }
@@ -165,6 +182,7 @@ export class UserStore {
     for (const name of this.#users.keys()) if (!users.has(name)) ended.push(name);
     this.#users = users;
     this.#nobody = nobodyBeside(entries);
+    this.#decoys = new DecoyVerifiers(decoyKey, entries);
     return ended;
   }
 
@@ -182,22 +200,53 @@ export class UserStore {
   async authenticate(name: string, digest: string): Promise<LoginOutcome> {
     if (!/^[0-9a-f]{32}$/i.test(digest)) return 'wrong';
     const rightDigest = digest.toLowerCase();
-    const user = this.#users.get(name) ?? this.#nobody;
+    const user = this.#users.get(name);
     const mac = createHmac('sha256', this.#rememberingKey).update(`${name}\0${rightDigest}`).digest();
-    if (!timingSafeEqual(mac, user.remembered ?? this.#nobody.remembered!)) {
-      const { verifier } = user.entry;
-      if (!(await verify(verifier, rightDigest)) || this.#users.get(name) !== user) return 'wrong';
-      if (verifier.hash !== user.entry.verifier.hash) return 'wrong'; // changed meanwhile
+    if (!timingSafeEqual(mac, user?.remembered ?? this.#nobody.remembered)) {
+      const verifier = user?.entry.verifier ?? this.#nobody.verifier;
+      const isRight = await verify(verifier, rightDigest);
+      if (user && !user.entry.verifier) return 'no-digest';
+      // another one, or another password, meanwhile
+      if (!isRight || this.#users.get(name) !== user || user?.entry.verifier?.hash !== verifier.hash) return 'wrong';
       user.remembered = mac;
     }
+    return user ? (user.obstacle(new Date()) ?? user) : 'wrong';
+  }
+
+  /** What SCRAM tells of a user: also of one who does not exist, or has no such verifier, and then always the same. */
+  scramVerifierOf(name: string): ScramVerifier {
+    const decoy = this.#decoys.of(name); // made in all cases: it takes as long for everybody
+    return this.#users.get(name)?.entry.scram ?? decoy;
+  }
+
+  /** @param verifier by which the login was, or was not, proven to be right */
+  admit(name: string, verifier: ScramVerifier, isProven: boolean): LoginOutcome {
+    const user = this.#users.get(name);
+    if (user && !user.entry.scram) return 'no-scram';
+    if (!isProven || user?.entry.scram?.storedKey !== verifier.storedKey) return 'wrong';
     return user.obstacle(new Date()) ?? user;
   }
 }
 
-function nobodyBeside(entries: readonly UserEntry[]): User {
-  const nobody = new User({ name: '', verifier: unfittingVerifier(entries[0]?.verifier ?? SCRYPT_PARAMETERS) });
-  nobody.remembered = randomBytes(32);
-  return nobody;
+/** What logins by digest are compared with that have nobody to be compared with. */
+interface Nobody {
+  readonly verifier: PasswordVerifier;
+  readonly remembered: Buffer;
+}
+
+function nobodyBeside(entries: readonly UserEntry[]): Nobody {
+  const like = entries.find(({ verifier }) => verifier !== undefined)?.verifier ?? SCRYPT_PARAMETERS;
+  return { verifier: unfittingVerifier(like), remembered: randomBytes(32) };
+}
+
+/** A verifier more or less beside one that has stayed is the same password; with a new one, all of them are new. */
+function hasOtherPassword(old: UserEntry, entry: UserEntry): boolean {
+  const pairs = [
+    [old.verifier?.hash, entry.verifier?.hash],
+    [old.scram?.storedKey, entry.scram?.storedKey],
+  ];
+  const common = pairs.filter(([before, after]) => before !== undefined && after !== undefined);
+  return common.length === 0 || common.some(([before, after]) => before !== after);
 }
 
 async function stampOf(file: string): Promise<string | undefined> {
@@ -217,7 +266,7 @@ export function parseUserOption(text: string): NameAndPassword {
   const password = text.slice(colon + 1);
   const fault = faultOfName(name);
   if (fault) throw new UserError('ERR_USER_OPTION', `a user is given as NAME:PASSWORD: ${fault}`);
-  if (password === '')
-    throw new UserError('ERR_USER_OPTION', 'a user is given as NAME:PASSWORD: the password is empty');
+  const passwordFault = faultOfPassword(password);
+  if (passwordFault) throw new UserError('ERR_USER_OPTION', `a user is given as NAME:PASSWORD: ${passwordFault}`);
   return { name, password };
 }

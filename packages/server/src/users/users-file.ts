@@ -1,11 +1,14 @@
 import type { Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { decodeBase64 } from '@sluice/wire';
 import { STATE_DIRECTORY } from '../storage/path-name.js';
 import { type AccountSettings, faultOfSettings } from './account.js';
+import { DECOY_KEY_BYTES, derivedDecoyKey } from './decoy-verifiers.js';
 import { lineOfSyntaxError, linesOfElements } from './json-lines.js';
 import { describeHolder, LockFile } from './lock-file.js';
 import { createVerifier, digestOf, faultOfVerifier, type PasswordVerifier } from './password-verifier.js';
+import { createScramVerifier, faultOfPassword, faultOfScramVerifier, type ScramVerifier } from './scram-verifier.js';
 import { UserError } from './user-error.js';
 import { faultOfName } from './user-name.js';
 
@@ -13,9 +16,16 @@ import { faultOfName } from './user-name.js';
 const LOCK_WAIT_MS = 5000;
 
 /** A user as the file has it. */
-export interface UserEntry extends Partial<AccountSettings> {
+export interface UserEntry extends Partial<AccountSettings>, PasswordVerifiers {
   readonly name: string;
-  readonly verifier: PasswordVerifier;
+}
+
+/** What is kept of a password: one of the two, or both. */
+export interface PasswordVerifiers {
+  /** For logins by digest. */
+  readonly verifier?: PasswordVerifier;
+  /** For logins by SCRAM. */
+  readonly scram?: ScramVerifier;
 }
 
 /** A change of what a user may do; `null` takes a setting back. */
@@ -24,6 +34,15 @@ export type SettingsChange = { readonly [Name in keyof AccountSettings]?: Accoun
 /** What else the file has, there or in an entry, is kept as it is. */
 interface Content {
   readonly users: readonly UserEntry[];
+  /** Base64 of 32 bytes: what decoy verifiers are made with. Files that have not been changed for long have none. */
+  readonly decoyKey?: string;
+}
+
+/** What a server needs of the file. */
+export interface UsersFileContent {
+  readonly users: readonly UserEntry[];
+  /** @see {@link DecoyVerifiers} */
+  readonly decoyKey: Buffer;
 }
 
 export interface ChangeUsersOptions {
@@ -31,6 +50,12 @@ export interface ChangeUsersOptions {
   readonly signal?: AbortSignal;
   /** @default 5000 */
   readonly lockWaitMs?: number;
+}
+
+/** How a password is kept. */
+export interface NewPasswordOptions extends ChangeUsersOptions {
+  /** Whether the user can also log in by digest, as old clients do. @default true */
+  readonly digest?: boolean;
 }
 
 /** The file that a server without other users makes and reads. No client can reach it. */
@@ -44,9 +69,15 @@ export function ownUsersFile(root: string): string {
  * @throws {UserError} `ERR_USERS_FILE_MISSING`; `ERR_USERS_FILE`, with the first thing that is wrong
  */
 export async function readUsersFile(file: string): Promise<readonly UserEntry[]> {
+  return (await readUsersFileContent(file)).users;
+}
+
+/** The same with what else the server needs. @throws {UserError} as `readUsersFile` */
+export async function readUsersFileContent(file: string): Promise<UsersFileContent> {
   const text = await readText(file, file);
   if (text === undefined) throw missingFile(file);
-  return parse(file, text).users;
+  const content = parse(file, text);
+  return { users: content.users, decoyKey: decoyKeyOf(content) };
 }
 
 /**
@@ -55,11 +86,12 @@ export async function readUsersFile(file: string): Promise<readonly UserEntry[]>
  *
  * @throws {UserError} `ERR_USERS_FILE` if the file exists or cannot be written; `ERR_USERS_FILE_LOCKED`
  */
-export async function createUsersFile(file: string, users: readonly UserEntry[]): Promise<void> {
-  await change(file, { mayCreate: true }, (text) => {
+export async function createUsersFile(file: string, users: readonly UserEntry[]): Promise<UsersFileContent> {
+  const content = await change(file, { mayCreate: true }, (text) => {
     if (text !== undefined) throw new UserError('ERR_USERS_FILE', `users file ${file}: exists already`);
     return { users };
   });
+  return { users, decoyKey: decoyKeyOf(content) };
 }
 
 /**
@@ -72,18 +104,18 @@ export async function addUser(
   file: string,
   name: string,
   password: string,
-  { settings = {}, ...options }: ChangeUsersOptions & { readonly settings?: Partial<AccountSettings> } = {},
+  { settings = {}, digest, ...options }: NewPasswordOptions & { readonly settings?: Partial<AccountSettings> } = {},
 ): Promise<void> {
   const fault = faultOfName(name) ?? faultOfSettings(settings);
   if (fault) throw new UserError('ERR_USER_NAME', `user ${JSON.stringify(name)}: ${fault}`);
   // before the lock: it takes longer than all the rest
-  const verifier = await verifierOf(name, password);
+  const verifiers = await verifiersOf(name, password, digest);
   await change(file, { ...options, mayCreate: true }, (text) => {
     const content = text === undefined ? { users: [] } : parse(file, text);
     if (content.users.some((user) => user.name === name)) {
       throw new UserError('ERR_USER_EXISTS', `user ${JSON.stringify(name)} exists already`);
     }
-    return { ...content, users: [...content.users, { name, verifier, ...settings }] };
+    return { ...content, users: [...content.users, { name, ...verifiers, ...settings }] };
   });
 }
 
@@ -92,12 +124,17 @@ export async function changePassword(
   file: string,
   name: string,
   password: string,
-  options: ChangeUsersOptions = {},
+  { digest, ...options }: NewPasswordOptions = {},
 ): Promise<void> {
-  const verifier = await verifierOf(name, password);
+  const verifiers = await verifiersOf(name, password, digest);
   await change(file, options, (text) => {
     const content = parseWithUser(file, text, name);
-    return { ...content, users: content.users.map((user) => (user.name === name ? { ...user, verifier } : user)) };
+    const users = content.users.map((user) => {
+      if (user.name !== name) return user;
+      const { verifier: _digest, scram: _scram, name: _name, ...others } = user;
+      return { name, ...verifiers, ...others };
+    });
+    return { ...content, users };
   });
 }
 
@@ -140,9 +177,24 @@ export async function removeUser(file: string, name: string, options: ChangeUser
   return users.length;
 }
 
-async function verifierOf(name: string, password: string): Promise<PasswordVerifier> {
-  if (password === '') throw new UserError('ERR_USER_PASSWORD', `user ${JSON.stringify(name)}: the password is empty`);
-  return await createVerifier(digestOf(password));
+/**
+ * What is kept of a new password.
+ *
+ * @param digest whether the user can also log in by digest. @default true
+ * @throws {UserError} `ERR_USER_PASSWORD`
+ */
+export async function verifiersOf(name: string, password: string, digest = true): Promise<PasswordVerifiers> {
+  const fault = faultOfPassword(password);
+  if (fault) throw new UserError('ERR_USER_PASSWORD', `user ${JSON.stringify(name)}: ${fault}`);
+  const [scram, verifier] = await Promise.all([
+    createScramVerifier(password),
+    digest ? createVerifier(digestOf(password)) : undefined,
+  ]);
+  return verifier ? { verifier, scram } : { scram };
+}
+
+function decoyKeyOf({ users, decoyKey }: Content): Buffer {
+  return decoyKey === undefined ? derivedDecoyKey(users) : Buffer.from(decoyKey, 'base64');
 }
 
 function parseWithUser(file: string, text: string | undefined, name: string): Content {
@@ -167,7 +219,12 @@ async function change(
       const message = `users file ${file}: ${await describeHolder(lockPath)} is changing it: ${advice}`;
       throw new UserError('ERR_USERS_FILE_LOCKED', message);
     }
-    const content = make(await readText(file, target));
+    const old = await readText(file, target);
+    const made = make(old);
+    // What it was before, where the file had none: the decoys stay as they are.
+    const decoyKey =
+      made.decoyKey ?? decoyKeyOf(old === undefined ? { users: [] } : parse(file, old)).toString('base64');
+    const content = { ...made, decoyKey };
     await replace(file, target, `${JSON.stringify(content, undefined, 2)}\n`);
     return content;
   } catch (error) {
@@ -271,19 +328,25 @@ function parse(file: string, text: string): Content {
   }
   const users = isObject(content) ? content['users'] : undefined;
   if (!Array.isArray(users)) return fail('has no list "users"');
+  const decoyKey = isObject(content) ? content['decoyKey'] : undefined;
+  if (decoyKey !== undefined && !(typeof decoyKey === 'string' && decodeBase64(decoyKey)?.length === DECOY_KEY_BYTES))
+    return fail(`has a "decoyKey" that is not base64 of ${DECOY_KEY_BYTES} bytes`);
   const names = new Set<string>();
   const lines = linesOfElements(text, 'users');
   for (const [index, user] of users.entries()) {
     const at = `users[${index}]`;
     const failHere = (fault: string): never => fail(fault, lines[index]);
     if (!isObject(user)) return failHere(`${at} is not an object`);
-    const { name, verifier } = user;
+    const { name, verifier, scram } = user;
     if (typeof name !== 'string') return failHere(`${at} has no "name"`);
     const nameFault = faultOfName(name);
     if (nameFault) return failHere(`${at}: ${nameFault}`);
     if (names.has(name)) return failHere(`${at}: the name ${JSON.stringify(name)} is there twice`);
-    const verifierFault = faultOfVerifier(verifier);
+    if (verifier === undefined && scram === undefined) return failHere(`${at} has neither "verifier" nor "scram"`);
+    const verifierFault = verifier === undefined ? undefined : faultOfVerifier(verifier);
     if (verifierFault) return failHere(`${at}: "verifier" ${verifierFault}`);
+    const scramFault = scram === undefined ? undefined : faultOfScramVerifier(scram);
+    if (scramFault) return failHere(`${at}: "scram" ${scramFault}`);
     const settingsFault = faultOfSettings(user);
     if (settingsFault) return failHere(`${at}: ${settingsFault}`);
     names.add(name);
