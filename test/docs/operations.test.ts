@@ -13,7 +13,13 @@ import {
   MAX_PROXY_HEADER_BYTES,
 } from '@sluice/core';
 import { DEFAULT_SPEED_LIMITS, LOG_LEVELS } from '@sluice/server';
-import { MAX_HANDLES, MAX_PACKET_LENGTH, MAX_READ_BYTES, MAX_SENT_PACKET_LENGTH } from '@sluice/wire';
+import {
+  MAX_HANDLES,
+  MAX_PACKET_LENGTH,
+  MAX_READ_BYTES,
+  MAX_SCRAM_MESSAGE_BYTES,
+  MAX_SENT_PACKET_LENGTH,
+} from '@sluice/wire';
 import { plain, REPOSITORY, readPage, sectionOf, tableOf } from './markdown.js';
 
 let page = '';
@@ -46,7 +52,7 @@ describe('docs/operations.md', () => {
 
   it('lists the environment variables that the command reads', async () => {
     const source = await readSource('cli/src/environment.ts');
-    const [, names = ''] = /const \{ (.*) \} = process\.env/.exec(source) ?? [];
+    const [, names = ''] = /const \{ (.*) \} =\s+process\.env/.exec(source) ?? [];
     const listed = tableOf(sectionOf(page, 'Environment')).map(([name = '']) => plain(name));
     assert.deepEqual(listed, names.split(', '));
   });
@@ -165,6 +171,8 @@ async function limits(): Promise<Limit[]> {
     ['Measurements of the speed', 'streams at once for one', count(DEFAULT_SPEED_LIMITS.maxFloodsPerClient)],
     ['Measurements of the speed', 'time of one', seconds(DEFAULT_SPEED_LIMITS.maxMs)],
     ['Measurements of the speed', 'after the end', seconds(numberIn(flood, 'LATE_MS'))],
+    ['Logins', 'failed attempts of one', count(numberIn(session, 'MAX_FAILED_LOGINS'))],
+    ['Logins', 'message of SCRAM', `${MAX_SCRAM_MESSAGE_BYTES} bytes`],
     ['Logins', 'attempts checked at once', count(numberIn(guard, 'maxAtOnce'))],
     ['Logins', 'wait after the second', seconds(numberIn(guard, 'firstDelayMs'))],
     ['Logins', 'longest wait', seconds(numberIn(guard, 'maxDelayMs'))],

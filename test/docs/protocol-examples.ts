@@ -39,6 +39,9 @@ import {
   encodeReadRequest,
   encodeResumeFileRequest,
   encodeResumeFileResponse,
+  encodeSaslChallenge,
+  encodeSaslLoginRequest,
+  encodeScramServerFinal,
   encodeSeekRequest,
   encodeSeekResponse,
   encodeSendFile,
@@ -61,6 +64,7 @@ import {
   ResultCode,
   requestText,
   responseText,
+  ScramMechanism,
   SeekOrigin,
   uploadChunksResponseText,
 } from '@sluice/wire';
@@ -70,6 +74,8 @@ const FEATURES = [Feature.VerifiedResume, Feature.Durability, Feature.Staging];
 const UPLOAD_ID = '00112233445566778899aabbccddeeff';
 /** XXH64 of CONTENT, and of that digest. */
 const [CHUNK_DIGEST, FILE_DIGEST] = [0x2ff5cfb6af9aaf68n, 0x227d4a80db3de400n];
+/** On each protocol. */
+const EVERYWHERE = [Feature.Scram];
 const REMOTE_FEATURES = [Feature.Tag, Feature.RemoteFile, Feature.ResumeFile];
 /** Random in truth. */
 const PARTIAL: PartialRecord = {
@@ -106,6 +112,15 @@ const CONTENT = Uint8Array.of(0xde, 0xad, 0xbe, 0xef);
 /** XXH64 of the content. */
 const CONTENT_DIGEST = Uint8Array.from(Buffer.from('2ff5cfb6af9aaf68', 'hex'));
 
+/** The exchange of RFC 7677, section 3. */
+export const SCRAM = {
+  clientFirst: 'n,,n=user,r=rOprNGfwEbeRWgbNEkqO',
+  serverFirst: 'r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096',
+  clientFinal:
+    'c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=',
+  signature: Uint8Array.from(Buffer.from('6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=', 'base64')),
+} as const;
+
 function login(features?: readonly string[]): Uint8Array {
   return encodePacket(encodeLoginRequest({ userName: 'admin', passwordDigest: PASSWORD_DIGEST, features }));
 }
@@ -129,9 +144,9 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'unknown-request': encodePacket(requestText('Rename')),
   'unknown-response': encodePacket(responseText('Rename', ResultCode.NotExistCommand)),
   'login-features-request': login(FEATURES),
-  'login-features-response': encodePacket(encodeWelcome(Command.Login, FEATURES)),
+  'login-features-response': encodePacket(encodeWelcome(Command.Login, [...FEATURES, ...EVERYWHERE])),
   'active-features-request': encodePacket(requestText(Command.Active, [[Key.Features, '']])),
-  'active-features-response': encodePacket(encodeWelcome(Command.Active, FEATURES)),
+  'active-features-response': encodePacket(encodeWelcome(Command.Active, [...FEATURES, ...EVERYWHERE])),
   'digest-open-request': encodePacket(encodeDigestRequest({ file: undefined, position: 0n, count: 4n })),
   'digest-name-request': encodePacket(encodeDigestRequest({ file: FILE, position: 0n, count: 4n })),
   'digest-response': encodePacket(digestResponseText(Command.Digest, 4), CONTENT_DIGEST),
@@ -160,7 +175,7 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'closefile-request': encodePacket(encodeCloseFileRequest()),
   'closefile-response': encodePacket(responseText(Command.CloseFile, ResultCode.Success)),
   'login-remote-request': login(REMOTE_FEATURES),
-  'login-remote-response': encodePacket(encodeWelcome(Command.Login, REMOTE_FEATURES)),
+  'login-remote-response': encodePacket(encodeWelcome(Command.Login, [...REMOTE_FEATURES, ...EVERYWHERE])),
   'readat-request': encodePacket(encodeReadAtRequest({ position: 0, count: 4 }, { tag: 7 })),
   'readat-response': encodePacket(encodeCountResponse(Command.ReadAt, 4, 7), CONTENT),
   'stat-missing-request': encodePacket(encodeStatRequest('none.bin', { tag: 8 })),
@@ -220,7 +235,7 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
     new TextEncoder().encode(`${LOG_LINE}\n`),
   ),
   'drain-request': encodePacket(encodeDrainRequest(5000)),
-  'active-flood-response': encodePacket(encodeWelcome(Command.Active, [Feature.Flood])),
+  'active-flood-response': encodePacket(encodeWelcome(Command.Active, [Feature.Flood, ...EVERYWHERE])),
   'flood-request': encodePacket(encodeFloodRequest({ direction: 'down', durationMs: 5000, size: 1 })),
   'flood-response': encodePacket(encodeFloodResponse(Command.Flood, { durationMs: 5000, rate: 0 })),
   'flood-data': new FloodPackets(dataResponseText(), 1).take(1).packets,
@@ -279,4 +294,34 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
     encodeJsonData([PARTIAL]),
   ),
   'eof-durable-response': encodePacket(encodeEofResponse(Command.Eof, 'durable')),
+  'scram-first-request': encodePacket(
+    encodeSaslLoginRequest({
+      mechanism: ScramMechanism.Sha256,
+      message: SCRAM.clientFirst,
+      features: [Feature.Scram],
+    }),
+  ),
+  'scram-first-response': encodePacket(encodeSaslChallenge(Command.Login, SCRAM.serverFirst)),
+  'scram-final-request': encodePacket(
+    encodeSaslLoginRequest({ mechanism: undefined, message: SCRAM.clientFinal, features: undefined }),
+  ),
+  'scram-final-response': encodePacket(
+    encodeWelcome(Command.Login, [Feature.VerifiedResume, ...EVERYWHERE], encodeScramServerFinal(SCRAM.signature)),
+  ),
+  'scram-mechanism-response': encodePacket(
+    responseText(
+      Command.Login,
+      ResultCode.ParameterError,
+      [[Key.Mechanisms, ScramMechanism.Sha256]],
+      'no such mechanism',
+    ),
+  ),
+  'digest-refused-response': encodePacket(
+    responseText(
+      Command.Login,
+      ResultCode.NotPermitted,
+      [[Key.Mechanisms, ScramMechanism.Sha256]],
+      'the digest of a password is taken over TLS and from the same machine only: use SCRAM',
+    ),
+  ),
 };

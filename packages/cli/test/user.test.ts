@@ -61,7 +61,7 @@ describe('sluice user', { concurrency: 2 }, () => {
     assert.equal((await server.ls('ada', stdout.trim())).code, 0);
     assert.equal(
       (await place.sluice(['user', 'list', '--root', place.path('files')])).stdout,
-      'NAME  ROLE  STATUS  ROOT  QUOTA  EXPIRES\nada   user  active  /         -  -\n',
+      'NAME  ROLE  STATUS  ROOT  QUOTA  EXPIRES  LOGIN\nada   user  active  /         -  -        scram digest\n',
     );
     // the one that the server itself has made
     await mkdir(place.path('other'));
@@ -69,7 +69,7 @@ describe('sluice user', { concurrency: 2 }, () => {
     await other[Symbol.asyncDispose]();
     assert.equal(
       (await place.sluice(['user', 'list', '--root', 'other'])).stdout,
-      'NAME   ROLE   STATUS  ROOT  QUOTA  EXPIRES\nadmin  admin  active  /         -  -\n',
+      'NAME   ROLE   STATUS  ROOT  QUOTA  EXPIRES  LOGIN\nadmin  admin  active  /         -  -        scram digest\n',
     );
     const admin = await place.sluice(['user', 'passwd', 'admin', '--root', 'other', '--generate']);
     await using again = await place.serve('--root', 'other');
@@ -84,7 +84,10 @@ describe('sluice user', { concurrency: 2 }, () => {
     assert.deepEqual([listed.code, listed.stderr], [0, '']);
     assert.deepEqual(namesOf(listed.stdout), ['ada', 'bob b', 'abc\\u202edef', 'grün']);
     const { stdout } = await place.sluice(['user', '--json', 'list', '--users', 'users.json']);
-    assert.equal(stdout, names.map((name) => `${JSON.stringify({ name, role: 'user' })}\n`).join(''));
+    assert.equal(
+      stdout,
+      names.map((name) => `${JSON.stringify({ name, role: 'user', logins: ['scram', 'digest'] })}\n`).join(''),
+    );
   });
 
   it('does not lose a change when several are made at once', async () => {
@@ -221,9 +224,17 @@ describe('sluice user', { concurrency: 2 }, () => {
     const listed = async () => (await set('list')).stdout.split('\n')[1]?.split(/ {2,}/);
     const settings = ['--role', 'read-only', '--user-root', 'home/ada', '--quota', '2G', '--expires', '2099-01-31'];
     assert.deepEqual(await set('set', 'ada', ...settings), DONE);
-    assert.deepEqual(await listed(), ['ada', 'read-only', 'active', 'home/ada', '2.00 GiB', '2099-01-31']);
+    assert.deepEqual(await listed(), [
+      'ada',
+      'read-only',
+      'active',
+      'home/ada',
+      '2.00 GiB',
+      '2099-01-31',
+      'scram digest',
+    ]);
     assert.deepEqual(await set('set', 'ada', '--user-root', '/', '--quota', 'none', '--expires', 'never'), DONE);
-    assert.deepEqual(await listed(), ['ada', 'read-only', 'active', '/', '-', '-']);
+    assert.deepEqual(await listed(), ['ada', 'read-only', 'active', '/', '-', '-', 'scram digest']);
     assert.deepEqual(await set('disable', 'ada'), DONE);
     assert.equal((await listed())?.[2], 'disabled');
     await until(5, () => served.ls('ada', password));

@@ -63,7 +63,7 @@ const hash: ScramHash = {
  * @returns the server's answer, with its features
  * @throws {ClientError} `ERR_REMOTE` for what the server refuses, `ERR_LOGIN_METHOD`, `ERR_SERVER_UNPROVEN`, `ERR_LOGIN_REFUSED`
  * @throws {ProtocolError} for an answer that is none
- * @see docs/protocol.md, sections 4.2 and 17.11
+ * @see docs/protocol.md, sections 4.2 and 17.13
  */
 export async function logIn(
   link: LoginLink,

@@ -81,7 +81,7 @@ const DIGEST = 'digest';
  * The logins of one connection: by digest in one step, by SCRAM in two. Of the latter at most one is begun, and it holds nothing but some
  * texts until the client's last message.
  *
- * @see docs/protocol.md, sections 4.2 and 17.11; D24
+ * @see docs/protocol.md, sections 4.2 and 17.13; D24
  */
 export class LoginDialogue {
   readonly #authenticator: Authenticator;

@@ -205,7 +205,7 @@ for (const [name, flag] of [
         login([['Features', 'VerifiedResume']]),
         request('Active', [['Features', '']]),
       );
-      const features = `Features=${flag === Upload ? 'VerifiedResume,Durability' : 'VerifiedResume,Ranges'}`;
+      const features = `Features=${flag === Upload ? 'VerifiedResume,Durability,Staging' : 'VerifiedResume,Ranges'},Scram`;
       assert.deepEqual(await answer(peer), ['Command=Login', 'Code=0', features]);
       assert.deepEqual(await answer(peer), ['Command=Active', 'Code=0', features]);
     });

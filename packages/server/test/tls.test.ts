@@ -99,7 +99,7 @@ describe('a server behind a balancer', () => {
   const header = Buffer.from('PROXY TCP4 192.0.2.7 198.51.100.1 49153 9999\r\n');
 
   it('sees the real address in its log and in the list of clients', async () => {
-    await using server = await TestServer.start({ proxyFrom: ['10.0.0.0/8', '127.0.0.1'] });
+    await using server = await TestServer.start({ proxyFrom: ['10.0.0.0/8', '127.0.0.1'], allowDigestLogin: true });
     using peer = await server.connect();
     await peer.send(header, Uint8Array.of(CONTROL), login());
     await answer(peer);
@@ -108,7 +108,11 @@ describe('a server behind a balancer', () => {
   });
 
   it('slows wrong passwords by the real address, not by that of the balancer', async () => {
-    await using server = await TestServer.start({ proxyFrom: ['127.0.0.1'], clock: new ManualClock() });
+    await using server = await TestServer.start({
+      proxyFrom: ['127.0.0.1'],
+      allowDigestLogin: true,
+      clock: new ManualClock(),
+    });
     const send = async (from: string, packet: Uint8Array) => {
       const peer = await server.connect();
       await peer.send(`PROXY TCP4 ${from} 198.51.100.1 49153 9999\r\n`, Uint8Array.of(DOWNLOAD), packet);

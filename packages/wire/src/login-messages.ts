@@ -62,7 +62,7 @@ export function decodeLoginRequest(text: CommandText): LoginRequest {
   };
 }
 
-/** A Login that carries a message of SCRAM. docs/protocol.md, section 17.11. */
+/** A Login that carries a message of SCRAM. docs/protocol.md, section 17.13. */
 export interface SaslLoginRequest {
   /** Only with the first message. */
   readonly mechanism: string | undefined;

@@ -13,7 +13,7 @@ import {
 /**
  * What is kept of a password for SCRAM-SHA-256: it checks who knows the password, and lets nobody log in who reads it.
  *
- * @see docs/protocol.md, section 17.11; RFC 5802, section 3
+ * @see docs/protocol.md, section 17.13; RFC 5802, section 3
  */
 export interface ScramVerifier {
   /** Of PBKDF2 with HMAC-SHA-256. */

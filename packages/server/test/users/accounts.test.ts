@@ -319,7 +319,7 @@ describe('a change of the users file', () => {
     await writeFile(place.file, '{\n  "users": [\n    { "name": "ada", "role": "boss" }\n  ]\n}\n');
     const [result] = await place.server.server.reload();
     assert.equal(result?.isOk, false);
-    assert.match(result?.message ?? '', /users\.json:3: users\[0\]: /);
+    assert.match(result?.message ?? '', /users\.json:3: users\[0\] has neither/);
     assert.equal((await place.logIn(Upload, 'ada')).code, 'Code=0');
     await writeFile(place.file, '{\n  "users": [\n    ]]\n');
     assert.match((await place.server.server.reload())[0]?.message ?? '', /users\.json:3: is not JSON/);

@@ -131,7 +131,14 @@ describe('UserStore.load', () => {
     ['a user that is text', '{"users":["bob"]}', /users\[0\] is not an object/],
     ['a user without a name', '{"users":[{}]}', /users\[0\] has no "name"/],
     ['a bad name', '{"users":[{"name":"a\\tb"}]}', /users\[0\]: the name has a control character/],
-    ['a plain password', '{"users":[{"name":"a","password":"x"}]}', /users\[0\]: "verifier" is not an object/],
+    ['a plain password', '{"users":[{"name":"a","password":"x"}]}', /users\[0\] has neither "verifier" nor "scram"/],
+    ['a verifier that is text', '{"users":[{"name":"a","verifier":"x"}]}', /users\[0\]: "verifier" is not an object/],
+    [
+      'a bad verifier for SCRAM',
+      JSON.stringify({ users: [{ name: 'a', verifier, scram: { iterations: 4095 } }] }),
+      /users\[0\]: "scram" has "iterations" that are not a number from 4096 to 10000000/,
+    ],
+    ['a bad key for decoys', '{"users":[],"decoyKey":"AAAA"}', /"decoyKey" that is not base64 of 32 bytes/],
     ['a bad verifier', JSON.stringify({ users: [{ name: 'a', verifier: { ...verifier, r: 99 } }] }), /"r" outside/],
     [
       'a name twice',
