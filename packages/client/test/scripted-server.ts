@@ -46,7 +46,7 @@ export class ScriptedServer implements AsyncDisposable {
 
   connect(): Promise<SluiceClient> {
     const { port } = this.#server.address() as net.AddressInfo;
-    return connect(`sluice://admin:admin@127.0.0.1:${port}/`, { retries: 0 });
+    return connect(`sluice://admin:admin@127.0.0.1:${port}/`, { retries: 0, login: 'digest' });
   }
 
   /** The next requests, in the order in which they came. */
