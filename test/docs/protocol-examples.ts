@@ -7,6 +7,7 @@ import {
   dataResponseText,
   digestResponseText,
   digestText,
+  encodeBatchCodes,
   encodeBeginUploadRequest,
   encodeBegunUpload,
   encodeChunkEntries,
@@ -34,6 +35,8 @@ import {
   encodeOpenFileResponse,
   encodePacket,
   encodePlaceDataRequest,
+  encodePutFilesRequest,
+  encodePutFilesTable,
   encodeReadAtRequest,
   encodeReadOnlyRequest,
   encodeReadRequest,
@@ -61,6 +64,7 @@ import {
   FloodPackets,
   Key,
   type PartialRecord,
+  putFilesResponseText,
   ResultCode,
   requestText,
   responseText,
@@ -70,7 +74,7 @@ import {
 } from '@sluice/wire';
 
 const PASSWORD_DIGEST = '21232f297a57a5a743894a0e4a801fc3'; // of `admin`
-const FEATURES = [Feature.VerifiedResume, Feature.Durability, Feature.Staging];
+const FEATURES = [Feature.VerifiedResume, Feature.Durability, Feature.Staging, Feature.Batch];
 const UPLOAD_ID = '00112233445566778899aabbccddeeff';
 /** XXH64 of CONTENT, and of that digest. */
 const [CHUNK_DIGEST, FILE_DIGEST] = [0x2ff5cfb6af9aaf68n, 0x227d4a80db3de400n];
@@ -108,6 +112,7 @@ const CLIENT: ClientRecord = {
 };
 const LOG_LINE = '{"time":"2026-01-01T00:00:00.000Z","level":"warn","seq":42,"event":"audit","user":"ada"}';
 const FILE = { dirName: '', fileName: 'u.bin' };
+const BATCH_DIRECTORIES = ['', 'a'];
 const CONTENT = Uint8Array.of(0xde, 0xad, 0xbe, 0xef);
 /** XXH64 of the content. */
 const CONTENT_DIGEST = Uint8Array.from(Buffer.from('2ff5cfb6af9aaf68', 'hex'));
@@ -124,6 +129,19 @@ export const SCRAM = {
 function login(features?: readonly string[]): Uint8Array {
   return encodePacket(encodeLoginRequest({ userName: 'admin', passwordDigest: PASSWORD_DIGEST, features }));
 }
+
+/** Two files, the second of them empty. */
+const BATCH_TABLE = encodePutFilesTable(BATCH_DIRECTORIES, [
+  {
+    directory: 0,
+    name: 'u.bin',
+    size: 4,
+    digest: 0x2ff5cfb6af9aaf68n,
+    modifiedNs: 1_767_225_600_000_000_000n,
+    mode: 0o644,
+  },
+  { directory: 1, name: 'v', size: 0, digest: 0xef46db3751d8e999n },
+]);
 
 /** What the encoders of @sluice/wire make of the examples in docs/protocol.md, by their names there. */
 export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
@@ -292,6 +310,14 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'listpartials-response': encodePacket(
     responseText(Command.ListPartials, ResultCode.Success),
     encodeJsonData([PARTIAL]),
+  ),
+  'putfiles-request': encodePacket(
+    encodePutFilesRequest({ dirName: '', makesParents: true }),
+    Buffer.concat([BATCH_TABLE, CONTENT]),
+  ),
+  'putfiles-response': encodePacket(
+    putFilesResponseText(Command.PutFiles, 'durable'),
+    encodeBatchCodes([0, 0], [0, 0]),
   ),
   'eof-durable-response': encodePacket(encodeEofResponse(Command.Eof, 'durable')),
   'scram-first-request': encodePacket(

@@ -61,7 +61,7 @@ describe('docs/protocol.md', () => {
     await uploader.send(Uint8Array.of(ProtocolFlag.Upload), example('login-features-request'));
     await uploader.send(example('active-features-request'), example('upload-request'), example('data-request'));
     await uploader.send(example('digest-open-request'), example('upload-resume-request'));
-    await uploader.send(example('data-rest-request'), example('eof-request'));
+    await uploader.send(example('data-rest-request'), example('eof-request'), example('putfiles-request'));
     await expect(uploader, [
       'login-features-response',
       'active-features-response',
@@ -69,6 +69,7 @@ describe('docs/protocol.md', () => {
       'digest-response',
       'upload-resume-response',
       'eof-durable-response',
+      'putfiles-response',
     ]);
 
     using downloader = await server.connect();

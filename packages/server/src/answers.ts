@@ -26,6 +26,11 @@ const codes: Record<StorageErrorCode, number> = {
   ERR_IO: ResultCode.UnknownError,
 };
 
+/** What a peer is told of a failure of the storage. */
+export function codeOfStorageError(code: StorageErrorCode): number {
+  return codes[code];
+}
+
 /** The answer to a request that failed with `error`; code 4 when no other fits (D11). */
 export function answerFor(error: unknown): ErrorAnswer {
   if (error instanceof RequestError) return { code: error.resultCode, message: error.message, isExpected: true };

@@ -30,6 +30,7 @@ import type { ServerMode } from './server-mode.js';
 import { ServerStats } from './server-stats.js';
 import type { SessionContext } from './session.js';
 import { DEFAULT_SPEED_LIMITS, type SpeedLimits } from './speed-limits.js';
+import { FileBatches } from './storage/batches/file-batches.js';
 import { ContentDigests } from './storage/content-digests.js';
 import { DescriptorAccount } from './storage/descriptor-account.js';
 import { DirectoryTree } from './storage/directory-tree.js';
@@ -154,6 +155,10 @@ export class SluiceServer {
     } = others;
     const proxies = proxyFrom.map(requireNetwork);
     const tree = await DirectoryTree.open(root);
+    const batches = await FileBatches.open(tree).catch(async (error: unknown) => {
+      await tree.close();
+      throw error;
+    });
     const digests = await openDigests(tree, log);
     const staging = await StagingArea.open((isMade) => tree.openOwn('staging', isMade), {
       keepMs: keepPartialsMs,
@@ -175,12 +180,13 @@ export class SluiceServer {
       await kept.closeAll();
       await logins.close();
       await staging.close();
+      await batches.close();
       await digests.close();
       await tree.close();
     };
     try {
       const descriptors = accountBeside(listen);
-      const files = { openFiles, descriptors, listings: new ListingQueue(), digests, staging };
+      const files = { openFiles, descriptors, listings: new ListingQueue(), digests, staging, batches };
       const mode: ServerMode = { isReadOnly: false };
       const reloaders = new Map<string, Reloader>();
       if (users.file !== undefined) reloaders.set('users', () => userChanges.apply());

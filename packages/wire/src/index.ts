@@ -72,6 +72,34 @@ export {
 } from './download-messages.js';
 export type { ProtocolErrorCode } from './errors.js';
 export { ProtocolError, RequestError } from './errors.js';
+export type {
+  BatchFacts,
+  BatchFile,
+  BatchName,
+  FetchedFile,
+  PutFilesRequest,
+  PutFilesResult,
+  PutFilesTable,
+} from './file-batch-messages.js';
+export {
+  BATCH_CONTENT_BYTES,
+  decodeFetchedTable,
+  decodeGetFilesRequest,
+  decodeGetFilesTable,
+  decodePutFilesRequest,
+  decodePutFilesResult,
+  decodePutFilesTable,
+  encodeBatchCodes,
+  encodeFetchedTable,
+  encodeGetFilesRequest,
+  encodeGetFilesTable,
+  encodePutFilesRequest,
+  encodePutFilesTable,
+  getFilesResponseText,
+  MAX_BATCH_ENTRIES,
+  MAX_BATCHED_FILE_BYTES,
+  putFilesResponseText,
+} from './file-batch-messages.js';
 export type { FloodDirection, FloodGrant, FloodReport, FloodRequest } from './flood-messages.js';
 export {
   decodeFloodReport,

@@ -35,6 +35,16 @@ export function requiredOffset(text: CommandText, key: string): number {
   return Number(offset);
 }
 
+/** The value of a key that a request may have, and that is one of a few words. @throws {RequestError} code 6 when it is there and none of them */
+export function optionalChoice<T extends string>(text: CommandText, key: string, choices: readonly T[]): T | undefined {
+  const value = text.first(key);
+  if (value === undefined) return undefined;
+  const choice = choices.find((one) => one === value);
+  if (choice === undefined)
+    throw new RequestError(ResultCode.ParameterError, `${key} is none of ${choices.join(', ')}`);
+  return choice;
+}
+
 function integerOf(key: string, value: string, bits: 16 | 32 | 64): bigint {
   const integer = parseInteger(value, bits);
   if (integer === undefined)

@@ -33,6 +33,8 @@ export const Feature = {
   Flood: 'Flood',
   /** Login by SCRAM-SHA-256. */
   Scram: 'Scram',
+  /** PutFiles on Upload, GetFiles on Download. */
+  Batch: 'Batch',
 } as const;
 
 /** Specification 4.2. */

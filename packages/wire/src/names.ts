@@ -69,6 +69,8 @@ export const Command = {
   AbortUpload: 'AbortUpload',
   ListPartials: 'ListPartials',
   DropPartial: 'DropPartial',
+  PutFiles: 'PutFiles',
+  GetFiles: 'GetFiles',
 } as const;
 
 /** Key names in their canonical spelling. Specification 3.6; the last group are extensions, docs/protocol.md. */

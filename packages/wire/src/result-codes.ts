@@ -13,7 +13,7 @@ export const ResultCode = {
   FileNotExist: 9,
   NotOpenFile: 10,
   FileIsInUse: 11,
-  /** Ours, as those that follow up to 18: too much is going on; RetryAfterMs says when to try again. docs/protocol.md. */
+  /** Ours, as those that follow up to 19: too much is going on; RetryAfterMs says when to try again. docs/protocol.md. */
   Busy: 12,
   /** What the user's role, or a read-only server, does not allow. */
   NotPermitted: 13,
@@ -26,6 +26,8 @@ export const ResultCode = {
   ChunksMissing: 17,
   /** What an upload declares does not fit on the disk. */
   NoSpace: 18,
+  /** A file is too large for a batch: it has to be transferred by itself. */
+  TooLarge: 19,
   DirNotExist: 0x02000001,
   CreateDirError: 0x02000002,
   DeleteDirError: 0x02000003,
@@ -55,6 +57,7 @@ const texts = new Map<number, string>([
   [ResultCode.FileExists, 'a file of this name exists'],
   [ResultCode.ChunksMissing, 'parts of the file are missing or damaged'],
   [ResultCode.NoSpace, 'no space for a file of this size'],
+  [ResultCode.TooLarge, 'the file is too large to be sent together with others'],
   [ResultCode.DirNotExist, 'directory does not exist'],
   [ResultCode.CreateDirError, 'directory could not be created'],
   [ResultCode.DeleteDirError, 'directory could not be removed'],

@@ -1,7 +1,14 @@
 import { type CommandText, type Field, requestText, responseText } from './command-text.js';
 import { DIGEST_BYTES } from './digest-messages.js';
 import { RequestError } from './errors.js';
-import { optionalInteger, requiredDirName, requiredInteger, requiredKey, requiredOffset } from './keys.js';
+import {
+  optionalChoice,
+  optionalInteger,
+  requiredDirName,
+  requiredInteger,
+  requiredKey,
+  requiredOffset,
+} from './keys.js';
 import { Command, Key } from './names.js';
 import { type Response, responseInteger } from './response.js';
 import { ResultCode } from './result-codes.js';
@@ -292,14 +299,6 @@ export interface PartialRecord {
   readonly changedAt: string;
   /** Whether a connection is at it. */
   readonly isHeld: boolean;
-}
-
-function optionalChoice<T extends string>(text: CommandText, key: string, choices: readonly T[]): T | undefined {
-  const value = text.first(key);
-  if (value === undefined) return undefined;
-  const choice = choices.find((one) => one === value);
-  if (choice === undefined) throw badValue(`${key} is none of ${choices.join(', ')}`);
-  return choice;
 }
 
 function badValue(message: string): RequestError {

@@ -1,3 +1,4 @@
+import type { FileBatches } from '../storage/batches/file-batches.js';
 import type { ContentDigests } from '../storage/content-digests.js';
 import type { DescriptorAccount } from '../storage/descriptor-account.js';
 import type { OpenFiles } from '../storage/open-files.js';
@@ -13,4 +14,5 @@ export interface SharedFiles {
   readonly digests: ContentDigests;
   /** Where uploads lie until they are complete. */
   readonly staging: StagingArea;
+  readonly batches: FileBatches;
 }

@@ -25,6 +25,7 @@ import { parseDirectoryName, parseFileName, pathText } from '../storage/path-nam
 import { storageErrorFrom } from '../storage/storage-error.js';
 import { answerDigest } from './digest-command.js';
 import { changingCommands, listingCommands } from './directory-commands.js';
+import { putFiles } from './put-files.js';
 import { quotaExceeded } from './quota-exceeded.js';
 import type { SharedFiles } from './shared-files.js';
 import { StagedUploads } from './staged-uploads.js';
@@ -36,7 +37,7 @@ export function uploadProtocol(files: SharedFiles, durability: Durability): Pack
     name: 'Upload',
     flag: ProtocolFlag.Upload,
     needsLogin: true,
-    features: [Feature.VerifiedResume, Feature.Durability, Feature.Staging],
+    features: [Feature.VerifiedResume, Feature.Durability, Feature.Staging, Feature.Batch],
     open: (session) => new UploadHandler(session, files, durability),
   };
 }
@@ -54,6 +55,7 @@ interface OpenUpload {
 class UploadHandler implements ProtocolHandler, WriteHolder {
   readonly kind = 'upload';
   readonly commands: ReadonlyMap<string, CommandHandler>;
+  readonly takesData = new Set(['putfiles']);
   readonly isSending = false;
   readonly #session: Session;
   readonly #files: SharedFiles;
@@ -62,6 +64,7 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
   #open: OpenUpload | undefined;
   /** Where the data of this batch lies: views of the receive buffer, written before the batch ends. */
   #parts: Uint8Array[] = [];
+  #isStoringFiles = false;
   /** What goes on with the file; it must end before the file is closed. */
   #work: Promise<unknown> = Promise.resolve();
 
@@ -77,11 +80,12 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
       ['eof', (request) => this.#track(this.#eof(request))],
       ['digest', (request) => this.#track(this.#digest(request))],
       ...this.#staged.commands.map(([name, handler]): [string, CommandHandler] => [name, this.#ifExtended(handler)]),
+      ['putfiles', (request) => this.#track(this.#putFiles(request))],
     ]);
   }
 
   get isBusy(): boolean {
-    return this.#open !== undefined || this.#staged.isOpen;
+    return this.#open !== undefined || this.#staged.isOpen || this.#isStoringFiles;
   }
 
   get transfer(): TransferRecord | undefined {
@@ -213,6 +217,18 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     const range = decodeDigestRequest(request.text);
     if (range.file) throw new RequestError(ResultCode.ParameterError, `${Key.FileName} is for the Download protocol`);
     await answerDigest(this.#session, request, range, this.#required().handle, this.#session.gone);
+  }
+
+  /** Beside a file that may be open; the data of the request are gone when this has returned. */
+  async #putFiles(request: Request): Promise<void> {
+    if (!this.#session.knowsExtensions) throw new RequestError(ResultCode.NotExistCommand);
+    this.#isStoringFiles = true;
+    try {
+      await putFiles(this.#session, this.#files, this.#durability, request);
+    } finally {
+      this.#isStoringFiles = false;
+      this.#session.settled();
+    }
   }
 
   #required(): OpenUpload {

@@ -118,6 +118,16 @@ export class DirectoryHandle {
     return this.#use(() => rmdir(this.#pathOf(name)));
   }
 
+  /**
+   * A text that, in front of the name of an entry and with a slash between, reaches it by calls of the system from any thread, as long as this
+   * handle is open. `undefined` where there is none: by `path`, below a directory whose name is no UTF-8.
+   */
+  get entryPrefix(): string | undefined {
+    if (this.#closed) throw new StorageError('ERR_IO', 'directory is closed');
+    const prefix = this.#prefix;
+    return typeof prefix === 'string' ? prefix : undefined;
+  }
+
   /** Brings the directory's entries to the disk, where the file system can do that for directories. */
   async sync(): Promise<void> {
     try {
@@ -158,8 +168,12 @@ export class DirectoryHandle {
     }
   }
 
+  get #prefix(): EntryName {
+    return this.#anchor === 'descriptor' ? `/proc/self/fd/${this.#file.fd}` : this.#realPath;
+  }
+
   #pathOf(name: EntryName): EntryName {
-    return join(this.#anchor === 'descriptor' ? `/proc/self/fd/${this.#file.fd}` : this.#realPath, name);
+    return join(this.#prefix, name);
   }
 }
 

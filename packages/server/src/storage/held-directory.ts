@@ -116,6 +116,24 @@ export class HeldDirectory {
   }
 
   /**
+   * Where calls of the system reach a file of this directory, from any thread, until `close()`; no link leads to it or from it unless the name
+   * itself is one.
+   *
+   * @returns a promise while somebody removes a file of that name: to be waited for, with the name claimed
+   * @throws {StorageError} `ERR_NAME_INVALID`; `ERR_IO` where there is no such path
+   */
+  pathOf(name: string): { readonly path: string; readonly settled: Promise<void> | undefined } {
+    this.#requireName(name);
+    const prefix = this.#directory.entryPrefix;
+    if (prefix === undefined) throw new StorageError('ERR_IO', 'directory without a usable path');
+    const key = this.entryKey(name);
+    return {
+      path: `${prefix}/${name}`,
+      settled: this.#removals.isPending(key) ? this.#removals.settled(key) : undefined,
+    };
+  }
+
+  /**
    * Makes the directory's entries durable: files created, renamed or removed in it.
    *
    * @throws {StorageError} `ERR_DISK_FULL`; `ERR_IO`

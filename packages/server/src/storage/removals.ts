@@ -11,6 +11,11 @@ export type IsInUse = (entryKey: string) => boolean;
 export class Removals {
   readonly #pending = new Map<string, Promise<void>>();
 
+  /** Whether somebody removes the file just now. */
+  isPending(entryKey: string): boolean {
+    return this.#pending.has(entryKey);
+  }
+
   /** Waits until nobody removes the file. A file that the caller has claimed is not removed afterwards either. */
   async settled(entryKey: string): Promise<void> {
     for (let pending = this.#pending.get(entryKey); pending; pending = this.#pending.get(entryKey)) await pending;

@@ -1,0 +1,126 @@
+// The thread that stores the files of a batch: a few synchronous calls each, which cost a tenth of what they cost through the thread pool.
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  futimesSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { parentPort } from 'node:worker_threads';
+import { xxh64 } from '@sluice/files';
+import type { FileVersion } from '../content-digests.js';
+import { storageErrorFrom, systemCodeOf } from '../storage-error.js';
+import type { BatchedFile, BatchJob, BatchJobResult, BatchOutcome } from './batch-job.js';
+
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+parentPort?.on('message', (job: BatchJob) => {
+  let failure: string | undefined;
+  const versions: (FileVersion | undefined)[] = [];
+  const outcomes = job.files.map((file, index): BatchOutcome => {
+    try {
+      return store(job, file, `${job.temporaryPrefix}${index}.batch`, (version) => {
+        versions[index] = version;
+      });
+    } catch (error) {
+      const { code, cause } = storageErrorFrom(error, 'file');
+      if (code === 'ERR_IO' || code === 'ERR_DISK_FULL') failure ??= systemCodeOf(cause) ?? code;
+      return code;
+    }
+  });
+  parentPort?.postMessage({ id: job.id, outcomes, versions, failure } satisfies BatchJobResult);
+});
+
+/** @throws the system's error */
+function store(
+  job: BatchJob,
+  file: BatchedFile,
+  temporary: string,
+  onWritten: (version: FileVersion) => void,
+): BatchOutcome {
+  const content = job.bytes.subarray(file.at, file.at + file.size);
+  if (xxh64(content) !== file.digest) return 'damaged';
+  const found = lstatSync(file.path, { throwIfNoEntry: false });
+  if (found && !found.isFile()) return 'ERR_NOT_A_FILE';
+  if (found && job.ifExists !== 'replace') {
+    if (job.ifExists === 'newer' ? !isNewer(file, found) : !isSame(file, found)) return 'kept';
+    // The file is this very one: the answer that said so was lost, and the batch has come again.
+    if (job.ifExists !== 'newer') return 'stored';
+  }
+  const version = write(temporary, content, file, found, job.isDurable);
+  try {
+    if (job.ifExists === 'replace' || found) renameSync(temporary, file.path);
+    else if (!linkNew(temporary, file.path)) return 'kept';
+  } catch (error) {
+    unlinkSync(temporary);
+    throw error;
+  }
+  onWritten(version);
+  return 'stored';
+}
+
+/** Writes a file that nobody can see yet; it is gone again when that fails. */
+function write(
+  path: string,
+  content: Uint8Array,
+  { modifiedUs, mode }: BatchedFile,
+  found: Stats | undefined,
+  isDurable: boolean,
+): FileVersion {
+  const descriptor = openSync(path, CREATE, 0o666);
+  let isWritten = false;
+  try {
+    for (let at = 0; at < content.length; ) at += writeSync(descriptor, content, at);
+    const wantedMode = mode ?? (found && found.mode & 0o777);
+    if (wantedMode !== undefined) fchmodSync(descriptor, wantedMode);
+    if (modifiedUs !== undefined) {
+      const seconds = (modifiedUs + 0.5) / 1e6; // what is below a microsecond is cut off
+      futimesSync(descriptor, seconds, seconds);
+    }
+    if (isDurable) fsyncSync(descriptor);
+    const { size, mtimeNs, ino } = fstatSync(descriptor, { bigint: true });
+    isWritten = true;
+    return { size: Number(size), modifiedNs: mtimeNs, inode: ino };
+  } finally {
+    try {
+      closeSync(descriptor);
+    } finally {
+      if (!isWritten) unlinkSync(path);
+    }
+  }
+}
+
+/** Gives the file its name unless something has it by now. */
+function linkNew(temporary: string, path: string): boolean {
+  let isNew = true;
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EEXIST') throw error;
+    isNew = false;
+  }
+  unlinkSync(temporary);
+  return isNew;
+}
+
+function isNewer({ modifiedUs }: BatchedFile, found: Stats): boolean {
+  return modifiedUs === undefined || modifiedUs > modifiedUsOf(found);
+}
+
+function isSame({ path, size, digest, modifiedUs }: BatchedFile, found: Stats): boolean {
+  if (found.size !== size || (modifiedUs !== undefined && modifiedUs !== modifiedUsOf(found))) return false;
+  return xxh64(readFileSync(path)) === digest;
+}
+
+function modifiedUsOf({ mtimeMs }: Stats): number {
+  return Math.floor(mtimeMs * 1000);
+}

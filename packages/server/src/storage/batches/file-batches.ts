@@ -1,0 +1,110 @@
+import type { DirectoryHandle } from '../directory-handle.js';
+import type { DirectoryTree } from '../directory-tree.js';
+import type { HeldDirectory } from '../held-directory.js';
+import { StorageError, storageErrorFrom, systemCodeOf } from '../storage-error.js';
+import type { BatchedFile, ExistingFilePolicy } from './batch-job.js';
+import { BatchWriter, type WrittenBatch } from './batch-writer.js';
+
+/** The server's own directory for what has no name yet. */
+const STAGING_DIRECTORY = 'staging';
+
+/** What a temporary file of a batch ends in. */
+const TEMPORARY_SUFFIX = '.batch';
+
+/** Contents that may wait to be stored, of all connections together, in bytes. */
+const MAX_PENDING_BYTES = 128 << 20;
+
+/** Contents of a batch, in memory that all threads share. */
+export interface BatchContents extends Disposable {
+  readonly bytes: Uint8Array;
+}
+
+/** Stores many small files at once: each is complete under its name, or not there. */
+export class FileBatches {
+  readonly #tree: DirectoryTree;
+  readonly #writer = new BatchWriter();
+  #staging: Promise<DirectoryHandle> | undefined;
+  #pendingBytes = 0;
+
+  private constructor(tree: DirectoryTree) {
+    this.#tree = tree;
+  }
+
+  /**
+   * Removes what an earlier run of the server has left behind in the middle.
+   *
+   * @param tree of the server's root; stays open as long as this
+   * @throws {StorageError} `ERR_IO`
+   */
+  static async open(tree: DirectoryTree): Promise<FileBatches> {
+    try {
+      await using staging = await tree.openOwn(STAGING_DIRECTORY, false);
+      for (const { name } of staging ? await staging.list() : []) {
+        if (staging && name.toString().endsWith(TEMPORARY_SUFFIX)) await staging.unlink(name).catch(undefinedIfMissing);
+      }
+    } catch (error) {
+      throw storageErrorFrom(error, 'file');
+    }
+    return new FileBatches(tree);
+  }
+
+  /** Copies contents, so that they stay while they are stored. @returns `undefined` when too much waits already */
+  keep(contents: Uint8Array): BatchContents | undefined {
+    if (this.#pendingBytes + contents.length > MAX_PENDING_BYTES) return undefined;
+    this.#pendingBytes += contents.length;
+    const bytes = new Uint8Array(new SharedArrayBuffer(contents.length));
+    bytes.set(contents);
+    return {
+      bytes,
+      [Symbol.dispose]: () => {
+        this.#pendingBytes -= contents.length;
+      },
+    };
+  }
+
+  /** Whether files can come to a directory: it is on the file system of the server's root. @throws {StorageError} `ERR_IO`; `ERR_DISK_FULL` */
+  async canReach(directory: HeldDirectory): Promise<boolean> {
+    const key = await (await this.#openStaging()).readKey();
+    return deviceOf(key) === deviceOf(directory.key);
+  }
+
+  /**
+   * Stores files in directories that are held open, and claimed in the table of open files. The names are not on the disk before the directories
+   * are synced.
+   *
+   * @throws {StorageError} `ERR_IO`; `ERR_DISK_FULL`
+   */
+  async write(
+    { bytes }: BatchContents,
+    files: readonly BatchedFile[],
+    options: { readonly ifExists: ExistingFilePolicy; readonly isDurable: boolean },
+  ): Promise<WrittenBatch> {
+    const temporaryDirectory = (await this.#openStaging()).entryPrefix;
+    if (temporaryDirectory === undefined) throw new StorageError('ERR_IO', 'the root has no usable path');
+    return await this.#writer.write({ ...options, bytes, temporaryDirectory, files });
+  }
+
+  /** Ends the threads. To be called when nothing is being stored, and before the tree is closed. */
+  async close(): Promise<void> {
+    await this.#writer.close();
+    await (await this.#staging?.catch(() => undefined))?.close();
+  }
+
+  #openStaging(): Promise<DirectoryHandle> {
+    const opening = this.#staging ?? this.#tree.openOwn(STAGING_DIRECTORY, true);
+    this.#staging = opening;
+    opening.catch(() => {
+      this.#staging = undefined; // what stood in the way may be mended by the next time
+    });
+    return opening;
+  }
+}
+
+/** Of a directory's key, `dev:ino`. */
+function deviceOf(key: string): string {
+  return key.slice(0, key.indexOf(':'));
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (systemCodeOf(error) !== 'ENOENT') throw error;
+}
