@@ -1,3 +1,6 @@
+export { programHook } from './hooks/program-hook.js';
+export type { HookedFile, UploadEvent, UploadEventKind, UploadHooks } from './hooks/upload-hooks.js';
+export { UPLOAD_EVENTS, UploadRefused } from './hooks/upload-hooks.js';
 export { loadCertificates } from './load-certificates.js';
 export type { LeveledLog, Log, LogFields, LogLevel } from './log.js';
 export { escapeControls, LOG_LEVELS } from './log.js';
@@ -12,7 +15,7 @@ export type { Role } from './principal.js';
 export { ROLES } from './principal.js';
 export type { SelfSigned } from './self-signed.js';
 export { makeSelfSigned } from './self-signed.js';
-export type { OpenProtocol, ServerTlsOptions, SluiceServerOptions } from './sluice-server.js';
+export type { OpenProtocol, ServerTlsOptions, SluiceServerOptions, WebhookTarget } from './sluice-server.js';
 export { DEFAULT_KEEP_FILES_MS, SluiceServer } from './sluice-server.js';
 export type { SpeedLimits } from './speed-limits.js';
 export { DEFAULT_SPEED_LIMITS } from './speed-limits.js';

@@ -12,6 +12,10 @@ import { OptionsError } from '@sluice/framing';
 import type { Durability } from '@sluice/wire';
 import { ClientRegistry } from './client-registry.js';
 import { FlagReader } from './flag-reader.js';
+import { PendingEvents } from './hooks/pending-events.js';
+import { UploadHookRunner } from './hooks/upload-hook-runner.js';
+import type { UploadEventKind, UploadHooks } from './hooks/upload-hooks.js';
+import { Webhook } from './hooks/webhook.js';
 import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import type { LogStream } from './log-stream.js';
 import { Logins } from './logins.js';
@@ -90,6 +94,10 @@ export interface SluiceServerOptions
   readonly keepPartialsMs?: number;
   /** What uploads leave free on the disk, in bytes. @default a hundredth of the file system, at most 1 GiB */
   readonly keepFreeBytes?: number;
+  /** Functions that are told of uploads. @default none */
+  readonly hooks?: readonly UploadHooks[];
+  /** Addresses that are told of uploads. @default none */
+  readonly webhooks?: readonly WebhookTarget[];
   /** Connections whose first byte begins a TLS handshake become TLS connections. @default no TLS */
   readonly tls?: ServerTlsOptions;
   /**
@@ -99,6 +107,14 @@ export interface SluiceServerOptions
   readonly proxyFrom?: readonly string[];
   /** @default the machine's */
   readonly clock?: Clock;
+}
+
+/** An address that is told of uploads. @see Webhook */
+export interface WebhookTarget {
+  readonly url: string;
+  /** What requests are signed with. */
+  readonly secret: Uint8Array;
+  readonly kinds: ReadonlySet<UploadEventKind>;
 }
 
 export interface ServerTlsOptions extends TlsListenerOptions {
@@ -148,6 +164,8 @@ export class SluiceServer {
       speed = {},
       keepPartialsMs = DEFAULT_KEEP_PARTIALS_MS,
       keepFreeBytes,
+      hooks: hookFunctions = [],
+      webhooks: webhookTargets = [],
       logStream,
       tls,
       proxyFrom = [],
@@ -166,6 +184,7 @@ export class SluiceServer {
       clock,
       log,
     });
+    const webhooks = await openWebhooks(tree, webhookTargets, clock, log);
     const clients = new ClientRegistry(clock);
     const openFiles = new OpenFiles();
     const stats = new ServerStats(clients, openFiles);
@@ -181,12 +200,14 @@ export class SluiceServer {
       await logins.close();
       await staging.close();
       await batches.close();
+      await webhooks.close();
       await digests.close();
       await tree.close();
     };
     try {
       const descriptors = accountBeside(listen);
-      const files = { openFiles, descriptors, listings: new ListingQueue(), digests, staging, batches };
+      const hooks = new UploadHookRunner([...hookFunctions, ...webhooks.hooks]);
+      const files = { openFiles, descriptors, listings: new ListingQueue(), digests, staging, batches, hooks };
       const mode: ServerMode = { isReadOnly: false };
       const reloaders = new Map<string, Reloader>();
       if (users.file !== undefined) reloaders.set('users', () => userChanges.apply());
@@ -307,6 +328,26 @@ function openDigests(tree: DirectoryTree, log: Log): Promise<ContentDigests> {
   return ContentDigests.open((isMade) => tree.openOwn('digests', isMade), {
     onFailure: (code) => log.error('digests of files cannot be kept', { code }),
   });
+}
+
+/** What is not told yet is kept below the root, so that a restart forgets none. */
+async function openWebhooks(
+  tree: DirectoryTree,
+  targets: readonly WebhookTarget[],
+  clock: Clock,
+  log: Log,
+): Promise<{ readonly hooks: readonly Webhook[]; close(): Promise<void> }> {
+  if (targets.length === 0) return { hooks: [], close: async () => {} };
+  await using directory = await tree.openOwn('hooks', true);
+  const pending = await PendingEvents.open(directory);
+  const hooks = targets.map((target) => new Webhook({ ...target, pending, clock, log }));
+  return {
+    hooks,
+    close: async () => {
+      for (const hook of hooks) hook.close();
+      await pending.close();
+    },
+  };
 }
 
 /** What the files may take of the descriptors that the listener leaves. */

@@ -4,6 +4,7 @@ import { defineCommand } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import { ExitCode } from '../exit-code.js';
 import { addressText } from '../options/address.js';
+import { hookOptions, hooksOf } from '../serve/hook-options.js';
 import { logOptions, openServerLog } from '../serve/log-options.js';
 import { partialOptions, protocolOptions, speedLimitsOf } from '../serve/protocol-options.js';
 import { loadTls, tlsOptions } from '../serve/tls-options.js';
@@ -94,6 +95,7 @@ export const serve = defineCommand({
       summary: 'what an acknowledged upload has reached: durable, the disk; memory, the hands of the system',
     },
     ...partialOptions,
+    ...hookOptions,
     ...protocolOptions,
     ...tlsOptions,
     'drain-timeout': {
@@ -125,6 +127,7 @@ export const serve = defineCommand({
     });
     const { log } = opened;
     const tls = await loadTls(server, options);
+    const hooks = await hooksOf(server, options);
     const { users, newPassword } = await findUsers(server, root, options.user, options.users);
     const drainRequest = new DrainRequest();
     const running = await start(
@@ -148,6 +151,7 @@ export const serve = defineCommand({
           speed: speedLimitsOf(options),
           keepPartialsMs: options['keep-partials'],
           ...(options['keep-free'] !== undefined && { keepFreeBytes: options['keep-free'] }),
+          ...hooks,
           proxyFrom: options['proxy-from'],
           ...(tls && { tls }),
         }),

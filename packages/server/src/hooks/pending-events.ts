@@ -20,6 +20,8 @@ type PendingRecord =
 export class PendingEvents {
   readonly #handle: FileHandle;
   #log: RecordLog;
+  /** While the log is being written anew nothing is appended. */
+  #compacting: Promise<void> | undefined;
   /** By address and id; in the order in which they came. */
   readonly #pending = new Map<string, { readonly url: string; readonly event: UploadEvent }>();
 
@@ -47,33 +49,41 @@ export class PendingEvents {
     return [...this.#pending.values()].filter((entry) => entry.url === url).map(({ event }) => event);
   }
 
-  /** Settles when a restart does not forget it. */
-  async add(url: string, event: UploadEvent): Promise<void> {
-    if (this.#pending.size >= MAX_PENDING) {
-      const [oldest] = this.#pending.values();
-      if (oldest) await this.remove(oldest.url, oldest.event.id);
-    }
+  /** Settles when a restart does not forget it. @returns the event that was given up for it, if there were too many */
+  async add(url: string, event: UploadEvent): Promise<UploadEvent | undefined> {
+    const [oldest] = this.#pending.size >= MAX_PENDING ? this.#pending.values() : [];
+    if (oldest) await this.remove(oldest.url, oldest.event.id);
     await this.#append({ t: 'add', url, event });
     await this.#log.sync();
+    return oldest?.event;
   }
 
+  /** Somebody was told, or will not be. */
   async remove(url: string, id: string): Promise<void> {
     await this.#append({ t: 'done', url, id });
-    if (this.#pending.size === 0 && this.#log.bytes >= COMPACT_AT_BYTES) {
-      await this.#log.settle();
-      await this.#handle.truncate(0);
-      this.#log = (await RecordLog.open(this.#handle)).log;
-    }
+    if (this.#pending.size > 0 || this.#log.bytes < COMPACT_AT_BYTES || this.#compacting) return;
+    this.#compacting = this.#compact().finally(() => {
+      this.#compacting = undefined;
+    });
+    await this.#compacting;
   }
 
   async close(): Promise<void> {
+    await this.#compacting;
     await this.#log.settle();
     await this.#handle.close();
   }
 
-  #append(record: PendingRecord): Promise<void> {
+  async #compact(): Promise<void> {
+    await this.#log.settle();
+    await this.#handle.truncate(0);
+    this.#log = (await RecordLog.open(this.#handle)).log;
+  }
+
+  async #append(record: PendingRecord): Promise<void> {
+    await this.#compacting;
     this.#apply(record);
-    return this.#log.append(Buffer.from(JSON.stringify(record)));
+    await this.#log.append(Buffer.from(JSON.stringify(record)));
   }
 
   #apply(record: PendingRecord): void {

@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { RequestError, ResultCode } from '@sluice/wire';
 import type { Session } from '../protocol.js';
-import { type HookedFile, type UploadEvent, type UploadEventKind, type UploadHooks, UploadRefused } from './upload-hooks.js';
+import {
+  type HookedFile,
+  type UploadEvent,
+  type UploadEventKind,
+  type UploadHooks,
+  UploadRefused,
+} from './upload-hooks.js';
 
 /** Whose upload it is. */
 type Uploader = Pick<Session, 'id' | 'remoteAddress' | 'principal' | 'log' | 'gone'>;

@@ -54,7 +54,9 @@ export class Webhook implements UploadHooks {
     this.#options = options;
     const { kinds, pending } = options;
     const tell = async (event: UploadEvent): Promise<void> => {
-      await pending.add(options.url, event);
+      const givenUp = await pending.add(options.url, event);
+      if (givenUp)
+        options.log.error('a webhook was given up', { event: givenUp.kind, id: givenUp.id, detail: 'too many wait' });
       this.#enqueue(event, 1);
     };
     if (kinds.has('before-upload')) this.beforeUpload = (event, signal) => this.#ask(event, signal);
@@ -153,5 +155,10 @@ async function beginningOf(response: Response): Promise<string> {
     text += decoder.decode(piece, { stream: true });
     if (text.length >= MAX_MESSAGE_LENGTH) break;
   }
-  return text.slice(0, MAX_MESSAGE_LENGTH).split(/[\r\n]/)[0]?.trim() ?? '';
+  return (
+    text
+      .slice(0, MAX_MESSAGE_LENGTH)
+      .split(/[\r\n]/)[0]
+      ?.trim() ?? ''
+  );
 }

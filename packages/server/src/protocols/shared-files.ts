@@ -1,3 +1,4 @@
+import type { UploadHookRunner } from '../hooks/upload-hook-runner.js';
 import type { FileBatches } from '../storage/batches/file-batches.js';
 import type { ContentDigests } from '../storage/content-digests.js';
 import type { DescriptorAccount } from '../storage/descriptor-account.js';
@@ -12,6 +13,8 @@ export interface SharedFiles {
   readonly listings: ListingQueue;
   /** What finished files were when they were known to be good. */
   readonly digests: ContentDigests;
+  /** Who is told of uploads. */
+  readonly hooks: UploadHookRunner;
   /** Where uploads lie until they are complete. */
   readonly staging: StagingArea;
   readonly batches: FileBatches;

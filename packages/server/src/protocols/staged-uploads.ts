@@ -23,6 +23,7 @@ import {
   uploadChunksResponseText,
 } from '@sluice/wire';
 import { answerFor } from '../answers.js';
+import type { HookedFile } from '../hooks/upload-hooks.js';
 import type { CommandHandler, Request, Session } from '../protocol.js';
 import type { ContentDigests, RecordedDigest } from '../storage/content-digests.js';
 import type { HeldDirectory } from '../storage/held-directory.js';
@@ -171,6 +172,7 @@ export class StagedUploads implements UploadHolder {
     this.#open = undefined;
     const { identity, stagedBytes } = open.upload;
     this.#session.log.info('upload broken off', { file: identity.name, bytes: stagedBytes });
+    if (open.begin) this.#files.hooks.failed(this.#session, [hookedFile(open.upload)], 'broken off');
     open.place.close();
     try {
       await this.#staging.leave(open.upload, this);
@@ -198,13 +200,17 @@ export class StagedUploads implements UploadHolder {
       return;
     }
 
+    const name = pathText(begin.dirName, fileName);
+    await this.#files.hooks.before(this.#session, [
+      { name, ...(begin.fileSize !== undefined && { size: begin.fileSize }) },
+    ]);
     const places = takeDescriptors(this.#files);
     try {
       const { principal, gone } = this.#session;
       const upload = await this.#staging.begin(
         {
           user: principal.userName ?? '',
-          name: pathText(begin.dirName, fileName),
+          name,
           size: begin.fileSize,
           sourceId: begin.sourceId,
           waits: begin.whenBusy !== 'refuse',
@@ -341,6 +347,8 @@ export class StagedUploads implements UploadHolder {
     this.#letGo(open);
     const durability = this.#isDurable(begin) ? 'durable' : 'memory';
     this.#session.log.info('upload complete', { file: upload.identity.name, bytes: fileSize, durability });
+    const file = { name: upload.identity.name, size: fileSize, digest: digestText(digest) };
+    this.#files.hooks.committed(this.#session, [file], durability);
     this.#session.reply(encodeCommittedUpload(command, { durability, digest: digestText(digest) }));
     this.#session.settled();
   }
@@ -378,6 +386,7 @@ export class StagedUploads implements UploadHolder {
     await this.#staging.drop(open.upload);
     this.#letGo(open);
     this.#session.log.info('upload given up', { file: open.upload.identity.name });
+    this.#files.hooks.failed(this.#session, [hookedFile(open.upload)], 'given up');
     this.#session.reply(responseText(command, ResultCode.Success));
     this.#session.settled();
   }
@@ -495,6 +504,10 @@ function whyNothingToDo(begin: BeginUploadRequest, existing: Existing): 'unchang
   const { recorded } = existing;
   const isSame = begin.sourceId !== undefined && recorded?.sourceId === begin.sourceId;
   return isSame && (begin.fileSize === undefined || begin.fileSize === existing.size) ? 'unchanged' : undefined;
+}
+
+function hookedFile({ identity: { name, size } }: StagedUpload): HookedFile {
+  return { name, ...(size !== undefined && { size }) };
 }
 
 async function openTarget(

@@ -139,8 +139,10 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     await this.#work.catch(() => {});
     await this.#staged.release();
     if (this.#open) {
-      const { fileName, writer } = this.#open;
+      const { dirName, fileName, writer } = this.#open;
       this.#session.log.info('upload broken off', { file: fileName, bytes: writer.position });
+      const file = { name: pathText(dirName, fileName), size: writer.position };
+      this.#files.hooks.failed(this.#session, [file], 'broken off');
     }
     await this.#release();
   }
@@ -154,7 +156,8 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     const fileName = parseFileName(upload.fileName);
     await this.#release();
 
-    const { openFiles, descriptors } = this.#files;
+    const { openFiles, descriptors, hooks } = this.#files;
+    await hooks.before(this.#session, [{ name: pathText(upload.dirName, fileName) }]);
     const { tree } = this.#session.principal;
     let place: Disposable | undefined = descriptors.openFile();
     let claim: WriteClaim | undefined;
@@ -206,6 +209,8 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
       file: open.fileName,
       bytes: open.writer.position,
     });
+    const file = { name: pathText(open.dirName, open.fileName), size: open.writer.position };
+    this.#files.hooks.committed(this.#session, [file], this.#durability);
     this.#session.reply(
       encodeEofResponse(request.command, this.#session.knowsExtensions ? this.#durability : undefined),
     );
