@@ -20,6 +20,11 @@ export class UploadHookRunner {
     this.#hooks = hooks;
   }
 
+  /** Whether there is nobody to be told. */
+  get isNobody(): boolean {
+    return this.#hooks.length === 0;
+  }
+
   /** @returns nothing when nobody has to be asked. @throws {RequestError} code 13 when a hook refuses the upload, code 4 when one fails */
   before(uploader: Uploader, files: readonly HookedFile[]): void | Promise<void> {
     if (this.#hooks.some((hooks) => hooks.beforeUpload)) return this.#ask(uploader, files);
@@ -56,7 +61,7 @@ export class UploadHookRunner {
     what: Pick<UploadEvent, 'files' | 'durability' | 'reason'>,
     call: (hooks: UploadHooks, event: UploadEvent) => void | Promise<void>,
   ): void {
-    if (this.#hooks.length === 0 || what.files.length === 0) return;
+    if (this.isNobody || what.files.length === 0) return;
     const event = eventOf(uploader, kind, what);
     for (const hooks of this.#hooks) {
       void (async () => {

@@ -4,7 +4,7 @@ export interface HookedFile {
   readonly name: string;
   /** In bytes; missing when it is not known. */
   readonly size?: number;
-  /** Content digest, 16 hexadecimal digits; of committed files whose client has sent it. */
+  /** Content digest, 16 hexadecimal digits; of committed files, unless an old client or a batch has sent them. */
   readonly digest?: string;
 }
 

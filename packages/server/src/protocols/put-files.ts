@@ -14,6 +14,7 @@ import {
   ResultCode,
 } from '@sluice/wire';
 import { answerFor, codeOfStorageError } from '../answers.js';
+import type { HookedFile } from '../hooks/upload-hooks.js';
 import type { Request, Session } from '../protocol.js';
 import type { BatchedFile, BatchOutcome } from '../storage/batches/batch-job.js';
 import type { BatchContents } from '../storage/batches/file-batches.js';
@@ -56,10 +57,22 @@ export async function putFiles(
     return session.refuse(command, error, [[Key.RetryAfterMs, RETRY_AFTER_MS]]);
   }
   const reached = request.durability === 'memory' ? 'memory' : durability;
+  const hooked = files.hooks.isNobody ? [] : hookedFiles(request.dirName, table);
+  await files.hooks.before(session, hooked);
   const batch = new Batch(session, files, { request, table, base, contents, isDurable: reached === 'durable' });
   await batch.store();
   session.log.info('files stored', { directory: request.dirName, files: batch.storedFiles, of: table.files.length });
+  const isStored = (_: unknown, index: number): boolean => batch.fileCodes[index] === ResultCode.Success;
+  files.hooks.committed(session, hooked.filter(isStored), reached);
   session.reply(putFilesResponseText(command, reached), encodeBatchCodes(batch.directoryCodes, batch.fileCodes));
+}
+
+/** In the order of the table. */
+function hookedFiles(dirName: string, { directories, files }: PutFilesTable): HookedFile[] {
+  return files.map(({ directory, name, size }) => {
+    const path = [dirName, directories[directory] ?? '', name].filter((part) => part !== '').join('/');
+    return { name: path, size };
+  });
 }
 
 interface BatchInit {
