@@ -29,6 +29,7 @@ import { logOutputProtocol } from './protocols/log-output-protocol.js';
 import { remoteStreamProtocol } from './protocols/remote-stream-protocol.js';
 import { throughputProtocol } from './protocols/throughput-protocol.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
+import { VerifyQueue } from './protocols/verify-queue.js';
 import type { ReloadResult, ServerControls } from './server-controls.js';
 import type { ServerMode } from './server-mode.js';
 import { ServerStats } from './server-stats.js';
@@ -205,9 +206,16 @@ export class SluiceServer {
       await tree.close();
     };
     try {
-      const descriptors = accountBeside(listen);
-      const hooks = new UploadHookRunner([...hookFunctions, ...webhooks.hooks]);
-      const files = { openFiles, descriptors, listings: new ListingQueue(), digests, staging, batches, hooks };
+      const files = {
+        openFiles,
+        descriptors: accountBeside(listen),
+        listings: new ListingQueue(),
+        verifications: new VerifyQueue(),
+        digests,
+        staging,
+        batches,
+        hooks: new UploadHookRunner([...hookFunctions, ...webhooks.hooks]),
+      };
       const mode: ServerMode = { isReadOnly: false };
       const reloaders = new Map<string, Reloader>();
       if (users.file !== undefined) reloaders.set('users', () => userChanges.apply());

@@ -100,6 +100,26 @@ export {
   MAX_BATCHED_FILE_BYTES,
   putFilesResponseText,
 } from './file-batch-messages.js';
+export type {
+  RecordState,
+  StatFileAnswer,
+  StatFileRequest,
+  VerifiedChunk,
+  VerifyFileAnswer,
+  VerifyFileRequest,
+} from './file-status-messages.js';
+export {
+  decodeStatFileRequest,
+  decodeStatFileResponse,
+  decodeVerifyFileRequest,
+  decodeVerifyFileResponse,
+  encodeStatFileRequest,
+  encodeStatFileResponse,
+  encodeVerifiedChunks,
+  encodeVerifyFileRequest,
+  encodeVerifyFileResponse,
+  MAX_VERIFIED_BYTES,
+} from './file-status-messages.js';
 export type { FloodDirection, FloodGrant, FloodReport, FloodRequest } from './flood-messages.js';
 export {
   decodeFloodReport,
@@ -283,6 +303,15 @@ export {
   encodeCyclePacketRequest,
   encodeCyclePacketResponse,
 } from './throughput-messages.js';
+export type { ListTreeRequest, TreePage, WireTreeEntry } from './tree-messages.js';
+export {
+  decodeListTreeRequest,
+  decodeListTreeResponse,
+  encodeListTreeRequest,
+  encodeListTreeResponse,
+  encodeTreeEntries,
+  MAX_TREE_ENTRIES,
+} from './tree-messages.js';
 export type { Durability, UploadRequest } from './upload-messages.js';
 export {
   dataRequestText,

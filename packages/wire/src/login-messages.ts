@@ -27,6 +27,10 @@ export const Feature = {
   RemoteFile: 'RemoteFile',
   /** A handle of RemoteStream outlives its connection. */
   ResumeFile: 'ResumeFile',
+  /** StatFile and VerifyFile. */
+  FileStatus: 'FileStatus',
+  /** ListTree. */
+  Trees: 'Trees',
   /** BeginUpload and what belongs to it. */
   Staging: 'Staging',
   /** Flood, on Throughput. */

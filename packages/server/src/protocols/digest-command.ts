@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { digestChunks } from '@sluice/files';
 import {
+  DIGEST_BYTES,
   DIGEST_CHUNK_BYTES,
   type DigestRequest,
   digestResponseText,
@@ -17,6 +18,7 @@ const MAX_RANGE_BYTES = 1 << 30;
  * Answers Digest for an open file. docs/protocol.md.
  *
  * @param signal aborted when the connection is gone: then nobody waits for the answer, and perhaps somebody for the file
+ * @param recorded digests of all chunks of the file as it is, if they are known: then it is not read
  * @param version called when the digests are there: what the answer tells of the file, beside its size; what it throws is thrown on
  * @throws {RequestError} code 6 for a bad range
  */
@@ -26,6 +28,7 @@ export async function answerDigest(
   range: DigestRequest,
   handle: FileHandle,
   signal: AbortSignal,
+  recorded?: Uint8Array,
   version?: () => Promise<FileVersion | undefined>,
 ): Promise<void> {
   const { position, count } = range;
@@ -33,14 +36,26 @@ export async function answerDigest(
     throw new RequestError(ResultCode.ParameterError, 'Position or Count out of range');
   }
   const { size } = await handle.stat();
-  const digests =
-    position < BigInt(size)
-      ? await digestChunks(handle, {
-          position: Number(position),
-          count: Number(count),
-          chunkBytes: DIGEST_CHUNK_BYTES,
-          signal,
-        })
-      : new Uint8Array(0);
+  const known = recorded && recordedRange(recorded, range, size);
+  const digests = known ?? (await computeRange(handle, range, size, signal));
   session.reply(digestResponseText(request.command, size, await version?.()), digests);
+}
+
+/** @returns `undefined` when the range ends within a chunk: nothing is recorded of a part */
+function recordedRange(recorded: Uint8Array, { position, count }: DigestRequest, size: number): Uint8Array | undefined {
+  const end = position + count;
+  if (end < BigInt(size) && end % BigInt(DIGEST_CHUNK_BYTES) !== 0n) return undefined;
+  const indexOf = (at: bigint): number => Math.ceil(Number(at) / DIGEST_CHUNK_BYTES) * DIGEST_BYTES;
+  return recorded.subarray(indexOf(position), indexOf(end));
+}
+
+async function computeRange(
+  handle: FileHandle,
+  { position, count }: DigestRequest,
+  size: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  if (position >= BigInt(size)) return new Uint8Array(0);
+  const range = { position: Number(position), count: Number(count), chunkBytes: DIGEST_CHUNK_BYTES, signal };
+  return await digestChunks(handle, range);
 }

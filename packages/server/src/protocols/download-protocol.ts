@@ -16,6 +16,7 @@ import {
   type TransferRecord,
 } from '@sluice/wire';
 import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session } from '../protocol.js';
+import { fileVersionOf } from '../storage/content-digests.js';
 import type { OpenedFile } from '../storage/held-directory.js';
 import type { ReadClaim } from '../storage/open-files.js';
 import { parseDirectoryName, parseFileName, pathText } from '../storage/path-name.js';
@@ -23,8 +24,10 @@ import { fileVersion, settledStats, versionToken } from '../storage/version-toke
 import { answerDigest } from './digest-command.js';
 import { listingCommands } from './directory-commands.js';
 import { fileNotFound } from './file-not-found.js';
+import { fileStatusCommands } from './file-status-commands.js';
 import type { SharedFiles } from './shared-files.js';
 import { SlabPool } from './slab-pool.js';
+import { treeCommands } from './tree-commands.js';
 
 /** Sent in one turn of the event loop, in bytes of packets; then the other connections have theirs. */
 const BYTES_PER_TURN = 1 << 20;
@@ -43,7 +46,7 @@ export function downloadProtocol(files: SharedFiles): PacketProtocol {
     name: 'Download',
     flag: ProtocolFlag.Download,
     needsLogin: true,
-    features: [Feature.VerifiedResume, Feature.Ranges],
+    features: [Feature.VerifiedResume, Feature.Ranges, Feature.FileStatus, Feature.Trees],
     open: (session) => new DownloadHandler(session, files, slabs),
   };
 }
@@ -52,6 +55,8 @@ export function downloadProtocol(files: SharedFiles): PacketProtocol {
 interface ReadableFile extends AsyncDisposable {
   readonly dirName: string;
   readonly fileName: string;
+  /** Of the directory: `dev:ino`. */
+  readonly directoryKey: string;
   readonly opened: OpenedFile;
 }
 
@@ -70,6 +75,8 @@ class DownloadHandler implements ProtocolHandler {
     this.#slabs = slabs;
     this.commands = new Map<string, CommandHandler>([
       ...listingCommands(session, files),
+      ...fileStatusCommands(session, files),
+      ...treeCommands(session, files),
       ['download', (request) => this.#download(request)],
       ['digest', (request) => this.#digest(request)],
     ]);
@@ -140,16 +147,19 @@ class DownloadHandler implements ProtocolHandler {
     const range = decodeDigestRequest(request.text);
     if (!range.file) throw new RequestError(ResultCode.ParameterError, `${Key.FileName} is missing`);
     this.#digested = await this.#openFile(range.file.dirName, range.file.fileName);
-    const { opened } = this.#digested;
     if (this.#session.gone.aborted) return this.#forgetDigested();
-    await this.#answerDigest(request, range, opened);
+    await this.#answerDigest(request, range, this.#digested);
   }
 
-  async #answerDigest(request: Request, range: DigestRequest, { handle }: OpenedFile): Promise<void> {
+  async #answerDigest(request: Request, range: DigestRequest, file: ReadableFile): Promise<void> {
     const { gone, knowsExtensions } = this.#session;
-    if (!knowsExtensions) return answerDigest(this.#session, request, range, handle, gone);
-    const before = await (range.count > 0n ? settledStats(handle, gone) : handle.stat({ bigint: true }));
-    await answerDigest(this.#session, request, range, handle, gone, async (): Promise<FileVersion> => {
+    const { handle } = file.opened;
+    const mayWait = knowsExtensions && range.count > 0n;
+    const before = await (mayWait ? settledStats(handle, gone) : handle.stat({ bigint: true }));
+    const recorded = await this.#files.digests.lookup(file.directoryKey, file.fileName, fileVersionOf(before));
+    const known = recorded?.chunkDigests;
+    if (!knowsExtensions) return answerDigest(this.#session, request, range, handle, gone, known);
+    await answerDigest(this.#session, request, range, handle, gone, known, async (): Promise<FileVersion> => {
       const version = fileVersion(await handle.stat({ bigint: true }));
       if (version.version !== versionToken(before)) throw new RequestError(ResultCode.FileChanged);
       return version;
@@ -192,6 +202,7 @@ class DownloadHandler implements ProtocolHandler {
       return {
         dirName,
         fileName,
+        directoryKey: directory.key,
         opened,
         async [Symbol.asyncDispose]() {
           try {

@@ -5,12 +5,14 @@ import type { DescriptorAccount } from '../storage/descriptor-account.js';
 import type { OpenFiles } from '../storage/open-files.js';
 import type { StagingArea } from '../storage/staging/staging-area.js';
 import type { ListingQueue } from './listing-queue.js';
+import type { VerifyQueue } from './verify-queue.js';
 
 /** The files that all protocols of a server work on. */
 export interface SharedFiles {
   readonly openFiles: OpenFiles;
   readonly descriptors: DescriptorAccount;
   readonly listings: ListingQueue;
+  readonly verifications: VerifyQueue;
   /** What finished files were when they were known to be good. */
   readonly digests: ContentDigests;
   /** Who is told of uploads. */

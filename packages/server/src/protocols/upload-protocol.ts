@@ -25,10 +25,12 @@ import { parseDirectoryName, parseFileName, pathText } from '../storage/path-nam
 import { storageErrorFrom } from '../storage/storage-error.js';
 import { answerDigest } from './digest-command.js';
 import { changingCommands, listingCommands } from './directory-commands.js';
+import { fileStatusCommands } from './file-status-commands.js';
 import { putFiles } from './put-files.js';
 import { quotaExceeded } from './quota-exceeded.js';
 import type { SharedFiles } from './shared-files.js';
 import { StagedUploads } from './staged-uploads.js';
+import { treeCommands } from './tree-commands.js';
 
 /** The Upload protocol. Specification 6; the extensions: docs/protocol.md. */
 export function uploadProtocol(files: SharedFiles, durability: Durability): PacketProtocol {
@@ -37,7 +39,14 @@ export function uploadProtocol(files: SharedFiles, durability: Durability): Pack
     name: 'Upload',
     flag: ProtocolFlag.Upload,
     needsLogin: true,
-    features: [Feature.VerifiedResume, Feature.Durability, Feature.Staging, Feature.Batch],
+    features: [
+      Feature.VerifiedResume,
+      Feature.Durability,
+      Feature.Staging,
+      Feature.Batch,
+      Feature.FileStatus,
+      Feature.Trees,
+    ],
     open: (session) => new UploadHandler(session, files, durability),
   };
 }
@@ -75,6 +84,8 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     this.#staged = new StagedUploads(session, files, files.staging, durability);
     this.commands = new Map<string, CommandHandler>([
       ...listingCommands(session, files),
+      ...fileStatusCommands(session, files),
+      ...treeCommands(session, files),
       ...changingCommands(session, files),
       ['upload', (request) => this.#track(this.#upload(request))],
       ['eof', (request) => this.#track(this.#eof(request))],

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import { type FileVersion, MAX_CHUNK_DIGEST_BYTES, type RecordedDigest } from './digest-log.js';
 import { type DigestedDirectory, type DigestSummary, DirectoryDigests, type NamedDigest } from './directory-digests.js';
 import type { DirectoryHandle } from './directory-handle.js';
@@ -168,6 +169,11 @@ export class ContentDigests {
       this.#logs.delete(name);
     }
   }
+}
+
+/** The version that a file has. */
+export function fileVersionOf({ size, mtimeNs, ino }: BigIntStats): FileVersion {
+  return { size: Number(size), modifiedNs: mtimeNs, inode: ino };
 }
 
 /** Whether a record is of this version of a file. */

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { DEFAULT_DIRECTORY_ANCHOR, type DirectoryAnchor, DirectoryHandle } from './directory-handle.js';
 import { forEachLimited } from './for-each-limited.js';
 import { HeldDirectory } from './held-directory.js';
-import { isComponent, isStateDirectory, requireComponents, STATE_DIRECTORY } from './path-name.js';
+import { compareCodePoints, listedName, type OnSkipped } from './listed-name.js';
+import { isStateDirectory, requireComponents, STATE_DIRECTORY } from './path-name.js';
 import { type IsInUse, Removals } from './removals.js';
 import { StorageError, storageErrorFrom, systemCodeOf } from './storage-error.js';
+import { readTreePart, type TreePart, type TreePartOptions } from './tree-part.js';
 import { removeTree } from './tree-removal.js';
 import { walkTree } from './tree-walk.js';
 
@@ -13,9 +15,6 @@ export interface ListedFile {
   readonly name: string;
   readonly size: number;
 }
-
-/** Gets the name of an entry that is left out of a listing because no peer can address it, escaped for a log line. */
-export type OnSkipped = (escapedName: string) => void;
 
 export interface DirectoryTreeOptions {
   /**
@@ -187,6 +186,18 @@ export class DirectoryTree {
   }
 
   /**
+   * What is below a directory, a part at a time; see `readTreePart`.
+   *
+   * @throws {StorageError} as `resolve`, for the directory itself
+   */
+  async listTree(components: readonly string[], options: TreePartOptions): Promise<TreePart> {
+    const top = await this.#open(components);
+    const open = (below: readonly string[]): Promise<DirectoryHandle> => this.#open([...components, ...below]);
+    const isServerRoot = this.#isServerRoot && components.length === 0;
+    return await readTreePart(top, { ...options, open, isServerRoot });
+  }
+
+  /**
    * Creates a directory, and those between `parent` and it. One that exists is success. Durable when it ends, also
    * where somebody else has just created a part of it: each directory on the way is synced.
    *
@@ -310,37 +321,6 @@ async function requireReachable(root: DirectoryHandle): Promise<void> {
     if (systemCodeOf(error) !== 'ENOENT') throw error;
   }
   throw new StorageError('ERR_IO', 'the root cannot be reached through /proc/self/fd; is /proc mounted?');
-}
-
-/** The name as peers see it, or `undefined` if they do not. Bytes that are no UTF-8 decode to U+FFFD, which is refused. */
-function listedName(bytes: Buffer, isRoot: boolean, onSkipped: OnSkipped | undefined): string | undefined {
-  const name = bytes.toString();
-  if (isRoot && isStateDirectory(name)) return undefined;
-  if (isComponent(name)) return name;
-  onSkipped?.(escapeBytes(bytes));
-  return undefined;
-}
-
-function escapeBytes(bytes: Buffer): string {
-  let text = '';
-  for (const byte of bytes) {
-    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x5c;
-    text += isPlain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
-  }
-  return text;
-}
-
-/** The order of UTF-8 bytes. UTF-16 differs from it only where one side has a surrogate: that one is the greater. */
-function compareCodePoints(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let index = 0; index < length; index += 1) {
-    const [unitA, unitB] = [a.charCodeAt(index), b.charCodeAt(index)];
-    if (unitA === unitB) continue;
-    const [isSurrogateA, isSurrogateB] = [(unitA & 0xf800) === 0xd800, (unitB & 0xf800) === 0xd800];
-    if (isSurrogateA !== isSurrogateB) return isSurrogateA ? 1 : -1;
-    return unitA - unitB;
-  }
-  return a.length - b.length;
 }
 
 function withMissing(error: unknown, missing: 'parent' | 'target'): StorageError {
