@@ -1,3 +1,4 @@
+import { contentDigestOf } from '@sluice/files';
 import {
   ChunkState,
   type ClientChanges,
@@ -29,6 +30,8 @@ import {
   encodeJsonData,
   encodeKickRequest,
   encodeListClientsRequest,
+  encodeListTreeRequest,
+  encodeListTreeResponse,
   encodeLoginRequest,
   encodeLogLines,
   encodeOpenFileRequest,
@@ -48,13 +51,19 @@ import {
   encodeSeekRequest,
   encodeSeekResponse,
   encodeSendFile,
+  encodeStatFileRequest,
+  encodeStatFileResponse,
   encodeStatRequest,
   encodeStatResponse,
   encodeSyncRequest,
+  encodeTreeEntries,
   encodeUploadIdRequest,
   encodeUploadRequest,
   encodeUploadResponse,
   encodeValueResponse,
+  encodeVerifiedChunks,
+  encodeVerifyFileRequest,
+  encodeVerifyFileResponse,
   encodeWatchClientsRequest,
   encodeWelcome,
   encodeWriteAtRequest,
@@ -71,10 +80,18 @@ import {
   ScramMechanism,
   SeekOrigin,
   uploadChunksResponseText,
+  type WireTreeEntry,
 } from '@sluice/wire';
 
 const PASSWORD_DIGEST = '21232f297a57a5a743894a0e4a801fc3'; // of `admin`
-const FEATURES = [Feature.VerifiedResume, Feature.Durability, Feature.Staging, Feature.Batch];
+const FEATURES = [
+  Feature.VerifiedResume,
+  Feature.Durability,
+  Feature.Staging,
+  Feature.Batch,
+  Feature.FileStatus,
+  Feature.Trees,
+];
 const UPLOAD_ID = '00112233445566778899aabbccddeeff';
 /** XXH64 of CONTENT, and of that digest. */
 const [CHUNK_DIGEST, FILE_DIGEST] = [0x2ff5cfb6af9aaf68n, 0x227d4a80db3de400n];
@@ -125,6 +142,16 @@ export const SCRAM = {
     'c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=',
   signature: Uint8Array.from(Buffer.from('6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=', 'base64')),
 } as const;
+
+const CHUNK = { isDamaged: false, digest: CONTENT_DIGEST };
+const TREE_ENTRY: WireTreeEntry = {
+  path: 'u.bin',
+  kind: 'file',
+  size: 4,
+  modifiedNs: '1767225600000000000',
+  mode: 0o640,
+  digest: contentDigestOf(CONTENT_DIGEST),
+};
 
 function login(features?: readonly string[]): Uint8Array {
   return encodePacket(encodeLoginRequest({ userName: 'admin', passwordDigest: PASSWORD_DIGEST, features }));
@@ -227,6 +254,27 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   ),
   'resumefile-changed-response': encodePacket(
     responseText(Command.ResumeFile, ResultCode.FileChanged, [], 'the file has changed meanwhile'),
+  ),
+  'statfile-request': encodePacket(encodeStatFileRequest(FILE)),
+  'statfile-response': encodePacket(
+    encodeStatFileResponse(Command.StatFile, {
+      kind: 'file',
+      size: 4,
+      modifiedNs: 1_767_225_600_000_000_000n,
+      mode: 0o640,
+      version: TOKEN,
+      contentDigest: contentDigestOf(CONTENT_DIGEST),
+    }),
+  ),
+  'verifyfile-request': encodePacket(encodeVerifyFileRequest({ ...FILE, position: 0, count: 128 << 20 })),
+  'verifyfile-response': encodePacket(
+    encodeVerifyFileResponse(Command.VerifyFile, { size: 4, version: TOKEN, state: 'recorded', chunks: [CHUNK] }),
+    encodeVerifiedChunks([CHUNK]),
+  ),
+  'listtree-request': encodePacket(encodeListTreeRequest({ dirName: '', limit: 1 })),
+  'listtree-response': encodePacket(
+    encodeListTreeResponse(Command.ListTree, { entries: [TREE_ENTRY], cursor: 'f/u.bin' }),
+    encodeTreeEntries([TREE_ENTRY]),
   ),
   'listclients-request': encodePacket(encodeListClientsRequest({ after: 0, limit: 1000 })),
   'listclients-response': encodePacket(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { before, describe, it } from 'node:test';
 import type { RawPeer } from '@sluice/testkit';
 import {
@@ -93,6 +93,24 @@ describe('docs/protocol.md', () => {
     const expected = Buffer.concat(names.map(example));
     const received = await peer.receivedAtLeast(begin + expected.length);
     assert.equal(received.subarray(begin).toString('hex'), expected.toString('hex'));
+  });
+
+  it('shows what a server answers: what files are', async () => {
+    await using server = await TemporaryServer.start();
+    await writeFile(server.path('u.bin'), Uint8Array.of(0xde, 0xad, 0xbe, 0xef));
+    await chmod(server.path('u.bin'), 0o640);
+    await utimes(server.path('u.bin'), new Date('2026-01-01T00:00:00Z'), new Date('2026-01-01T00:00:00Z'));
+    await mkdir(server.path('z'));
+    using peer = await server.connect();
+    await peer.send(Uint8Array.of(ProtocolFlag.Upload), example('login-request'), example('verifyfile-request'));
+    for (let i = 0; i < 2; i++) await peer.nextPacket(); // now the file is recorded
+    const begin = peer.received.length;
+    await peer.send(example('statfile-request'), example('verifyfile-request'), example('listtree-request'));
+    const names = ['statfile-response', 'verifyfile-response', 'listtree-response'];
+    const expected = Buffer.concat(names.map(example)).toString('latin1');
+    const received = (await peer.receivedAtLeast(begin + expected.length)).subarray(begin).toString('latin1');
+    const [, version = ''] = /Version=([0-9a-f]+)/.exec(received) ?? [];
+    assert.equal(received.replaceAll(version, '00112233445566778899aabbccddeeff'), expected);
   });
 
   it('shows what a server answers: a remote file', async () => {

@@ -205,7 +205,8 @@ for (const [name, flag] of [
         login([['Features', 'VerifiedResume']]),
         request('Active', [['Features', '']]),
       );
-      const features = `Features=${flag === Upload ? 'VerifiedResume,Durability,Staging' : 'VerifiedResume,Ranges'},Scram`;
+      const own = flag === Upload ? 'Durability,Staging,Batch' : 'Ranges';
+      const features = `Features=VerifiedResume,${own},FileStatus,Trees,Scram`;
       assert.deepEqual(await answer(peer), ['Command=Login', 'Code=0', features]);
       assert.deepEqual(await answer(peer), ['Command=Active', 'Code=0', features]);
     });
