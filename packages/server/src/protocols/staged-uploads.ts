@@ -34,6 +34,7 @@ import type { StagingArea } from '../storage/staging/staging-area.js';
 import { TargetFile } from '../storage/staging/target-file.js';
 import type { UploadPlace } from '../storage/staging/upload-place.js';
 import { StorageError, storageErrorFrom } from '../storage/storage-error.js';
+import { audit } from './permission.js';
 import type { SharedFiles } from './shared-files.js';
 
 /** Descriptors of an upload: data, journal, and the file that has the name. */
@@ -373,7 +374,9 @@ export class StagedUploads implements UploadHolder {
       ]);
     } finally {
       await this.#staging.drop(upload);
-      this.#session.principal.quota?.add(size - (replaced?.size ?? 0));
+      // What was not declared was taken from the quota as it came.
+      const grownBytes = upload.identity.size === undefined ? 0 : size;
+      this.#session.principal.quota?.add(grownBytes - (replaced?.size ?? 0));
     }
   }
 
@@ -413,9 +416,11 @@ export class StagedUploads implements UploadHolder {
     const id = decodeUploadIdRequest(text);
     this.#session.requireMayChange();
     const { role, userName } = this.#session.principal;
-    if (!(await this.#staging.dropParked(id, role === 'admin' ? undefined : (userName ?? ''))))
-      throw new RequestError(ResultCode.FileNotExist, 'no such partial, or somebody is at it');
-    this.#session.log.info('a partial was dropped', { upload: id });
+    const dropped = await this.#staging.dropParked(id, role === 'admin' ? undefined : (userName ?? ''));
+    if (!dropped) throw new RequestError(ResultCode.FileNotExist, 'no such partial, or somebody is at it');
+    const what = { upload: id, file: dropped.name, bytes: dropped.stagedBytes };
+    if (dropped.user === userName) this.#session.log.info('a partial was dropped', what);
+    else audit(this.#session, 'drop-partial', { ...what, of: dropped.user });
     this.#session.reply(responseText(command, ResultCode.Success));
   }
 

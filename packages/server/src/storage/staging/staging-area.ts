@@ -217,14 +217,14 @@ export class StagingArea {
    * Removes a partial that nobody is at.
    *
    * @param user whose it must be; `undefined` for anybody's
-   * @returns whether there was one
+   * @returns what was removed; `undefined` if there is no such partial
    */
-  async dropParked(id: string, user?: string): Promise<boolean> {
+  async dropParked(id: string, user?: string): Promise<PartialInfo | undefined> {
     const info = this.#parked.get(id);
-    if (!info || (user !== undefined && info.user !== user) || this.#isUnderWay(id)) return false;
+    if (!info || (user !== undefined && info.user !== user) || this.#isUnderWay(id)) return undefined;
     this.#parked.delete(id);
     await this.#removeFiles(await this.#made(), id);
-    return true;
+    return info;
   }
 
   /** Removes what is older than it may become, and nothing else. */
