@@ -62,7 +62,7 @@ export const protocolOptions = {
   'speed-time': {
     kind: 'duration',
     placeholder: 'TIME',
-    min: 1000,
+    min: 100,
     max: 3_600_000,
     default: 60_000,
     summary: 'how long one measurement may move bytes',

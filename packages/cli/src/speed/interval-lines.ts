@@ -18,7 +18,7 @@ const MIN_BAR_COLUMNS = 12;
 const MAX_BAR_COLUMNS = 40;
 
 /** How far the speed may rise above the first second before bars get another scale. */
-const HEADROOM = 1.6;
+const HEADROOM = 3;
 
 /** Lines of one measurement, one for each second: columns that do not fit are left out, the bar first, then the round trips. */
 export class IntervalLines {

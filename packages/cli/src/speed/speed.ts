@@ -15,6 +15,9 @@ import { IntervalLines } from './interval-lines.js';
 import type { SpeedLayout } from './speed-layout.js';
 import { summaryLines } from './summary-lines.js';
 
+/** Below this share of its time, a measurement has not ended by itself. */
+const ENDED_EARLY = 0.9;
+
 type Direction = SpeedResult['direction'];
 
 /** `sluice speed`. */
@@ -44,8 +47,7 @@ export async function speed({ operands, options }: Invocation<typeof speedOption
     else write([JSON.stringify({ event: 'result', ...totals })]);
     if (result.method === 'cycle-packet') break; // the other way round it would be the same
   }
-  const [first] = results;
-  if (first) explain(first, seconds);
+  explain(results, seconds);
   if (!options.json) write(summaryLines(results, layoutOfStdout()));
   return ExitCode.Done;
 }
@@ -58,14 +60,17 @@ function directionsOf({ up, down, both }: Invocation<typeof speedOptions>['optio
   return given.length === 1 ? given : ['down', 'up'];
 }
 
-/** In what the measurement is other than it was asked for. */
-function explain({ method, grantedSeconds }: SpeedResult, seconds: number): void {
-  const texts: string[] = [];
-  if (method === 'cycle-packet')
-    texts.push(
-      'this server is an original, or has measurements switched off: packets were sent and came back, so both directions are one',
-    );
-  if (grantedSeconds < seconds) texts.push(`this server measures for ${formatSeconds(grantedSeconds)} at most`);
+/** In what the measurements are other than they were asked for. */
+function explain(results: readonly SpeedResult[], askedSeconds: number): void {
+  const texts = new Set<string>();
+  for (const { method, grantedSeconds, seconds } of results) {
+    if (method === 'cycle-packet')
+      texts.add(
+        'this server is an original, or has measurements switched off: packets were sent and came back, so both directions are one',
+      );
+    if (grantedSeconds < askedSeconds) texts.add(`this server measures for ${formatSeconds(grantedSeconds)} at most`);
+    if (seconds < grantedSeconds * ENDED_EARLY) texts.add(`the server has ended this after ${formatSeconds(seconds)}`);
+  }
   for (const text of texts) stderr.write(`${messageLine(text)}\n`);
 }
 

@@ -22,9 +22,9 @@ export class ServedPlace implements AsyncDisposable {
     this.ended = ended;
   }
 
-  static async open(): Promise<ServedPlace> {
+  static async open(options: readonly string[] = []): Promise<ServedPlace> {
     const directory = await mkdtemp(path.join(tmpdir(), 'sluice-operators-'));
-    const args = ['serve', '--listen', '127.0.0.1:0', '--root', directory, '--user', 'admin:secret'];
+    const args = ['serve', '--listen', '127.0.0.1:0', '--root', directory, '--user', 'admin:secret', ...options];
     const child = startSluice(args);
     const address = await new Promise<string>((resolve, reject) => {
       let text = '';

@@ -90,7 +90,7 @@ class SpeedMeasurement {
     const over = new AbortController();
     const probing = probe.underLoad(over.signal);
     try {
-      await Promise.race([this.#moveBytes(streams), failureOf(probing)]);
+      await this.#moveBytes(streams);
       meter.stop();
     } finally {
       over.abort();
@@ -184,13 +184,6 @@ function isOriginal(error: unknown): boolean {
   if (!(error instanceof ClientError)) return false;
   const { code, resultCode } = error;
   return code === 'ERR_CONNECTION_LOST' || code === 'ERR_TIMEOUT' || resultCode === ResultCode.NotExistCommand;
-}
-
-/** Rejects when `work` does, and never resolves. */
-function failureOf(work: Promise<unknown>): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    work.catch(reject);
-  });
 }
 
 /** All streams together; they run at the same time. */
