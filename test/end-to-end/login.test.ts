@@ -58,7 +58,6 @@ describe('the shipped command', () => {
     assertOneLine(await sluice(['ls', '--login', 'digest', server.url]), 5, /wrong user name or password/);
     await server.command.said(/login refused .*reason=no-digest/);
     assert.equal((await set('passwd')).exitCode, 0);
-    assert.equal((await sluice(['reload', '--login', 'scram', server.url])).exitCode, 1, 'this user is no admin');
     await server.command.said(/ reloaded name=users/);
     assert.equal((await sluice(['ls', '--login', 'digest', server.url])).exitCode, 0);
     const content = await readFile(users, 'utf8');

@@ -217,7 +217,7 @@ describe('Tag (docs/protocol.md, 17.5)', () => {
     await using server = await TestServer.start({ openProtocols: ['remote-stream'] });
     using peer = await server.connect();
     await peer.send(Uint8Array.of(ProtocolFlag.RemoteStream), request('Active', [['Features', 'Tag']]));
-    assert.deepEqual(await answer(peer), ['Command=Active', 'Code=0', 'Features=Tag,RemoteFile,ResumeFile']);
+    assert.deepEqual(await answer(peer), ['Command=Active', 'Code=0', 'Features=Tag,RemoteFile,ResumeFile,Scram']);
     assert.equal(
       (
         await asked(peer, 'Stat', [
