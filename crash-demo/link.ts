@@ -1,0 +1,84 @@
+import net from 'node:net';
+
+/** What a client connects to in place of the server: it can be held up after so many bytes, and cut. Its port stays when the server changes. */
+export class Link implements AsyncDisposable {
+  readonly #server: net.Server;
+  readonly #sockets = new Set<net.Socket>();
+  #targetPort: number;
+  #bytes = 0;
+  #limitBytes = Number.POSITIVE_INFINITY;
+  #onLimit: (() => void) | undefined;
+
+  private constructor(targetPort: number) {
+    this.#targetPort = targetPort;
+    this.#server = net.createServer((client) => this.#connect(client));
+  }
+
+  static async to(port: number): Promise<Link> {
+    const link = new Link(port);
+    await new Promise<void>((resolve) => link.#server.listen(0, '127.0.0.1', resolve));
+    return link;
+  }
+
+  get port(): number {
+    return (this.#server.address() as net.AddressInfo).port;
+  }
+
+  /** Where new connections go. */
+  leadTo(port: number): void {
+    this.#targetPort = port;
+  }
+
+  /** Settles when `bytes` bytes have passed, both directions together; nothing passes after that until `release` or `cut`. */
+  holdAfter(bytes: number): Promise<void> {
+    this.#limitBytes = this.#bytes + bytes;
+    return new Promise((resolve) => {
+      this.#onLimit = resolve;
+    });
+  }
+
+  release(): void {
+    this.#limitBytes = Number.POSITIVE_INFINITY;
+    for (const socket of this.#sockets) socket.resume();
+  }
+
+  /** Resets all connections; new ones pass. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+    this.release();
+  }
+
+  #connect(client: net.Socket): void {
+    const server = net.connect(this.#targetPort, '127.0.0.1');
+    this.#pass(client, server);
+    this.#pass(server, client);
+  }
+
+  #pass(from: net.Socket, to: net.Socket): void {
+    this.#sockets.add(from);
+    from.on('error', () => to.destroy());
+    from.on('end', () => to.end());
+    from.on('close', () => {
+      this.#sockets.delete(from);
+      to.destroy();
+    });
+    from.on('data', (chunk: Buffer) => {
+      this.#bytes += chunk.length;
+      if (!to.write(chunk)) {
+        from.pause();
+        to.once('drain', () => {
+          if (this.#bytes < this.#limitBytes) from.resume();
+        });
+      }
+      if (this.#bytes < this.#limitBytes) return;
+      for (const socket of this.#sockets) socket.pause();
+      this.#onLimit?.();
+      this.#onLimit = undefined;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
