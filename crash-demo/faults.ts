@@ -146,7 +146,10 @@ async function meet(contender: Contender, { first, second }: Contents): Promise<
   const received = trial.received();
   const isThere = [first, second].map((file) => received?.equals(readFileSync(file)) ?? false);
   if (!succeeded.includes(true)) return { outcome: 'detected', said };
-  if (!isThere.some((there, index) => there && succeeded[index])) return { outcome: 'silent corruption', said };
+  if (!isThere.some((there, index) => there && succeeded[index])) {
+    const note = succeeded.includes(false) ? 'to one of the two clients; the other ends with an error' : undefined;
+    return { outcome: 'silent corruption', said, ...(note && { note }) };
+  }
   return { outcome: succeeded.includes(false) ? 'detected' : 'whole', said };
 }
 

@@ -39,6 +39,7 @@ function script({ isToBreak, place }: Attempt, lines: readonly string[]): Client
     'set cmd:fail-exit yes',
     `set net:max-retries ${isToBreak ? 1 : 3}`,
     'set net:reconnect-interval-base 1',
+    'set xfer:disk-full-fatal yes',
   ];
   const home = { LFTP_HOME: place.other, HOME: place.other };
   return { command: lftp!, args: ['--norc', '-c', [...settings, ...lines].join('; ')], env: home };
