@@ -14,6 +14,7 @@ const ROOMY_DISK_MIB = 160;
 const WRITERS_MEET_AFTER_BYTES = 6 << 20;
 /** A second writer that waits for the first does not get so far. */
 const MEETING_DEADLINE_MS = 2_000;
+const OVERTAKING_DEADLINE_MS = 4_000;
 const WRITER_DEADLINE_MS = 45_000;
 
 export type Outcome = 'detected and repaired' | 'detected' | 'silent corruption' | 'whole' | 'n/a';
@@ -99,7 +100,8 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'two-writers',
     title: 'two writers',
-    description: 'two clients upload different files to one name, each halfway when the other goes on',
+    description:
+      'two clients upload different files to one name; the second begins when the first is at a quarter, and overtakes it',
     run: meet,
   },
 ];
@@ -137,8 +139,9 @@ async function meet(contender: Contender, { first, second }: Contents): Promise<
   await within(trial.link.holdAfter(WRITERS_MEET_AFTER_BYTES), MEETING_DEADLINE_MS);
   const two = trial.attempt('first', otherLink.port, other);
   await within(otherLink.holdAfter(WRITERS_MEET_AFTER_BYTES), MEETING_DEADLINE_MS);
-  trial.link.release();
   otherLink.release();
+  await within(two.ended, OVERTAKING_DEADLINE_MS);
+  trial.link.release();
   const ends = await Promise.all([one.endsWithin(WRITER_DEADLINE_MS), two.endsWithin(WRITER_DEADLINE_MS)]);
 
   const said = ends.map(({ output }) => output).join('\n');
@@ -153,7 +156,7 @@ async function meet(contender: Contender, { first, second }: Contents): Promise<
   return { outcome: succeeded.includes(false) ? 'detected' : 'whole', said };
 }
 
-async function within(work: Promise<void>, deadlineMs: number): Promise<void> {
+async function within(work: Promise<unknown>, deadlineMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, deadlineMs);
