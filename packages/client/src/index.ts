@@ -43,3 +43,6 @@ export type {
   UploadOptions,
   UploadResult,
 } from './transfer.js';
+export type { ListTreeOptions, TreeEntry } from './trees/remote-tree.js';
+export { isSafeName } from './trees/remote-tree.js';
+export type { LocalComparison, VerifyOptions, VerifyResult } from './verification.js';
