@@ -60,11 +60,7 @@ describe('Flood (docs/protocol.md, 17.11)', () => {
     await using server = await TestServer.start();
     using peer = await server.connect();
     await peer.send(FLAG);
-    assert.deepEqual(await ask(peer, 'Active', [['Features', '']]), [
-      'Command=Active',
-      'Code=0',
-      'Features=Flood,Scram',
-    ]);
+    assert.match((await ask(peer, 'Active', [['Features', '']]))[2] ?? '', /^Features=(?:.*,)?Flood(?:,|$)/);
     assert.deepEqual(await ask(peer, 'Active'), ['Command=Active', 'Code=0']);
   });
 
@@ -258,7 +254,7 @@ describe('places for floods', () => {
     await using server = await TestServer.start({ speed: { maxFloods: 0 } });
     using peer = await server.connect();
     await peer.send(FLAG);
-    assert.equal((await ask(peer, 'Active', [['Features', '']]))[2], 'Features=Scram');
+    assert.doesNotMatch((await ask(peer, 'Active', [['Features', '']]))[2] ?? '', /Flood/);
     assert.equal((await ask(peer, 'Flood', endless))[1], 'Code=1');
   });
 
