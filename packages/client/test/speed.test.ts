@@ -80,6 +80,17 @@ describe('what limits the speed', () => {
     });
   }
 
+  it('is not the link when an end has had to share its core: nobody knows what it would have done with all of it', () => {
+    const starved = { cpuSeconds: 1, cpuShare: 0.2, busyShare: 0.5 };
+    for (const [client, server] of [
+      [starved, use(0.5)],
+      [use(0.5), starved],
+    ] as const)
+      assert.equal(limitingFactor({ client, server, serverCap: undefined, flows: [flow] }), 'unknown');
+    const resting = { cpuSeconds: 0, cpuShare: 0.01, busyShare: 0.05 };
+    assert.equal(limitingFactor({ client: resting, server: resting, serverCap: undefined, flows: [flow] }), 'link');
+  });
+
   it('is the rate of the server when that is reached, whatever else', () => {
     const measured = { client: use(0.99), server: use(0.99), flows: [flow] };
     assert.equal(limitingFactor({ ...measured, serverCap: 105 }), 'server-cap');

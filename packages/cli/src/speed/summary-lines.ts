@@ -84,7 +84,7 @@ export function limitText(result: SpeedResult): string {
     'server-cap': `limited by the server, which allows a client ${formatRate(serverCap)}`,
     link: 'limited by the link, both ends have waited for it',
     unknown: server
-      ? 'no clear limit, the ends were neither always at work nor mostly idle'
+      ? 'no clear limit, the ends were neither always at work nor only waiting for the link'
       : 'no known limit, this server does not tell how busy it is',
   };
   const name = loadName(result);
