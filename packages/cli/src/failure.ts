@@ -30,6 +30,7 @@ const adviceForCode: Readonly<Record<string, string>> = {
   ERR_TIMEOUT: 'run the same command again, or give it more time with --timeout',
   ERR_LOGIN_REFUSED: 'check user name and password',
   ERR_LOGIN_METHOD: 'choose another way to log in with --login, if that is safe there',
+  ERR_EXISTS: 'replace it with --if-exists replace',
   ERR_REMOTE_LONGER: 'replace it with --force',
   ERR_SOURCE_CHANGED: 'run the same command again when nobody writes to it',
 };
@@ -49,6 +50,11 @@ function pinningAdvice({ fingerprint }: ClientError): string | undefined {
   return 'if that is the server you mean, trust it with --tls-fingerprint and this SHA-256, or name its authority with --tls-ca';
 }
 
+/** A file here that was not to be replaced; one on the server is not named. */
+function isLocalTarget({ code, resultCode }: ClientError): boolean {
+  return code === 'ERR_EXISTS' && resultCode === undefined;
+}
+
 const namingCodes = new Set(['ERR_LOCAL_FILE', 'ERR_NOT_A_FILE']);
 
 export function describeFailure(error: unknown): Failure {
@@ -59,7 +65,7 @@ export function describeFailure(error: unknown): Failure {
       code: error.code,
       message: withAdvice(error.message, advice ?? adviceForCode[error.code]),
       exitCode,
-      namesFile: namingCodes.has(error.code),
+      namesFile: namingCodes.has(error.code) || isLocalTarget(error),
       concernsAll: exitCode === ExitCode.NotConnected || exitCode === ExitCode.LoginRefused,
     };
   }

@@ -44,6 +44,12 @@ export class ConnectionPool {
     return this.#all.size + this.#dialing;
   }
 
+  /** Whether a call would have its connection without waiting for other calls. */
+  hasRoom(flag: ProtocolFlag): boolean {
+    if (this.#waiters.length > 0 || this.#isClosed) return false;
+    return this.size < this.#options.maxConnections || this.#idle.some((connection) => connection.flag === flag);
+  }
+
   /**
    * Runs `work` with a connection of its own. When the signal aborts, the connection is destroyed.
    *

@@ -1,11 +1,14 @@
+import { stat } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { Command, encodeDownloadRequest, Feature, ProtocolFlag, ResultCode } from '@sluice/wire';
 import { abortable } from './cancellation.js';
 import type { Connection } from './connection.js';
 import { ClientError, localFileError } from './errors.js';
 import { IncomingFile } from './incoming-file.js';
+import { JournaledPartial } from './journaled-partial.js';
 import { digestsOfFile, matchingPrefix } from './matching-prefix.js';
-import { PartialFile } from './partial-file.js';
+import { PartialFile, targetExists } from './partial-file.js';
+import { RangedDownload } from './ranged-download.js';
 import type { RemotePath } from './remote-path.js';
 import { type Attempt, withRetries } from './retry.js';
 import { StreamTarget } from './stream-target.js';
@@ -22,14 +25,49 @@ export async function downloadToFile(
   targetPath: string,
   options: DownloadOptions,
 ): Promise<DownloadResult> {
-  const partial = await PartialFile.open(targetPath);
+  const existing = await stat(targetPath).catch(() => undefined);
+  if (existing && options.ifExists === 'fail') throw targetExists(targetPath);
+  if (existing?.isFile() && options.ifExists === 'skip') return skippedResult;
+  const file = await PartialFile.open(targetPath);
   try {
-    const result = await new Download(context, remote, partial, options).run();
-    await partial.commit(result.bytes);
+    const partial = await JournaledPartial.open(file);
+    try {
+      if (options.resume !== 'trust-length' && (await hasRanges(context))) {
+        return await RangedDownload.run(context, remote, partial, options);
+      }
+      if (existing && options.ifExists === 'newer') {
+        const text = 'the server does not tell when its file was changed, which is needed to replace older files only';
+        throw new ClientError('ERR_UNSUPPORTED', text);
+      }
+      // Where there was a journal there may be holes; what is written from now on is written without one.
+      if (partial.hasJournal && options.resume === 'trust-length') await file.keep(partial.trustedPrefixBytes);
+      await partial.forgetJournal();
+    } finally {
+      await partial.close();
+    }
+    const result = await new Download(context, remote, file, options).run();
+    await file.commit(result.bytes, options.ifExists !== 'fail');
     return result;
   } finally {
-    await partial.close();
+    await file.close();
   }
+}
+
+const skippedResult: DownloadResult = {
+  bytes: 0,
+  bytesReceived: 0,
+  bytesResumed: 0,
+  seconds: 0,
+  attempts: 0,
+  damaged: [],
+  skipped: 'exists',
+};
+
+/** Whether the server knows ranges; asked on a connection that stays for what follows. */
+function hasRanges({ pool, options, signal }: TransferContext): Promise<boolean> {
+  return withRetries(options, signal, () =>
+    pool.use(ProtocolFlag.Download, signal, (connection) => connection.supports(Feature.Ranges)),
+  );
 }
 
 /** Downloads to a stream, in order; what was written to it cannot be taken back. */
@@ -89,6 +127,7 @@ class Download {
           bytesResumed: this.#bytesResumed,
           seconds: (options.clock.nowMs() - startedMs) / 1_000,
           attempts: attempt.number,
+          damaged: [],
         };
       }),
     );

@@ -14,6 +14,7 @@ import { canonicalResultCode, ResultCode, resultText } from '@sluice/wire';
  * - `ERR_LOGIN_METHOD`: client and server do not agree on how to log in, see `LoginPolicy`; the password was not sent in any form that is not permitted
  * - `ERR_SERVER_UNPROVEN`: the server does not prove that it is the one where the password was set
  * - `ERR_REMOTE`: the server says no; `resultCode` says why
+ * - `ERR_EXISTS`: a file of that name is there, and was not to be replaced
  * - `ERR_REMOTE_LONGER`: the file on the server is longer than the local one
  * - `ERR_LOCAL_FILE`: a local file or directory cannot be read or written, or is being downloaded already
  * - `ERR_SOURCE_CHANGED`: the file changed while it was being transferred, and nothing was acknowledged; or an open file on the server changed while
@@ -32,6 +33,7 @@ export type ClientErrorCode =
   | 'ERR_LOGIN_METHOD'
   | 'ERR_SERVER_UNPROVEN'
   | 'ERR_REMOTE'
+  | 'ERR_EXISTS'
   | 'ERR_REMOTE_LONGER'
   | 'ERR_LOCAL_FILE'
   | 'ERR_SOURCE_CHANGED'

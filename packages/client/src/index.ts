@@ -9,6 +9,7 @@ export type {
   ReloadResult,
 } from './control-client.js';
 export { ControlClient, connectControl } from './control-client.js';
+export { JOURNAL_SUFFIX } from './download-journal.js';
 export type { Endpoint, ParsedSluiceUrl, ServerAddress } from './endpoint.js';
 export { DEFAULT_PORT, parseSluiceUrl } from './endpoint.js';
 export type { ClientErrorCode, ClientErrorOptions } from './errors.js';
@@ -35,14 +36,14 @@ export type {
 export { LOCK_SUFFIX } from './target-lock.js';
 export type {
   CallOptions,
+  DamagedPart,
   DownloadOptions,
   DownloadResult,
   Durability,
+  IfExists,
   Progress,
   ResumePolicy,
+  TransferOptions,
   UploadOptions,
   UploadResult,
 } from './transfer.js';
-export type { ListTreeOptions, TreeEntry } from './trees/remote-tree.js';
-export { isSafeName } from './trees/remote-tree.js';
-export type { LocalComparison, VerifyOptions, VerifyResult } from './verification.js';

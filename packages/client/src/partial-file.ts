@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, lstat, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FileWriter, type IoPace, paceOfDevice, syncDirectory } from '@sluice/files';
 import { ClientError, localFileError } from './errors.js';
@@ -19,8 +19,9 @@ export class PartialFile {
   readonly target: string;
   readonly path: string;
   readonly handle: FileHandle;
+  /** Of its device. */
+  readonly pace: IoPace;
   readonly #identity: FileIdentity;
-  readonly #pace: IoPace;
   readonly #lock: TargetLock;
   #writer: FileWriter | undefined;
   #isCommitted = false;
@@ -30,7 +31,7 @@ export class PartialFile {
     this.path = path;
     this.handle = handle;
     this.#identity = identity;
-    this.#pace = paceOfDevice(Number(identity.dev));
+    this.pace = paceOfDevice(Number(identity.dev));
     this.#lock = lock;
   }
 
@@ -55,6 +56,10 @@ export class PartialFile {
     }
   }
 
+  get inode(): bigint {
+    return this.#identity.ino;
+  }
+
   /** Length of what is there, in bytes. @throws {ClientError} `ERR_LOCAL_FILE` */
   async length(): Promise<number> {
     try {
@@ -70,7 +75,7 @@ export class PartialFile {
       await this.#writer?.sync(); // a failed sync in the background is told only to this writer
       await this.handle.truncate(bytes);
     });
-    this.#writer = new FileWriter(this.handle, bytes, this.#pace);
+    this.#writer = new FileWriter(this.handle, bytes, this.pace);
   }
 
   /** Writes on, as FileWriter does. @throws {ClientError} `ERR_LOCAL_FILE` */
@@ -84,18 +89,39 @@ export class PartialFile {
     }
   }
 
-  /** Puts the complete file on the disk and in the place of the target. @throws {ClientError} `ERR_LOCAL_FILE` */
-  async commit(bytes: number): Promise<void> {
+  /**
+   * Puts the complete file on the disk and in the place of the target.
+   *
+   * @param mayReplace whether a file that has the target's name may go
+   * @throws {ClientError} `ERR_LOCAL_FILE`, `ERR_EXISTS`
+   */
+  async commit(bytes: number, mayReplace = true): Promise<void> {
     await this.#asLocal(async () => {
       await this.#writer?.sync();
       const length = await this.length();
       if (length !== bytes) throw this.#changed(`has ${length} bytes instead of ${bytes}`);
       // What is renamed is the name: it must be that of the file that was written.
       if (!(await this.#isInPlace())) throw this.#changed('is not the file that was written');
-      await rename(this.path, this.target);
+      if (mayReplace) await rename(this.path, this.target);
+      else await this.#moveToFreeName();
       this.#isCommitted = true;
       await syncDirectory(dirname(this.target));
     });
+  }
+
+  /** Renaming would replace what has taken the name meanwhile; a further link to the file does not. */
+  async #moveToFreeName(): Promise<void> {
+    try {
+      await link(this.path, this.target);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') throw targetExists(this.target);
+      if (!(code === 'EPERM' || code === 'ENOTSUP' || code === 'EMLINK')) throw error; // a file system without links
+      if (await lstat(this.target).catch(() => undefined)) throw targetExists(this.target);
+      await rename(this.path, this.target);
+      return;
+    }
+    await unlink(this.path);
   }
 
   /**
@@ -107,6 +133,11 @@ export class PartialFile {
     if (!this.#isCommitted) await this.#leaveForNextTime().catch(() => {});
     await this.handle.close().catch(() => {});
     await this.#lock.release();
+  }
+
+  /** Drops all that is there: `close` removes the file. @throws {ClientError} `ERR_LOCAL_FILE` */
+  async empty(): Promise<void> {
+    await this.#asLocal(() => this.handle.truncate(0));
   }
 
   async #leaveForNextTime(): Promise<void> {
@@ -145,4 +176,9 @@ export class PartialFile {
       throw error instanceof ClientError ? error : localFileError('write', this.target, error);
     }
   }
+}
+
+/** For `ifExists: 'fail'`. */
+export function targetExists(target: string): ClientError {
+  return new ClientError('ERR_EXISTS', `${target} exists already`);
 }

@@ -1,6 +1,6 @@
-import type { Durability } from '@sluice/wire';
+import type { Durability, IfExists } from '@sluice/wire';
 
-export type { Durability };
+export type { Durability, IfExists };
 
 /** How far a transfer has come. */
 export interface Progress {
@@ -27,16 +27,41 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Options of a download, and of an upload. */
-export interface DownloadOptions extends CallOptions {
+/** What downloads and uploads have in common. */
+export interface TransferOptions extends CallOptions {
   /** Called whenever something has been transferred, also for the part that was resumed. */
   readonly onProgress?: (progress: Progress) => void;
   /** @default 'verified' */
   readonly resume?: ResumePolicy;
 }
 
+/** Options of a download. Those from `streams` on are for downloads to a path. */
+export interface DownloadOptions extends TransferOptions {
+  /**
+   * Connections over which the parts of one file come, 1 to 64, as far as the client's `maxConnections` has them to spare. From a server
+   * without the extension `Ranges` it is one.
+   *
+   * @default 4
+   */
+  readonly streams?: number;
+  /**
+   * What to do when the target is there already: `replace` it when the new file is complete; `fail` with `ERR_EXISTS`; `skip` the download; or
+   * replace it only by a `newer` file, which needs a server with the extension `Ranges`.
+   *
+   * @default 'replace'
+   */
+  readonly ifExists?: IfExists;
+  /**
+   * Give the target the time of last change of the server's file, to the microsecond, and its permissions as far as the umask allows, where the
+   * server tells them.
+   *
+   * @default true
+   */
+  readonly preserve?: boolean;
+}
+
 /** Options of an upload. */
-export interface UploadOptions extends DownloadOptions {
+export interface UploadOptions extends TransferOptions {
   /** Replace a file on the server that is longer than the local one. @default false */
   readonly force?: boolean;
 }
@@ -55,14 +80,27 @@ export interface UploadResult {
   readonly durability?: Durability;
 }
 
+/** Something that an earlier download had left, and that was not as it was left. It was fetched again. */
+export interface DamagedPart {
+  /** The partial, or the journal beside it. */
+  readonly file: 'partial' | 'journal';
+  /** Where it begins, in bytes; in the partial, the place in the file. */
+  readonly position: number;
+  readonly bytes: number;
+}
+
 /** What a download did. */
 export interface DownloadResult {
   /** Size of the file. */
   readonly bytes: number;
   /** Bytes that were received, in all attempts together. */
   readonly bytesReceived: number;
-  /** Bytes that were here before this call, and were kept. */
+  /** Bytes that were here before this call, and were kept: in the partial, or in the file that had the target's name. */
   readonly bytesResumed: number;
   readonly seconds: number;
   readonly attempts: number;
+  /** What was found to be damaged here; empty if nothing was. Bytes of the file among them were received again. */
+  readonly damaged: readonly DamagedPart[];
+  /** Why the file was not fetched, by `ifExists`: one is there, or one is there that is not older. */
+  readonly skipped?: 'exists' | 'newer';
 }

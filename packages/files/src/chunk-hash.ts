@@ -17,6 +17,12 @@ export class ChunkHash {
     return new ChunkHash(() => create64());
   }
 
+  /** @returns what makes as many as are needed, at once */
+  static async maker(): Promise<() => ChunkHash> {
+    const { create64 } = await hashing;
+    return () => new ChunkHash(() => create64());
+  }
+
   update(bytes: Uint8Array): void {
     this.#hash.update(bytes);
   }

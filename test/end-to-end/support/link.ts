@@ -10,6 +10,7 @@ export class Link implements AsyncDisposable {
   #bytes = 0;
   #limitBytes = Number.POSITIVE_INFINITY;
   #onLimit: (() => void) | undefined;
+  #flipAtBytes = Number.POSITIVE_INFINITY;
 
   private constructor(targetPort: number) {
     this.#targetPort = targetPort;
@@ -24,6 +25,16 @@ export class Link implements AsyncDisposable {
 
   get port(): number {
     return (this.#server.address() as net.AddressInfo).port;
+  }
+
+  /** Bytes that have passed, in both directions together. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Changes a bit when so many more bytes have passed, once. */
+  flipAfter(bytes: number): void {
+    this.#flipAtBytes = this.#bytes + bytes;
   }
 
   /** Settles when `bytes` bytes have passed in both directions together; nothing passes after that until `release` or `cut`. */
@@ -62,6 +73,10 @@ export class Link implements AsyncDisposable {
     });
     from.on('data', (chunk: Buffer) => {
       this.#bytes += chunk.length;
+      if (this.#bytes > this.#flipAtBytes) {
+        this.#flipAtBytes = Number.POSITIVE_INFINITY;
+        chunk[chunk.length - 1]! ^= 1;
+      }
       if (!to.write(chunk)) {
         from.pause();
         to.once('drain', () => {

@@ -42,7 +42,7 @@ export async function ls({ operands, options }: LsInvocation): Promise<number> {
     );
     return ExitCode.Done;
   }
-  const tree = await readRemoteTree(client, location.path, signal);
+  const tree = await readRemoteTree(client, location.path, { signal, parallel: PARALLEL, firstLevel });
   print(tree.entries, options);
   return reportObstacles(tree);
 }

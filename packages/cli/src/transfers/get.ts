@@ -1,7 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { isSafeName, LOCK_SUFFIX, PARTIAL_SUFFIX, type SluiceClient } from '@sluice/client';
+import { JOURNAL_SUFFIX, type ListEntry, LOCK_SUFFIX, PARTIAL_SUFFIX, type SluiceClient } from '@sluice/client';
 import type { Invocation } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import type { getOptions } from '../commands/get.js';
@@ -10,6 +10,7 @@ import { ExitCode } from '../exit-code.js';
 import { localFailure } from '../failure.js';
 import { isBadName, isMissing, listIfDirectory } from '../remote-answer.js';
 import { joinRemote, locationText, type RemoteLocation, RemoteNames, remoteName } from '../remote-location.js';
+import { isSafeName } from '../safe-name.js';
 import { ServerConnections } from '../server-connections.js';
 import { stdout } from '../terminal/standard-streams.js';
 import { type RemoteTree, readRemoteTree } from './remote-tree.js';
@@ -38,7 +39,7 @@ export async function get(invocation: GetInvocation): Promise<number> {
   await using servers = new ServerConnections({
     values: options,
     signal: run.signal,
-    maxConnections: options.parallel,
+    maxConnections: options.parallel * options.streams,
     onRetry: run.onRetry,
   });
   const planner = new DownloadPlanner(target, options, run.signal);
@@ -107,7 +108,7 @@ class DownloadPlanner {
     const target = this.#target.isDirectory && name !== '' ? join(this.#target.path, name) : this.#target.path;
     const level = this.#options.recursive ? await listIfDirectory(client, source.path, this.#signal) : undefined;
     if (level) {
-      await this.#addTree(client, source, target);
+      await this.#addTree(client, source, target, level);
     } else if (source.isDirectory) {
       const shown = locationText(source.endpoint, source.path);
       const advice = this.#options.recursive ? 'is no directory on the server' : 'is a directory: fetch it with -r';
@@ -141,8 +142,14 @@ class DownloadPlanner {
     }
   }
 
-  async #addTree(client: SluiceClient, { path, endpoint }: RemoteLocation, target: string): Promise<void> {
-    const tree = await readRemoteTree(client, path, this.#signal);
+  async #addTree(
+    client: SluiceClient,
+    { path, endpoint }: RemoteLocation,
+    target: string,
+    firstLevel: readonly ListEntry[],
+  ): Promise<void> {
+    const { parallel } = this.#options;
+    const tree = await readRemoteTree(client, path, { signal: this.#signal, parallel, firstLevel });
     this.#directories.push(target);
     for (const { kind, relative, size } of tree.entries) {
       // every part of `relative` has been checked to be one component
@@ -153,8 +160,8 @@ class DownloadPlanner {
   }
 
   #addObstacles(tree: RemoteTree, shown: (relative: string) => string): void {
-    for (const { relative, isUnsafe } of tree.refused) {
-      const reason = isUnsafe ? 'the server sent a name that is not safe here' : 'nested too deeply';
+    for (const { relative, name } of tree.refused) {
+      const reason = isSafeName(name) ? 'nested too deeply' : 'the server sent a name that is not safe here';
       const error = new CommandError(ExitCode.SomeFailed, `${relative}: ${reason}`, { code: 'ERR_UNSAFE_NAME' });
       this.plan.obstacles.push({ kind: 'refused', source: shown(relative), error });
     }
@@ -183,7 +190,7 @@ class DownloadPlanner {
 
 /** The target whose download works under this name. */
 function neededBy(path: string): string | undefined {
-  const suffix = [PARTIAL_SUFFIX, LOCK_SUFFIX].find((end) => path.endsWith(end));
+  const suffix = [PARTIAL_SUFFIX, JOURNAL_SUFFIX, LOCK_SUFFIX].find((end) => path.endsWith(end));
   return suffix && path.slice(0, -suffix.length);
 }
 
@@ -191,20 +198,26 @@ function downloadJob(
   client: SluiceClient,
   remotePath: string,
   file: Pick<TransferJob, 'source' | 'target' | 'bytes'>,
-  { resume }: GetInvocation['options'],
+  options: GetInvocation['options'],
 ): TransferJob {
   return {
     ...file,
     name: file.target === STREAM ? remotePath : file.target,
     remoteName: remotePath,
-    move: async (options): Promise<MoveResult> => {
+    move: async (call): Promise<MoveResult> => {
       const to: string | Writable = file.target === STREAM ? stdout : file.target;
       try {
-        const { bytesReceived, ...result } = await client.download(remotePath, to, { ...options, resume });
+        const { bytesReceived, ...result } = await client.download(remotePath, to, {
+          ...call,
+          resume: options.resume,
+          streams: options.streams,
+          ifExists: options['if-exists'],
+          preserve: !options['no-preserve'],
+        });
         return { ...result, bytesMoved: bytesReceived };
       } catch (error) {
         const mayBeDirectory = isMissing(error) || isBadName(error);
-        if (!mayBeDirectory || !(await listIfDirectory(client, remotePath, options.signal))) throw error;
+        if (!mayBeDirectory || !(await listIfDirectory(client, remotePath, call.signal))) throw error;
         throw new CommandError(ExitCode.Failed, `${remotePath} is a directory: fetch it with -r`, {
           cause: error,
           code: 'ERR_NOT_A_FILE',

@@ -1,4 +1,4 @@
-import type { Progress } from '@sluice/client';
+import type { DamagedPart, Progress } from '@sluice/client';
 import type { CommandError } from '../command-error.js';
 
 export interface MoveOptions {
@@ -14,6 +14,10 @@ export interface MoveResult {
   readonly bytesResumed: number;
   readonly seconds: number;
   readonly attempts: number;
+  /** What an earlier run had left here, and was damaged. */
+  readonly damaged?: readonly DamagedPart[];
+  /** Why nothing was moved: the target is there, or it is not older. */
+  readonly skipped?: 'exists' | 'newer';
 }
 
 /** One file that is to be moved. Its names are as they are: control characters included. */

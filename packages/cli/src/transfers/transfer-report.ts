@@ -1,3 +1,4 @@
+import type { DamagedPart } from '@sluice/client';
 import { ExitCode } from '../exit-code.js';
 import { describeFailure, type Failure } from '../failure.js';
 import { formatBytes, formatRate, formatSeconds } from '../options/quantities.js';
@@ -37,8 +38,12 @@ export class TransferReport {
 
   done(job: TransferJob, result: MoveResult): void {
     const { format, movedKey, writeResult } = this.#options;
-    const { bytes, bytesMoved, bytesResumed, seconds, attempts } = result;
+    const { bytes, bytesMoved, bytesResumed, seconds, attempts, damaged = [] } = result;
     this.#outcome.addDone();
+    if (result.skipped) {
+      this.#skipped(job, result.skipped);
+      return;
+    }
     this.#bytes += bytes;
     if (format === 'json') {
       const { source, target } = job;
@@ -50,9 +55,18 @@ export class TransferReport {
         bytesResumed,
         seconds: rounded(seconds),
         attempts,
+        ...(damaged.length > 0 && { damaged }),
       });
     } else if (format === 'text') {
       writeResult(doneLine(job.name, result));
+    }
+    if (format !== 'json') for (const part of damaged) this.#errorLine(`${job.name}: ${damageText(part)}`);
+  }
+
+  #skipped({ name, source, target }: TransferJob, why: 'exists' | 'newer'): void {
+    if (this.#options.format === 'json') this.#writeJson('skipped', { source, target, reason: why });
+    else if (this.#options.format === 'text') {
+      this.#options.writeResult(`${escapeControls(name)}  ${why === 'exists' ? 'is there already' : 'is not older'}`);
     }
   }
 
@@ -120,6 +134,12 @@ function doneLine(name: string, { bytes, bytesMoved, bytesResumed, seconds }: Mo
   if (bytesMoved > 0 && seconds > 0) parts.push(formatRate(bytesMoved / seconds));
   if (bytesResumed > 0) parts.push(`${formatBytes(bytesResumed)} resumed`);
   return parts.join('  ');
+}
+
+function damageText({ file, position, bytes }: DamagedPart): string {
+  if (file === 'journal')
+    return `the journal of the earlier run was damaged (${formatBytes(bytes)}), so everything was compared`;
+  return `${formatBytes(bytes)} at byte ${position} had been damaged since the earlier run, and were fetched again`;
 }
 
 function errorObject({ code, message }: Failure): { code: string; message: string } {
