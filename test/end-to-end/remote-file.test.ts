@@ -177,6 +177,19 @@ describe('A remote file whose link breaks', () => {
     await cutting;
   });
 
+  it('is taken back from a connection that has only gone silent, with what is under way there', async () => {
+    let link: Link | undefined;
+    await using scene = await Scene.make({ responseTimeoutMs: 300, onRetry: () => link?.release() });
+    ({ link } = scene);
+    await using file = await scene.client.openRemoteFile('a', { mode: 'write' });
+    const content = randomBytes(4 * MIB);
+    const held = link.holdAfter(MIB);
+    const writing = file.writeAt(0, content);
+    await held;
+    await writing;
+    assert.ok(content.equals(await scene.read('a')));
+  });
+
   it('stays nobody else’s while it is open for writing, and is taken back also when no call is made', async () => {
     await using scene = await Scene.make();
     await using other = await connect(urlOf(scene.server.port));
