@@ -59,7 +59,10 @@ async function openWithSsh2(): Promise<Read> {
   const { Client } = (await import('ssh2')).default;
   const client = new Client();
   await new Promise<void>((resolve) => {
-    client.on('ready', resolve).on('error', fail);
+    client.on('error', fail).on('ready', () => {
+      client.setNoDelay(true); // it waits for acknowledgements otherwise, which costs nine tenths of its rate
+      resolve();
+    });
     client.connect({
       host: '127.0.0.1',
       port: Number(values.port),

@@ -17,6 +17,7 @@ declare module 'ssh2' {
     on(event: 'error', listener: (error: Error) => void): this;
     connect(options: { host: string; port: number; username: string; privateKey: Buffer }): this;
     sftp(callback: (error: Error | undefined, session: SftpSession) => void): void;
+    setNoDelay(isOn: boolean): this;
     end(): void;
   }
 }
