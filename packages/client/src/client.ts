@@ -28,6 +28,7 @@ import type { SpeedResult } from './speed/speed-result.js';
 import { uploadStream } from './stream-upload.js';
 import type { CallOptions, DownloadOptions, DownloadResult, UploadOptions, UploadResult } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
+import { type FilesResult, FilesUpload, type FileToUpload, type UploadFilesOptions } from './trees/upload-files.js';
 
 /**
  * Connects to a server and logs in, once and without retries: a wrong address or password fails here.
@@ -147,6 +148,28 @@ export class SluiceClient implements AsyncDisposable {
     const path = parseRemotePath(remotePath);
     return this.#calls.run(options.signal, (signal) =>
       withRetries(this.#options, signal, () => remoteStatus(this.#pool, path, signal)),
+    );
+  }
+
+  /**
+   * Sends many files. Small ones go together, thousands in a second, where the server has batches; large ones, and all to other servers, by
+   * themselves. Directories on the server are made as needed. A file that fails is told of, and does not end the others.
+   *
+   * @param files are read as they are needed, so there may be any number
+   * @throws {ClientError} `ERR_CONNECT`, `ERR_LOGIN_REFUSED` and others that concern all of them
+   */
+  async uploadFiles(
+    files: Iterable<FileToUpload> | AsyncIterable<FileToUpload>,
+    options: UploadFilesOptions = {},
+  ): Promise<FilesResult> {
+    const { onFile: _, parallel: __, signal: given, ...forEach } = options;
+    return this.#calls.run(given, (signal) =>
+      new FilesUpload(
+        this.#context(signal),
+        options,
+        (source, target, signal) => this.upload(source, target, { ...forEach, signal }),
+        (path) => this.makeDirectory(path, { signal }),
+      ).run(files),
     );
   }
 

@@ -47,3 +47,4 @@ export type {
   UploadOptions,
   UploadResult,
 } from './transfer.js';
+export type { FilesResult, FileToUpload, UploadedFile, UploadFilesOptions } from './trees/upload-files.js';

@@ -14,8 +14,11 @@ export const MAX_BATCH_ENTRIES = 16_384;
 /** Largest file that GetFiles sends, in bytes; larger ones are downloaded one by one. Clients do the same the other way. */
 export const MAX_BATCHED_FILE_BYTES = 256 << 10;
 
-/** Contents in one answer to GetFiles, in bytes, at most; clients put as much into one PutFiles. */
-export const BATCH_CONTENT_BYTES = 4 << 20;
+/**
+ * Contents in one answer to GetFiles, in bytes, at most; clients put as much into one PutFiles. With the table it stays below 1 MiB: buffers of that
+ * size are used again by both sides, and several batches are under way at once.
+ */
+export const BATCH_CONTENT_BYTES = 896 << 10;
 
 /** Bytes of a file in front of its name: the number of its directory, and the length of its name. */
 const NAME_HEAD_BYTES = 6;

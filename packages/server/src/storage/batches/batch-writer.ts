@@ -2,7 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { FileVersion } from '../content-digests.js';
 import { StorageError } from '../storage-error.js';
-import type { BatchedFile, BatchJob, BatchJobResult, BatchOutcome, ExistingFilePolicy } from './batch-job.js';
+import {
+  type BatchedFile,
+  type BatchJob,
+  type BatchJobResult,
+  type BatchOutcome,
+  type ExistingFilePolicy,
+  jobColumns,
+  versionsOf,
+} from './batch-job.js';
+import { MemoryPool } from './memory-pool.js';
 
 /**
  * Threads at most. On an SSD a fsync that waits leaves room for others, and the file system commits several in one go: four threads store
@@ -10,7 +19,7 @@ import type { BatchedFile, BatchJob, BatchJobResult, BatchOutcome, ExistingFileP
  */
 const MAX_WORKERS = 4;
 
-/** A file that takes longer than this, in milliseconds, waits for a disk: then a batch is shared among all threads. */
+/** A file that takes longer than this, in milliseconds of its thread, waits for a disk: then a batch is shared among all threads. */
 const SLOW_FILE_MS = 0.2;
 
 /** Files of a batch that are worth another thread. */
@@ -18,7 +27,7 @@ const MIN_SHARE = 16;
 
 /** What is to be written together. */
 export interface BatchToWrite {
-  /** Holds the contents; stays untouched until all are stored. */
+  /** Holds the contents. */
   readonly bytes: Uint8Array;
   /** In front of the names of temporary files: a directory that stays open meanwhile, on the same file system as all targets. */
   readonly temporaryDirectory: string;
@@ -45,6 +54,7 @@ interface Pending {
 /** Threads that store batches; each is started when there is something for it to do. */
 export class BatchWriter {
   readonly #workers: BatchThread[] = [];
+  readonly #memory = new MemoryPool();
   /** Files that were stored last took this long each, in milliseconds. */
   #fileMs = 0;
   #isClosed = false;
@@ -52,23 +62,38 @@ export class BatchWriter {
   /** @throws {StorageError} `ERR_IO` when a thread fails, or the writer is closed */
   async write(batch: BatchToWrite): Promise<WrittenBatch> {
     if (this.#isClosed) throw new StorageError('ERR_IO', 'storage is closed');
-    const { files, temporaryDirectory, ...common } = batch;
+    const { files } = batch;
     const isSlow = this.#fileMs > SLOW_FILE_MS;
     const shares = isSlow ? Math.max(1, Math.min(MAX_WORKERS, Math.floor(files.length / MIN_SHARE))) : 1;
     const startedMs = performance.now();
-    const results = await Promise.all(
+    const parts = await Promise.all(
       Array.from({ length: shares }, (_, share) => {
         const from = Math.floor((files.length * share) / shares);
         const to = Math.floor((files.length * (share + 1)) / shares);
-        const temporaryPrefix = `${temporaryDirectory}/${randomBytes(12).toString('hex')}-`;
-        return this.#thread().run({ ...common, temporaryPrefix, files: files.slice(from, to) });
+        return this.#writeShare(batch, files.slice(from, to));
       }),
     );
-    if (files.length > 0) this.#fileMs = ((performance.now() - startedMs) / files.length) * (isSlow ? shares : 1);
+    if (files.length > 0) this.#fileMs = ((performance.now() - startedMs) / files.length) * shares;
     return {
-      outcomes: results.flatMap(({ outcomes }) => outcomes),
-      versions: results.flatMap(({ outcomes, versions }) => outcomes.map((_, i) => versions[i])),
-      failure: results.find(({ failure }) => failure !== undefined)?.failure,
+      outcomes: parts.flatMap(({ outcomes }) => outcomes),
+      versions: parts.flatMap(({ versions }) => versions),
+      failure: parts.find(({ failure }) => failure !== undefined)?.failure,
+    };
+  }
+
+  async #writeShare(
+    { bytes, temporaryDirectory, ifExists, isDurable }: BatchToWrite,
+    files: readonly BatchedFile[],
+  ): Promise<WrittenBatch> {
+    const memory = this.#memory.take(files.reduce((sum, { size }) => sum + size, 0));
+    const temporaryPrefix = `${temporaryDirectory}/${randomBytes(12).toString('hex')}-`;
+    const columns = jobColumns(files, bytes, memory);
+    const result = await this.#thread().run({ ...columns, temporaryPrefix, ifExists, isDurable });
+    this.#memory.give(result.bytes);
+    return {
+      outcomes: result.outcomes,
+      versions: versionsOf(files, result.versions),
+      failure: result.failure,
     };
   }
 
@@ -116,7 +141,7 @@ class BatchThread {
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
       this.#worker.ref();
-      this.#worker.postMessage({ ...job, id });
+      this.#worker.postMessage({ ...job, id }, [job.bytes.buffer as ArrayBuffer]);
     });
   }
 

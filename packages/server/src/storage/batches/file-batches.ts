@@ -4,6 +4,7 @@ import type { HeldDirectory } from '../held-directory.js';
 import { StorageError, storageErrorFrom, systemCodeOf } from '../storage-error.js';
 import type { BatchedFile, ExistingFilePolicy } from './batch-job.js';
 import { BatchWriter, type WrittenBatch } from './batch-writer.js';
+import { MemoryPool } from './memory-pool.js';
 
 /** The server's own directory for what has no name yet. */
 const STAGING_DIRECTORY = 'staging';
@@ -14,7 +15,7 @@ const TEMPORARY_SUFFIX = '.batch';
 /** Contents that may wait to be stored, of all connections together, in bytes. */
 const MAX_PENDING_BYTES = 128 << 20;
 
-/** Contents of a batch, in memory that all threads share. */
+/** Contents of a batch, until it is disposed. */
 export interface BatchContents extends Disposable {
   readonly bytes: Uint8Array;
 }
@@ -23,6 +24,7 @@ export interface BatchContents extends Disposable {
 export class FileBatches {
   readonly #tree: DirectoryTree;
   readonly #writer = new BatchWriter();
+  readonly #memory = new MemoryPool();
   #staging: Promise<DirectoryHandle> | undefined;
   #pendingBytes = 0;
 
@@ -52,12 +54,13 @@ export class FileBatches {
   keep(contents: Uint8Array): BatchContents | undefined {
     if (this.#pendingBytes + contents.length > MAX_PENDING_BYTES) return undefined;
     this.#pendingBytes += contents.length;
-    const bytes = new Uint8Array(new SharedArrayBuffer(contents.length));
-    bytes.set(contents);
+    const memory = this.#memory.take(contents.length);
+    memory.set(contents);
     return {
-      bytes,
+      bytes: memory.subarray(0, contents.length),
       [Symbol.dispose]: () => {
         this.#pendingBytes -= contents.length;
+        this.#memory.give(memory);
       },
     };
   }
