@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { before, describe, it } from 'node:test';
@@ -22,6 +22,7 @@ const OUTPUTS: Readonly<Record<string, string>> = {
   'remote-file.ts': 'CCDD 50 64\n32\n',
   'errors.ts': 'ERR_REMOTE 9 false\n',
   'abort.ts': 'Error: no time\n',
+  'trees.ts': '2 files, 0 failed\n',
   'speed.ts': 'flood, 2 streams, as granted: 0.3 s\n',
 };
 
@@ -49,6 +50,8 @@ describe('docs/sdk.md', () => {
     const cwd = await mkdtemp(path.join(os.tmpdir(), 'sluice-docs-'));
     try {
       await writeFile(path.join(cwd, 'backup.tar'), new Uint8Array(BACKUP_BYTES).fill(7));
+      await mkdir(path.join(cwd, 'photos', '2026'), { recursive: true });
+      for (const name of ['a.jpg', '2026/b.jpg']) await writeFile(path.join(cwd, 'photos', name), name);
       for (const name of examples.names) {
         const env = { ...process.env, SLUICE_URL: server.url };
         const { stdout } = await run(process.execPath, [examples.file(name)], { cwd, env });

@@ -28,7 +28,14 @@ import type { SpeedResult } from './speed/speed-result.js';
 import { uploadStream } from './stream-upload.js';
 import type { CallOptions, DownloadOptions, DownloadResult, UploadOptions, UploadResult } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
-import { type FilesResult, FilesUpload, type FileToUpload, type UploadFilesOptions } from './trees/upload-files.js';
+import {
+  type FilesResult,
+  FilesUpload,
+  type FileToUpload,
+  type UploadFilesOptions,
+  type UploadTreeOptions,
+} from './trees/upload-files.js';
+import { filesOfTree } from './trees/upload-tree.js';
 
 /**
  * Connects to a server and logs in, once and without retries: a wrong address or password fails here.
@@ -171,6 +178,23 @@ export class SluiceClient implements AsyncDisposable {
         (path) => this.makeDirectory(path, { signal }),
       ).run(files),
     );
+  }
+
+  /**
+   * Sends a directory with all that is in it, as {@link uploadFiles} does. Links are not followed: they, and what is neither a file nor a directory,
+   * are left out.
+   *
+   * @param onSkipped of the options is told of what is left out
+   * @throws {ClientError} as `uploadFiles`; `ERR_LOCAL_FILE` for a directory that cannot be read
+   */
+  async uploadTree(directory: string, remoteDirectory: string, options: UploadTreeOptions = {}): Promise<FilesResult> {
+    const { onSkipped, ...forFiles } = options;
+    const base = directoryPath(remoteDirectory);
+    return this.#calls.run(options.signal, (signal) => {
+      const makeDirectory = (path: string) => this.makeDirectory(path, { signal });
+      const files = filesOfTree(directory, base, makeDirectory, signal, onSkipped);
+      return this.uploadFiles(files, { ...forFiles, signal });
+    });
   }
 
   /** What is in a directory: directories first, each kind sorted by name. An empty path is the root. */

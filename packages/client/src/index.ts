@@ -47,4 +47,12 @@ export type {
   UploadOptions,
   UploadResult,
 } from './transfer.js';
-export type { FilesResult, FileToUpload, UploadedFile, UploadFilesOptions } from './trees/upload-files.js';
+export type { LocalEntry, WalkOptions } from './trees/local-tree.js';
+export { walkLocalTree } from './trees/local-tree.js';
+export type {
+  FilesResult,
+  FileToUpload,
+  UploadedFile,
+  UploadFilesOptions,
+  UploadTreeOptions,
+} from './trees/upload-files.js';

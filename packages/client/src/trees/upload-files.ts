@@ -5,6 +5,7 @@ import { parseRemotePath, type RemotePath } from '../remote-path.js';
 import { type Attempt, withRetries } from '../retry.js';
 import type { CallOptions, Durability, UploadResult } from '../transfer.js';
 import type { TransferContext } from '../transfer-context.js';
+import type { LocalEntry } from './local-tree.js';
 import { OutgoingBatch } from './outgoing-batch.js';
 import { type SmallFile, SmallFileReader } from './small-file-reader.js';
 
@@ -33,6 +34,12 @@ export interface UploadFilesOptions extends CallOptions {
   readonly durability?: Durability;
   /** Give the files on the server the times of last change and the permissions of the local ones. @default true */
   readonly preserve?: boolean;
+}
+
+/** Options of an upload of a directory. */
+export interface UploadTreeOptions extends UploadFilesOptions {
+  /** Told of each entry that is neither a file nor a directory, and left out. */
+  readonly onSkipped?: (entry: LocalEntry) => void;
 }
 
 /** What came of an upload of several files. */
