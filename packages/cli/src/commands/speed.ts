@@ -3,7 +3,7 @@ import type { OptionTable } from '../options/option-table.js';
 import { clientOptions } from './client-options.js';
 
 // Neither logs in nor tries again.
-const { 'password-file': _passwordFile, retries: _retries, ...connectionOptions } = clientOptions;
+const { 'password-file': _passwordFile, login: _login, retries: _retries, ...connectionOptions } = clientOptions;
 
 export const speedOptions = {
   up: { kind: 'flag', summary: 'measure the way to the server only' },

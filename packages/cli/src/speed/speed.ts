@@ -24,7 +24,10 @@ type Direction = SpeedResult['direction'];
 export async function speed({ operands, options }: Invocation<typeof speedOptions>): Promise<number> {
   const { endpoint } = serverOperand('speed', operands, 0);
   const directions = directionsOf(options);
-  const connectOptions = connectOptionsOf({ ...options, retries: 0, 'password-file': undefined }, endpoint);
+  const connectOptions = connectOptionsOf(
+    { ...options, login: undefined, retries: 0, 'password-file': undefined },
+    endpoint,
+  );
   using interruption = new Interruption('interrupted');
   const { signal } = interruption;
   const { streams, seconds } = options;
