@@ -1,12 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, utimesSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  futimesSync,
+  openSync,
+  readFileSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
 
 /** What a system may not have written back when the power fails: the last megabyte and a bit, on no boundary of anything. */
 const LOST_BYTES = (1 << 20) + 12_345;
 const BLOCK_BYTES = 64 << 10;
 const EXTRA_BYTES = 300_001;
 
-/** What befalls the bytes that a broken transfer has left. */
+/** What befalls the bytes that a broken transfer has left. A disk does not change the time of a file by it. */
 export type Damage = (file: string) => void;
 
 /** The length reached the disk, the last bytes did not. */
@@ -18,9 +27,7 @@ export const zeroTail: Damage = (file) => {
 /** Neither did the length. */
 export const truncateTail: Damage = (file) => {
   const end = endOfBytes(file);
-  const descriptor = openSync(file, 'r+');
-  ftruncateSync(descriptor, end - LOST_BYTES);
-  closeSync(descriptor);
+  change(file, (descriptor) => ftruncateSync(descriptor, end - LOST_BYTES));
 };
 
 /** A block that the disk gives back as zeros. */
@@ -54,8 +61,17 @@ function endOfBytes(file: string): number {
 }
 
 function overwrite(file: string, position: number, bytes: Buffer): void {
+  change(file, (descriptor) => {
+    if (position < 0 || position > fstatSync(descriptor).size) throw new Error(`${file} is too short to be damaged`);
+    writeSync(descriptor, bytes, 0, bytes.length, position);
+  });
+}
+
+/** Leaves the times as they were. */
+function change(file: string, work: (descriptor: number) => void): void {
   const descriptor = openSync(file, 'r+');
-  if (position < 0 || position > fstatSync(descriptor).size) throw new Error(`${file} is too short to be damaged`);
-  writeSync(descriptor, bytes, 0, bytes.length, position);
+  const { atimeMs, mtimeMs } = fstatSync(descriptor);
+  work(descriptor);
+  futimesSync(descriptor, atimeMs / 1000, mtimeMs / 1000);
   closeSync(descriptor);
 }

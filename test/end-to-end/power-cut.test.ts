@@ -182,6 +182,37 @@ describe('a power cut, as tests make it', () => {
     assert.ok(new Set(outcomes.values()).size > 2, [...outcomes.values()].join());
   });
 
+  it('covers what other threads write, and lets them wait for ever', async () => {
+    const work = `import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+      import { parentPort, workerData } from 'node:worker_threads';
+      for (const name of ['a', 'b']) {
+        const fd = openSync(name + '.new', 'wx'); writeSync(fd, Buffer.from('content'));
+        if (name === 'a') fsyncSync(fd);
+        closeSync(fd); renameSync(name + '.new', name);
+        try { openSync('none/' + name, 'w'); } catch (error) { if (error.code !== 'ENOENT') throw error; }
+      }
+      parentPort.postMessage('done');`;
+    const program = `import { Worker } from 'node:worker_threads';
+      const worker = new Worker(new URL('data:text/javascript,' + encodeURIComponent(${JSON.stringify(work)})));
+      await once(worker, 'message');`;
+    await using lost = await Scratch.make();
+    await runAndCut(lost, program);
+    assert.deepEqual(await readdir(lost.path('disk')), []);
+    await using kept = await Scratch.make();
+    await runAndCut(kept, `${program} syncDirectory();`);
+    assert.deepEqual([await content(kept, 'a'), await content(kept, 'b')], ['content', '']);
+  });
+
+  it('does not show in the time of a file that its bytes were taken back', async () => {
+    await using scratch = await Scratch.make();
+    await runAndCut(
+      scratch,
+      `const f = await later.open('f', 'w'); syncDirectory(); await f.write('x'); await f.utimes(12345, 12345);`,
+    );
+    const { size, mtimeMs } = await stat(scratch.path('disk', 'f'));
+    assert.deepEqual([size, mtimeMs], [0, 12_345_000]);
+  });
+
   it('leaves nothing of its own on the disk', async () => {
     await using scratch = await Scratch.make();
     await runAndCut(
