@@ -19,6 +19,7 @@ const OUTPUTS: Readonly<Record<string, string>> = {
   'using.ts': 'closed\n',
   'upload.ts': `${BACKUP_BYTES} bytes, ${BACKUP_BYTES} sent, 0 were there: durable\n`,
   'streams.ts': '',
+  'verify.ts': `${BACKUP_BYTES} bytes, 0 chunks damaged, as here: true\nfile backup.tar ${BACKUP_BYTES}\ndirectory 2026 \n`,
   'remote-file.ts': 'CCDD 50 64\n32\n',
   'errors.ts': 'ERR_REMOTE 9 false\n',
   'abort.ts': 'Error: no time\n',

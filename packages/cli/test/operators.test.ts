@@ -69,8 +69,10 @@ describe('what an operator does to a server', { concurrency: 4 }, () => {
   it('shows statistics as lines and as JSON', async () => {
     await using place = await ServedPlace.open();
     const { stdout } = await place.sluice(['stats']);
-    assert.match(stdout, /^connections accepted +\d+$/m);
-    assert.match(stdout, /^memory rss +[\d.]+ MiB \(\d+\)$/m);
+    assert.match(stdout, /^connections\n {2}now +\d+$/m);
+    assert.match(stdout, /^memory\n {2}rss +[\d.]+ MiB$/m);
+    assert.match(stdout, /^uptime +\d+ s$/m);
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 46, line);
     const stats = JSON.parse((await place.sluice(['stats', '--json'])).stdout) as { uptimeMs: number };
     assert.ok(stats.uptimeMs >= 0);
   });

@@ -28,6 +28,7 @@ import type { SpeedResult } from './speed/speed-result.js';
 import { uploadStream } from './stream-upload.js';
 import type { CallOptions, DownloadOptions, DownloadResult, UploadOptions, UploadResult } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
+import { type ListTreeOptions, listTree, type TreeEntry } from './trees/remote-tree.js';
 import {
   type FilesResult,
   FilesUpload,
@@ -36,6 +37,7 @@ import {
   type UploadTreeOptions,
 } from './trees/upload-files.js';
 import { filesOfTree } from './trees/upload-tree.js';
+import { type VerifyOptions, type VerifyResult, verifyFile } from './verification.js';
 
 /**
  * Connects to a server and logs in, once and without retries: a wrong address or password fails here.
@@ -150,7 +152,11 @@ export class SluiceClient implements AsyncDisposable {
     });
   }
 
-  /** What the server says of a file or directory, by its name; links are not followed. @throws {ClientError} `ERR_REMOTE`, with `resultCode` 9 when there is none */
+  /**
+   * What the server says of a file or directory, by its name; links are not followed. An original server tells kind and size only.
+   *
+   * @throws {ClientError} `ERR_REMOTE`, with `resultCode` 9 when there is none
+   */
   async stat(remotePath: string, options: CallOptions = {}): Promise<RemoteStatus> {
     const path = parseRemotePath(remotePath);
     return this.#calls.run(options.signal, (signal) =>
@@ -195,6 +201,32 @@ export class SluiceClient implements AsyncDisposable {
       const files = filesOfTree(directory, base, makeDirectory, signal, onSkipped);
       return this.uploadFiles(files, { ...forFiles, signal });
     });
+  }
+
+  /**
+   * Has the server read a file from its disk and compare it with what it has recorded of it; and compares it with a file here, if one is
+   * named. Large files take their time: the disk is read, and other transfers go on.
+   *
+   * @throws {ClientError} `ERR_UNSUPPORTED` with a server that has no records; `ERR_SOURCE_CHANGED`, `ERR_LOCAL_FILE`, `ERR_REMOTE` and others
+   */
+  async verify(remotePath: string, options: VerifyOptions = {}): Promise<VerifyResult> {
+    const remote = parseRemotePath(remotePath);
+    return this.#calls.run(options.signal, (signal) => verifyFile(this.#context(signal), remote, options));
+  }
+
+  /**
+   * All that is below a directory: in each directory first what is no directory, by name, then each directory, by name, with what is in it
+   * directly behind it. An empty path is the root. The server is asked for more as the caller goes on; a server without the command ListTree is
+   * asked for each directory, and its order of names is its own.
+   *
+   * @throws {ClientError} `ERR_REMOTE`, with `resultCode` 0x02000001 when there is no such directory, and others
+   */
+  listTree(remotePath: string, options: ListTreeOptions = {}): AsyncIterable<TreeEntry> {
+    const lister = {
+      ask: <T>(work: (connection: Connection) => Promise<T>) => this.#ask(options, work),
+      list: (path: string) => this.list(path, options),
+    };
+    return listTree(lister, directoryPath(remotePath), options);
   }
 
   /** What is in a directory: directories first, each kind sorted by name. An empty path is the root. */

@@ -49,6 +49,8 @@ export type {
 } from './transfer.js';
 export type { LocalEntry, WalkOptions } from './trees/local-tree.js';
 export { walkLocalTree } from './trees/local-tree.js';
+export type { ListTreeOptions, TreeEntry } from './trees/remote-tree.js';
+export { isSafeName } from './trees/remote-tree.js';
 export type {
   FilesResult,
   FileToUpload,
@@ -56,3 +58,4 @@ export type {
   UploadFilesOptions,
   UploadTreeOptions,
 } from './trees/upload-files.js';
+export type { LocalComparison, VerifyOptions, VerifyResult } from './verification.js';

@@ -2,9 +2,11 @@ import {
   Command,
   decodeDirResponse,
   decodeFileListResponse,
+  decodeStatFileResponse,
   decodeStatResponse,
   encodeDirRequest,
   encodeFileListRequest,
+  encodeStatFileRequest,
   encodeStatRequest,
   Feature,
   type FileKind,
@@ -24,17 +26,38 @@ export interface RemoteStatus {
   readonly size: number;
   /** When the content was last changed, in nanoseconds since 1970-01-01 UTC. Missing when the server does not say: an original. */
   readonly modifiedNs?: bigint;
+  /** Nine permission bits. Missing when the server does not say. */
+  readonly mode?: number;
+  /** Of a file: a text that stays the same as long as it is the same and unchanged. Missing when the server does not say. */
+  readonly version?: string;
+  /** Of a file of which the server has a record that is not out of date; 16 hexadecimal digits. docs/protocol.md, section 17.12. */
+  readonly contentDigest?: string;
 }
 
 /** @throws {ClientError} `ERR_REMOTE` with `resultCode` 9 when nothing has the name */
 export async function remoteStatus(pool: ConnectionPool, path: RemotePath, signal: AbortSignal): Promise<RemoteStatus> {
   const { dirName, fileName } = path;
+  const known = await pool.use(ProtocolFlag.Upload, signal, (connection) => askFileStatus(connection, path));
+  if (known) return known;
   if (await pool.serverIsExtended(signal)) {
     const name = dirName === '' ? fileName : `${dirName}/${fileName}`;
     const status = await pool.use(ProtocolFlag.RemoteStream, signal, (connection) => askStatus(connection, name));
     if (status) return status;
   }
   return pool.use(ProtocolFlag.Upload, signal, (connection) => findStatus(connection, path));
+}
+
+/** @returns `undefined` when the server cannot be asked */
+async function askFileStatus(connection: Connection, path: RemotePath): Promise<RemoteStatus | undefined> {
+  if (!connection.supports(Feature.FileStatus)) return undefined;
+  const { response } = await connection.request(Command.StatFile, encodeStatFileRequest(path));
+  const { size, version, contentDigest, ...status } = decodeStatFileResponse(response);
+  return {
+    ...status,
+    size: Number(size),
+    ...(version !== undefined && { version }),
+    ...(contentDigest !== undefined && { contentDigest }),
+  };
 }
 
 /** @returns `undefined` when the server cannot be asked */

@@ -42,7 +42,7 @@ export async function ls({ operands, options }: LsInvocation): Promise<number> {
     );
     return ExitCode.Done;
   }
-  const tree = await readRemoteTree(client, location.path, { signal, parallel: PARALLEL, firstLevel });
+  const tree = await readRemoteTree(client, location.path, signal);
   print(tree.entries, options);
   return reportObstacles(tree);
 }

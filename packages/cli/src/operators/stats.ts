@@ -20,18 +20,28 @@ export async function stats({ operands, options }: Invocation<typeof statsOption
   return ExitCode.Done;
 }
 
-/** One line for each thing, `connections accepted  12`; what is known gets its unit, what is not is shown all the same. */
+const INDENT = '  ';
+
+/** One line for each figure, below the name of its group; what is known gets its unit, what is not is shown all the same. */
 export function statsLines(stats: Readonly<Record<string, unknown>>): string[] {
-  const rows = rowsOf('', stats);
-  const width = rows.reduce((most, [name]) => Math.max(most, displayWidth(name)), 0);
-  return rows.map(([name, value]) => `${padColumns(name, width)}  ${value}`);
+  const rows = rowsOf('', '', stats);
+  const width = rows.reduce((most, [label]) => Math.max(most, displayWidth(label)), 0);
+  return rows.map(([label, value]) => (value === '' ? label : `${padColumns(label, width)}  ${value}`));
 }
 
-function rowsOf(prefix: string, values: Readonly<Record<string, unknown>>): [name: string, value: string][] {
+/** @param path the names of the groups, joined by blanks */
+function rowsOf(path: string, indent: string, values: Readonly<Record<string, unknown>>): [string, string][] {
   return Object.entries(values).flatMap(([key, value]) => {
-    const name = escapeControls(`${prefix} ${wordsOf(key)}`.trim());
-    if (typeof value === 'object' && value !== null) return rowsOf(name, value as Record<string, unknown>);
-    return [[name, escapeControls(valueText(name, value))] as [string, string]];
+    const words = escapeControls(wordsOf(key));
+    const name = `${path} ${words}`.trim();
+    if (typeof value !== 'object' || value === null) {
+      const { label, text } = figureOf(words, name, value);
+      return [[`${indent}${label}`, escapeControls(text)] as [string, string]];
+    }
+    return [
+      [`${indent}${words.replace(/ (?:ms|seconds)$/, '')}`, ''],
+      ...rowsOf(name, `${indent}${INDENT}`, value as Record<string, unknown>),
+    ];
   });
 }
 
@@ -43,10 +53,16 @@ function wordsOf(key: string): string {
   );
 }
 
-function valueText(name: string, value: unknown): string {
-  if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  if (typeof value !== 'number') return String(value);
-  if (/ bytes$|^memory /.test(name)) return `${formatBytes(value)} (${value})`;
-  if (name === 'uptime ms') return formatSeconds(Math.floor(value / 1000));
-  return Number.isInteger(value) ? String(value) : value.toFixed(3);
+/** @param name with the groups: `memory rss`, `event loop delay ms p50` */
+function figureOf(words: string, name: string, value: unknown): { readonly label: string; readonly text: string } {
+  if (typeof value === 'boolean') return { label: words.replace(/^is /, ''), text: value ? 'yes' : 'no' };
+  if (typeof value !== 'number') return { label: words, text: String(value) };
+  const bytes = / bytes$/.exec(words);
+  if (bytes || name.startsWith('memory ')) return { label: words.replace(/ bytes$/, ''), text: formatBytes(value) };
+  if (name === 'uptime ms') return { label: 'uptime', text: formatSeconds(Math.floor(value / 1000)) };
+  const number = Number.isInteger(value) ? String(value) : value.toFixed(3);
+  if (name.startsWith('cpu seconds ')) return { label: words, text: `${number} s` };
+  return / ms( |$)/.test(name)
+    ? { label: words.replace(/ ms$/, ''), text: `${number} ms` }
+    : { label: words, text: number };
 }

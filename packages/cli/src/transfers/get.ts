@@ -1,7 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { JOURNAL_SUFFIX, type ListEntry, LOCK_SUFFIX, PARTIAL_SUFFIX, type SluiceClient } from '@sluice/client';
+import { isSafeName, JOURNAL_SUFFIX, LOCK_SUFFIX, PARTIAL_SUFFIX, type SluiceClient } from '@sluice/client';
 import type { Invocation } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import type { getOptions } from '../commands/get.js';
@@ -10,7 +10,6 @@ import { ExitCode } from '../exit-code.js';
 import { localFailure } from '../failure.js';
 import { isBadName, isMissing, listIfDirectory } from '../remote-answer.js';
 import { joinRemote, locationText, type RemoteLocation, RemoteNames, remoteName } from '../remote-location.js';
-import { isSafeName } from '../safe-name.js';
 import { ServerConnections } from '../server-connections.js';
 import { stdout } from '../terminal/standard-streams.js';
 import { type RemoteTree, readRemoteTree } from './remote-tree.js';
@@ -108,7 +107,7 @@ class DownloadPlanner {
     const target = this.#target.isDirectory && name !== '' ? join(this.#target.path, name) : this.#target.path;
     const level = this.#options.recursive ? await listIfDirectory(client, source.path, this.#signal) : undefined;
     if (level) {
-      await this.#addTree(client, source, target, level);
+      await this.#addTree(client, source, target);
     } else if (source.isDirectory) {
       const shown = locationText(source.endpoint, source.path);
       const advice = this.#options.recursive ? 'is no directory on the server' : 'is a directory: fetch it with -r';
@@ -142,14 +141,8 @@ class DownloadPlanner {
     }
   }
 
-  async #addTree(
-    client: SluiceClient,
-    { path, endpoint }: RemoteLocation,
-    target: string,
-    firstLevel: readonly ListEntry[],
-  ): Promise<void> {
-    const { parallel } = this.#options;
-    const tree = await readRemoteTree(client, path, { signal: this.#signal, parallel, firstLevel });
+  async #addTree(client: SluiceClient, { path, endpoint }: RemoteLocation, target: string): Promise<void> {
+    const tree = await readRemoteTree(client, path, this.#signal);
     this.#directories.push(target);
     for (const { kind, relative, size } of tree.entries) {
       // every part of `relative` has been checked to be one component
@@ -160,8 +153,8 @@ class DownloadPlanner {
   }
 
   #addObstacles(tree: RemoteTree, shown: (relative: string) => string): void {
-    for (const { relative, name } of tree.refused) {
-      const reason = isSafeName(name) ? 'nested too deeply' : 'the server sent a name that is not safe here';
+    for (const { relative, isUnsafe } of tree.refused) {
+      const reason = isUnsafe ? 'the server sent a name that is not safe here' : 'nested too deeply';
       const error = new CommandError(ExitCode.SomeFailed, `${relative}: ${reason}`, { code: 'ERR_UNSAFE_NAME' });
       this.plan.obstacles.push({ kind: 'refused', source: shown(relative), error });
     }

@@ -1,7 +1,5 @@
-import { ClientError, type ListEntry, type SluiceClient } from '@sluice/client';
-import { forEachLimited } from '../for-each-limited.js';
-import { joinRemote } from '../remote-location.js';
-import { isSafeName } from '../safe-name.js';
+import { ClientError, type ListEntry, type SluiceClient, type TreeEntry } from '@sluice/client';
+import { joinRemote, remoteName, remoteParent } from '../remote-location.js';
 
 export interface RemoteEntry extends ListEntry {
   /** Below the directory that was read, with `/`. */
@@ -9,64 +7,50 @@ export interface RemoteEntry extends ListEntry {
 }
 
 export interface RemoteTree {
-  /** Directories before what is in them, siblings as the server lists them. */
+  /** Files and directories. Directories before what is in them, and before the files that they are beside. */
   readonly entries: readonly RemoteEntry[];
-  /** Entries whose name is not one component, and directories below the deepest that is read: they are in nothing else here. */
-  readonly refused: readonly RemoteEntry[];
+  /** Entries whose name is not one component, and directories below the deepest that is read. */
+  readonly refused: readonly { readonly relative: string; readonly isUnsafe: boolean }[];
   /** Directories that could not be listed. */
   readonly failed: readonly { readonly relative: string; readonly error: ClientError }[];
 }
 
-export interface RemoteTreeOptions {
-  readonly signal: AbortSignal;
-  /** Directories that are listed at once. */
-  readonly parallel: number;
-  /** What is in the directory itself, if it has been listed already. */
-  readonly firstLevel?: readonly ListEntry[];
-}
-
-/** A hostile server can nest without end; no real tree is deeper, and no path of this system can be. */
-const MAX_DEPTH = 256;
-
 /** @throws {ClientError} if the directory itself cannot be listed, or the connection is lost */
-export async function readRemoteTree(
-  client: SluiceClient,
-  path: string,
-  { signal, parallel, firstLevel }: RemoteTreeOptions,
-): Promise<RemoteTree> {
-  const children = new Map<string, readonly ListEntry[]>();
-  children.set('', firstLevel ?? (await client.list(path, { signal })));
-  const refused: RemoteEntry[] = [];
+export async function readRemoteTree(client: SluiceClient, path: string, signal: AbortSignal): Promise<RemoteTree> {
+  const children = new Map<string, RemoteEntry[]>();
+  const refused: { relative: string; isUnsafe: boolean }[] = [];
   const failed: { relative: string; error: ClientError }[] = [];
-  let level = [''];
-  for (let depth = 1; level.length > 0; depth++) {
-    const next: string[] = [];
-    for (const parent of level) {
-      for (const entry of children.get(parent) ?? []) {
-        const relative = joinRemote(parent, entry.name);
-        const isTooDeep = depth > MAX_DEPTH && entry.kind === 'directory';
-        if (!isSafeName(entry.name) || isTooDeep) refused.push({ ...entry, relative });
-        else if (entry.kind === 'directory') next.push(relative);
-      }
-    }
-    await forEachLimited(next, parallel, async (relative) => {
-      try {
-        children.set(relative, await client.list(joinRemote(path, relative), { signal }));
-      } catch (error) {
-        if (!(error instanceof ClientError) || error.code !== 'ERR_REMOTE') throw error;
-        failed.push({ relative, error });
-      }
-    });
-    level = next;
+  for await (const entry of client.listTree(path, { signal })) {
+    const listed = listedEntry(entry);
+    if (!listed) continue;
+    const isUnsafe = entry.problem === 'unsafe-name';
+    if (isUnsafe || entry.problem === 'too-deep') refused.push({ relative: entry.path, isUnsafe });
+    if (entry.problem === 'unreadable') failed.push({ relative: entry.path, error: entry.error ?? unreadable() });
+    if (isUnsafe) continue;
+    const parent = remoteParent(entry.path);
+    const siblings = children.get(parent);
+    if (siblings) siblings.push(listed);
+    else children.set(parent, [listed]);
   }
   return { entries: [...flatten(children, '')], refused, failed };
 }
 
-function* flatten(children: ReadonlyMap<string, readonly ListEntry[]>, parent: string): Generator<RemoteEntry> {
-  for (const entry of children.get(parent) ?? []) {
-    if (!isSafeName(entry.name)) continue;
-    const relative = joinRemote(parent, entry.name);
-    yield { ...entry, relative };
-    if (entry.kind === 'directory') yield* flatten(children, relative);
+/** @returns `undefined` for what is neither file nor directory */
+function listedEntry({ path, kind, size }: TreeEntry): RemoteEntry | undefined {
+  if (kind === 'other') return undefined;
+  return { name: remoteName(path), kind, ...(size !== undefined && { size }), relative: path };
+}
+
+function unreadable(): ClientError {
+  return new ClientError('ERR_REMOTE', 'the server cannot read the directory');
+}
+
+function* flatten(children: ReadonlyMap<string, readonly RemoteEntry[]>, parent: string): Generator<RemoteEntry> {
+  const entries = children.get(parent) ?? [];
+  for (const entry of entries) {
+    if (entry.kind !== 'directory') continue;
+    yield entry;
+    yield* flatten(children, joinRemote(parent, entry.name));
   }
+  yield* entries.filter(({ kind }) => kind === 'file');
 }

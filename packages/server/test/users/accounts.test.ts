@@ -330,10 +330,12 @@ describe('a change of the users file', () => {
   });
 
   it('ends the connections of a user whose time is over', async () => {
-    const expires = new Date(Date.now() + 1500).toISOString();
-    await using place = await placeWith({ ada: { role: 'user', expires } });
+    await using place = await placeWith({ ada: { role: 'user' } });
     const { peer, code } = await place.logIn(Upload, 'ada');
     assert.equal(code, 'Code=0');
+    const expires = new Date(Date.now() + 500).toISOString();
+    await changeSettings(place.file, 'ada', { expires });
+    await place.server.server.reload();
     await eventually('the time is over', () => Date.now() > Date.parse(expires));
     place.clock.advance(30_000);
     await peer.waitForClose();
