@@ -12,10 +12,12 @@ import { rm } from './commands/rm.js';
 import { serve } from './commands/serve.js';
 import { drain, logLevel, readOnly, reload } from './commands/server-commands.js';
 import { speed } from './commands/speed.js';
+import { stat } from './commands/stat.js';
 import { stats } from './commands/stats.js';
 import { tls } from './commands/tls.js';
 import { top } from './commands/top.js';
 import { user } from './commands/user.js';
+import { verify } from './commands/verify.js';
 import { write } from './commands/write.js';
 
 /** All subcommands, in the order of the help. */
@@ -29,6 +31,8 @@ export const commands: readonly CommandDefinition[] = [
   cat,
   write,
   ls,
+  stat,
+  verify,
   mkdir,
   rm,
   speed,

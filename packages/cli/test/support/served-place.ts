@@ -38,6 +38,11 @@ export class ServedPlace implements AsyncDisposable {
     return new ServedPlace(directory, child, `sluice://admin:secret@${address}/`, finished(child));
   }
 
+  /** The directory that is served. */
+  get root(): string {
+    return this.#directory;
+  }
+
   sluice(args: readonly string[]): Promise<SluiceResult> {
     return runSluice(args, { env: { SLUICE_URL: this.url } });
   }
