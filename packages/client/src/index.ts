@@ -58,4 +58,5 @@ export type {
   UploadFilesOptions,
   UploadTreeOptions,
 } from './trees/upload-files.js';
+export { MAX_SMALL_FILE_BYTES } from './trees/upload-files.js';
 export type { LocalComparison, VerifyOptions, VerifyResult } from './verification.js';

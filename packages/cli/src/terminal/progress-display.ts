@@ -30,8 +30,8 @@ export interface ProgressReport {
 /** How a transfer appears while it runs. */
 export interface ProgressEntry {
   update(report: ProgressReport): void;
-  /** @param bytes that count as done from now on, in the summary too */
-  end(bytes: number): void;
+  /** @param bytes that count as done from now on, in the summary too @param files that it was. @default 1 */
+  end(bytes: number, files?: number): void;
 }
 
 interface Running extends RunningTransfer {
@@ -78,9 +78,9 @@ export class ProgressDisplay implements Disposable {
     this.#running.add(running);
     return {
       update: (report) => this.#update(running, report),
-      end: (bytes) => {
+      end: (bytes, files = 1) => {
         this.#running.delete(running);
-        this.#filesDone += 1;
+        this.#filesDone += files;
         this.#bytesDone += bytes;
       },
     };

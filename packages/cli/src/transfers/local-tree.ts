@@ -1,9 +1,7 @@
-import type { Dirent, Stats } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { Stats } from 'node:fs';
+import { type LocalEntry, walkLocalTree } from '@sluice/client';
 import { CommandError } from '../command-error.js';
 import { ExitCode } from '../exit-code.js';
-import { localFailure } from '../failure.js';
 import type { Obstacle } from './transfer-job.js';
 
 export interface LocalFile {
@@ -20,52 +18,31 @@ export interface LocalTree {
   readonly obstacles: Obstacle[];
 }
 
-/** Everything below a directory, sorted by name. Links are not followed: they may lead out of it, or in a circle. */
+/** Everything below a directory, parents first. Links are not followed: they may lead out of it, or in a circle. */
 export async function readLocalTree(path: string, signal: AbortSignal): Promise<LocalTree> {
   const tree: LocalTree = { directories: [], files: [], obstacles: [] };
-  await readInto(tree, path, '', signal);
+  for await (const entries of walkLocalTree(path, { signal })) {
+    for (const entry of entries) {
+      const { path: source, relative, kind, size, error } = entry;
+      if (kind === 'file') tree.files.push({ path: source, relative, bytes: size });
+      else if (kind === 'directory') tree.directories.push(relative);
+      else if (error) tree.obstacles.push({ kind: 'failed', source, error });
+      else tree.obstacles.push({ kind: 'skipped', source, error: notAFile(entry) });
+    }
+  }
   return tree;
 }
 
+/** What is said of something that is neither a file nor a directory, and so left out. */
+export function notAFile({ path, kind }: Pick<LocalEntry, 'path' | 'kind'>): CommandError {
+  const what = kind === 'link' ? 'a symbolic link' : `a ${kind}`;
+  return new CommandError(ExitCode.Failed, `${path}: ${what}`, { code: 'ERR_NOT_A_FILE' });
+}
+
 /** `a symbolic link`, `a pipe`: what something is that is neither a file nor a directory. */
-export function specialKind(entry: Dirent | Stats): string {
+export function specialKind(entry: Stats): string {
   if (entry.isSymbolicLink()) return 'a symbolic link';
   if (entry.isFIFO()) return 'a pipe';
   if (entry.isSocket()) return 'a socket';
   return 'a device';
-}
-
-async function readInto(tree: LocalTree, path: string, relative: string, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  let entries: Dirent[];
-  try {
-    entries = await readdir(path, { withFileTypes: true });
-  } catch (error) {
-    tree.obstacles.push({ kind: 'failed', source: path, error: localFailure('read the directory', path, error) });
-    return;
-  }
-  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const entry of entries) {
-    const entryPath = join(path, entry.name);
-    const entryRelative = relative === '' ? entry.name : `${relative}/${entry.name}`;
-    if (entry.isDirectory()) {
-      tree.directories.push(entryRelative);
-      await readInto(tree, entryPath, entryRelative, signal);
-    } else if (entry.isFile()) {
-      await addFile(tree, entryPath, entryRelative);
-    } else {
-      const error = new CommandError(ExitCode.Failed, `${entryPath}: ${specialKind(entry)}`, {
-        code: 'ERR_NOT_A_FILE',
-      });
-      tree.obstacles.push({ kind: 'skipped', source: entryPath, error });
-    }
-  }
-}
-
-async function addFile(tree: LocalTree, path: string, relative: string): Promise<void> {
-  try {
-    tree.files.push({ path, relative, bytes: (await lstat(path)).size });
-  } catch (error) {
-    tree.obstacles.push({ kind: 'failed', source: path, error: localFailure('read', path, error) });
-  }
 }

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { SluiceClient } from '@sluice/client';
+import { MAX_SMALL_FILE_BYTES, type SluiceClient } from '@sluice/client';
 import type { Invocation } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import type { putOptions } from '../commands/put.js';
@@ -13,7 +13,15 @@ import { isBadName, isMissing, listIfDirectory } from '../remote-answer.js';
 import { joinRemote, locationText, type RemoteLocation, RemoteNames, remoteParent } from '../remote-location.js';
 import { ServerConnections } from '../server-connections.js';
 import { readLocalTree, specialKind } from './local-tree.js';
-import type { MoveOptions, MoveResult, TransferJob, TransferPlan } from './transfer-job.js';
+import type {
+  BulkJob,
+  MoveOptions,
+  MoveResult,
+  Obstacle,
+  TransferBulk,
+  TransferJob,
+  TransferPlan,
+} from './transfer-job.js';
 import { TransferRun } from './transfer-run.js';
 
 type PutInvocation = Invocation<typeof putOptions>;
@@ -34,10 +42,14 @@ export async function put(invocation: PutInvocation): Promise<number> {
     onRetry: run.onRetry,
   });
   const client = await servers.to(target.endpoint);
-  await makeDirectories(client, uploads, (path) => locationText(target.endpoint, path), options.parallel, run.signal);
-  const jobs = uploads.files.map((file) => uploadJob(client, file, target, options));
+  const { small, others } = divided(uploads.files);
+  const directories = neededDirectories(uploads.directories, small);
+  const shown = (path: string): string => locationText(target.endpoint, path);
+  await makeDirectories(client, directories, uploads.obstacles, shown, options.parallel, run.signal);
+  const jobs = others.map((file) => uploadJob(client, file, target, options));
+  const bulk = uploadBulk(client, small, target, options);
   try {
-    return await run.moveAll({ jobs, obstacles: uploads.obstacles });
+    return await run.moveAll({ jobs, bulk, obstacles: uploads.obstacles });
   } finally {
     if (sources.includes(STREAM)) process.stdin.destroy(); // what was not read must not keep the process
   }
@@ -160,15 +172,32 @@ function requireDifferentTargets(files: readonly UploadFile[]): void {
   }
 }
 
+/** Small files go together if there are several. */
+function divided(files: readonly UploadFile[]): { small: UploadFile[]; others: UploadFile[] } {
+  const isSmall = ({ source, bytes }: UploadFile): boolean =>
+    source !== STREAM && bytes !== undefined && bytes <= MAX_SMALL_FILE_BYTES;
+  const small = files.filter(isSmall);
+  return small.length > 1
+    ? { small, others: files.filter((file) => !isSmall(file)) }
+    : { small: [], others: [...files] };
+}
+
+/** Those that do not come about with the small files in them. */
+function neededDirectories(directories: readonly string[], small: readonly UploadFile[]): string[] {
+  const made = new Set(small.map(({ remotePath }) => remoteParent(remotePath)));
+  return leaves(directories).filter((path) => !made.has(path));
+}
+
 /** A directory that cannot be made is reported; so is, later, each file that needs it. */
 async function makeDirectories(
   client: SluiceClient,
-  { directories, obstacles }: Uploads,
+  directories: readonly string[],
+  obstacles: Obstacle[],
   shown: (path: string) => string,
   parallel: number,
   signal: AbortSignal,
 ): Promise<void> {
-  await forEachLimited(leaves(directories), parallel, async (path) => {
+  await forEachLimited(directories, parallel, async (path) => {
     try {
       await client.makeDirectory(path, { signal });
     } catch (error) {
@@ -207,6 +236,42 @@ function uploadJob(
       } catch (error) {
         throw await explained(error, client, remotePath, options.signal);
       }
+    },
+  };
+}
+
+/** Small files, as one; what fails is explained as if each had been sent by itself. */
+function uploadBulk(
+  client: SluiceClient,
+  files: readonly UploadFile[],
+  target: RemoteLocation,
+  { parallel }: PutInvocation['options'],
+): TransferBulk {
+  const jobs = files.map(({ source, remotePath, bytes }): BulkJob & { readonly remotePath: string } => ({
+    name: source,
+    source,
+    target: locationText(target.endpoint, remotePath),
+    bytes,
+    remotePath,
+  }));
+  const jobOf = new Map(jobs.map((job) => [job.remotePath, job]));
+  return {
+    name: `${jobs.length} small files`,
+    jobs,
+    async move(signal, onMoved) {
+      const explanations: Promise<void>[] = [];
+      const toUpload = jobs.map(({ source, remotePath }) => ({ source, target: remotePath }));
+      await client.uploadFiles(toUpload, {
+        signal,
+        parallel,
+        onFile: ({ target: remotePath, result, error }) => {
+          const job = jobOf.get(remotePath)!;
+          if (result) onMoved(job, { ...result, bytesMoved: result.bytesSent });
+          else
+            explanations.push(explained(error, client, remotePath, signal).then((why) => onMoved(job, { error: why })));
+        },
+      });
+      await Promise.all(explanations);
     },
   };
 }

@@ -46,8 +46,24 @@ export interface Obstacle {
   readonly error: CommandError | Error;
 }
 
+/** Told of each file of a bulk once. */
+export type OnMoved = (job: BulkJob, outcome: MoveResult | { readonly error: unknown }) => void;
+
+/** A file that is moved together with others. */
+export type BulkJob = Omit<TransferJob, 'move'>;
+
+/** Small files that are moved together. */
+export interface TransferBulk {
+  /** What the display calls all of them. */
+  readonly name: string;
+  readonly jobs: readonly BulkJob[];
+  /** @throws {ClientError} for what concerns all that have not been told of; the signal's reason */
+  move(signal: AbortSignal, onMoved: OnMoved): Promise<void>;
+}
+
 /** What a command line comes to, once sources and directories have been read. */
 export interface TransferPlan {
   readonly jobs: TransferJob[];
+  readonly bulk?: TransferBulk | undefined;
   readonly obstacles: Obstacle[];
 }

@@ -5,7 +5,7 @@ import { formatBytes, formatRate, formatSeconds } from '../options/quantities.js
 import { Outcome } from '../outcome.js';
 import { messageLine, withoutPasswords } from '../terminal/message-line.js';
 import { escapeControls } from '../terminal/terminal-text.js';
-import type { MoveResult, Obstacle, TransferJob } from './transfer-job.js';
+import type { BulkJob, MoveResult, Obstacle } from './transfer-job.js';
 
 export type ReportFormat = 'text' | 'json' | 'quiet';
 
@@ -36,7 +36,7 @@ export class TransferReport {
     return this.#outcome.exitCode;
   }
 
-  done(job: TransferJob, result: MoveResult): void {
+  done(job: BulkJob, result: MoveResult): void {
     const { format, movedKey, writeResult } = this.#options;
     const { bytes, bytesMoved, bytesResumed, seconds, attempts, damaged = [] } = result;
     this.#outcome.addDone();
@@ -63,14 +63,14 @@ export class TransferReport {
     if (format !== 'json') for (const part of damaged) this.#errorLine(`${job.name}: ${damageText(part)}`);
   }
 
-  #skipped({ name, source, target }: TransferJob, why: 'exists' | 'newer'): void {
+  #skipped({ name, source, target }: BulkJob, why: 'exists' | 'newer'): void {
     if (this.#options.format === 'json') this.#writeJson('skipped', { source, target, reason: why });
     else if (this.#options.format === 'text') {
       this.#options.writeResult(`${escapeControls(name)}  ${why === 'exists' ? 'is there already' : 'is not older'}`);
     }
   }
 
-  failed(job: TransferJob, error: unknown): void {
+  failed(job: BulkJob, error: unknown): void {
     const failure = describeFailure(error);
     this.#outcome.addFailure(failure.exitCode);
     const name = failure.code === 'ERR_REMOTE' ? (job.remoteName ?? job.name) : job.name;
@@ -87,7 +87,7 @@ export class TransferReport {
   }
 
   /** Files that nobody tried, because they would have failed as the one before did. */
-  notTried(jobs: readonly TransferJob[], error: unknown): void {
+  notTried(jobs: readonly BulkJob[], error: unknown): void {
     if (jobs.length === 0) return;
     const failure = describeFailure(error);
     for (const { source, target } of jobs) {

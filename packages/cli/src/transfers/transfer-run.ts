@@ -6,7 +6,7 @@ import { retryText } from '../retry-text.js';
 import { ProgressDisplay } from '../terminal/progress-display.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
 import { terminalScreen } from '../terminal/terminal-screen.js';
-import type { TransferJob, TransferPlan } from './transfer-job.js';
+import type { BulkJob, TransferBulk, TransferJob, TransferPlan } from './transfer-job.js';
 import { TransferReport } from './transfer-report.js';
 
 export interface TransferRunOptions {
@@ -47,18 +47,21 @@ export class TransferRun implements Disposable {
   };
 
   /** Moves the files of the plan, reports each, and the summary. @returns the exit code */
-  async moveAll({ jobs, obstacles }: TransferPlan): Promise<number> {
+  async moveAll({ jobs, bulk, obstacles }: TransferPlan): Promise<number> {
     for (const obstacle of obstacles) this.#report.obstacle(obstacle);
     const giveUp = new AbortController();
     const signal = AbortSignal.any([this.signal, giveUp.signal]);
-    const notTried: TransferJob[] = [];
+    const notTried: BulkJob[] = [];
+    const all = [...jobs, ...(bulk?.jobs ?? [])];
     const screen = this.#options.json || this.#options.quiet ? undefined : terminalScreen();
-    this.#display = screen && new ProgressDisplay(screen, { files: jobs.length, bytes: totalBytes(jobs) });
+    this.#display = screen && new ProgressDisplay(screen, { files: all.length, bytes: totalBytes(all) });
     try {
+      const inBulk = bulk && bulk.jobs.length > 0 ? this.#moveBulk(bulk, signal, giveUp, notTried) : undefined;
       await forEachLimited(jobs, this.#options.parallel, async (job) => {
         if (signal.aborted) notTried.push(job);
         else await this.#move(job, signal, giveUp);
       });
+      await inBulk;
     } finally {
       this.#display?.[Symbol.dispose]();
       this.#display = undefined;
@@ -88,6 +91,38 @@ export class TransferRun implements Disposable {
     }
   }
 
+  /** Never rejects. */
+  async #moveBulk(
+    bulk: TransferBulk,
+    signal: AbortSignal,
+    giveUp: AbortController,
+    notTried: BulkJob[],
+  ): Promise<void> {
+    const left = new Set(bulk.jobs);
+    const entry = this.#display?.begin(bulk.name, totalBytes(bulk.jobs));
+    let bytesDone = 0;
+    try {
+      await bulk.move(signal, (job, outcome) => {
+        left.delete(job);
+        if ('error' in outcome) {
+          this.#report.failed(job, outcome.error);
+          return;
+        }
+        this.#report.done(job, outcome);
+        bytesDone += outcome.bytes;
+        entry?.update({ bytesDone, bytesTotal: undefined, bytesResumed: 0 });
+      });
+    } catch (error) {
+      // the first says why; the others are counted, as those that were to come one by one
+      const [first, ...others] = left;
+      if (first && !signal.aborted) this.#report.failed(first, error);
+      notTried.push(...(signal.aborted ? left : others));
+      giveUp.abort(error);
+    } finally {
+      entry?.end(bytesDone, bulk.jobs.length);
+    }
+  }
+
   /** Lines and progress share a terminal: a line must not fall into what is drawn. */
   #writeLine(stream: NodeJS.WriteStream, line: string): void {
     if (this.#display) this.#display.above(() => stream.write(`${line}\n`));
@@ -96,7 +131,7 @@ export class TransferRun implements Disposable {
 }
 
 /** `undefined` if one of them does not know its size. */
-function totalBytes(jobs: readonly TransferJob[]): number | undefined {
+function totalBytes(jobs: readonly BulkJob[]): number | undefined {
   let total = 0;
   for (const { bytes } of jobs) {
     if (bytes === undefined) return undefined;

@@ -1,4 +1,11 @@
-import { Feature, type IfExists, ProtocolFlag, type PutFilesResult, ResultCode } from '@sluice/wire';
+import {
+  Feature,
+  type IfExists,
+  MAX_BATCHED_FILE_BYTES,
+  ProtocolFlag,
+  type PutFilesResult,
+  ResultCode,
+} from '@sluice/wire';
 import type { Connection } from '../connection.js';
 import { ClientError, remoteError } from '../errors.js';
 import { parseRemotePath, type RemotePath } from '../remote-path.js';
@@ -8,6 +15,9 @@ import type { TransferContext } from '../transfer-context.js';
 import type { LocalEntry } from './local-tree.js';
 import { OutgoingBatch } from './outgoing-batch.js';
 import { type SmallFile, SmallFileReader } from './small-file-reader.js';
+
+/** Up to this size, in bytes, files are sent together. */
+export const MAX_SMALL_FILE_BYTES = MAX_BATCHED_FILE_BYTES;
 
 /** A local file, and where it goes on the server. */
 export interface FileToUpload {
