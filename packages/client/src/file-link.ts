@@ -64,21 +64,37 @@ export class FileLink {
   }
 
   /** Makes a call, again after each broken link. @throws what it rejects with, or what ended the link */
-  async run<T>(call: (file: OpenFile) => Promise<T>): Promise<T> {
+  run<T>(call: (file: OpenFile) => Promise<T>): Promise<T> {
+    const file = this.#open;
+    if (!file) return this.#runWhenMended(call);
+    return call(file).then(this.#onDone<T>, (error: unknown) => {
+      this.#throwUnlessBroken(file, error);
+      return this.#runWhenMended(call);
+    });
+  }
+
+  async #runWhenMended<T>(call: (file: OpenFile) => Promise<T>): Promise<T> {
     for (;;) {
       if (this.#end) throw this.#end.reason;
       const file = this.#open ?? (await (this.#mending ?? this.#startMending()));
       try {
-        const result = await call(file);
-        this.#vainBreaks = 0;
-        return result;
+        return this.#onDone(await call(file));
       } catch (error) {
-        const failure = file.connection.asFailure(error);
-        if (failure instanceof ClientError && failure.code === 'ERR_PROTOCOL') file.connection.destroy(failure);
-        if (!file.connection.hasEnded) throw failure;
-        if (!isBrokenLink(failure)) throw failure;
+        this.#throwUnlessBroken(file, error);
       }
     }
+  }
+
+  readonly #onDone = <T>(result: T): T => {
+    this.#vainBreaks = 0;
+    return result;
+  };
+
+  /** @throws the failure, unless it is the broken link that the call failed for */
+  #throwUnlessBroken({ connection }: OpenFile, error: unknown): void {
+    const failure = connection.asFailure(error);
+    if (failure instanceof ClientError && failure.code === 'ERR_PROTOCOL') connection.destroy(failure);
+    if (!connection.hasEnded || !isBrokenLink(failure)) throw failure;
   }
 
   /** What the server says now; a later change is one since then. */

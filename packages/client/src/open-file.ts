@@ -48,11 +48,9 @@ export class TaggedFile implements OpenFile {
     this.connection = connection;
   }
 
-  async readAt(position: number, count: number): Promise<Uint8Array> {
-    return readBytes(
-      await this.connection.requestTagged(Command.ReadAt, (tag) => encodeReadAtRequest({ position, count }, { tag })),
-      count,
-    );
+  readAt(position: number, count: number): Promise<Uint8Array> {
+    const encode = (tag: number) => encodeReadAtRequest({ position, count }, { tag });
+    return this.connection.requestTagged(Command.ReadAt, encode).then((answer) => readBytes(answer, count));
   }
 
   async writeAt(position: number, data: Uint8Array): Promise<void> {

@@ -90,14 +90,14 @@ export function responseText(command: string, code: number, fields: readonly Fie
 }
 
 function encodeText(marker: string, fields: readonly Field[]): Uint8Array {
-  const lines = [marker];
+  let text = marker;
   for (const [key, value] of fields) {
     const line = `${key}=${value}`;
-    if (/[\r\n]/.test(line))
+    if (typeof value === 'string' && /[\r\n]/.test(line))
       throw new ProtocolError('ERR_VALUE_LINE_BREAK', `the value of ${key} contains a line break`);
-    lines.push(line);
+    text += CRLF + line;
   }
-  return encodeUtf8(lines.join(CRLF));
+  return encodeUtf8(text);
 }
 
 /** A system's or another's text made fit for a Message: no CR, LF or `=`. Specification 14 (D22). */

@@ -12,6 +12,8 @@ const LIMITS = {
  * @returns `undefined` for anything else, and for a value that does not fit into `bits` bits with sign
  */
 export function parseInteger(text: string, bits: 16 | 32 | 64): bigint | undefined {
+  const small = smallNumber(text);
+  if (small !== undefined && (bits > 16 || small < 2 ** 15)) return BigInt(small);
   const match = INTEGER.exec(text);
   if (!match) return undefined;
   const digits = match[2]!.replace(/^0+(?=[0-9])/, '');
@@ -20,4 +22,17 @@ export function parseInteger(text: string, bits: 16 | 32 | 64): bigint | undefin
   const value = match[1] === '-' ? -magnitude : magnitude;
   const [min, max] = LIMITS[bits];
   return value < min || value > max ? undefined : value;
+}
+
+/** What nearly all numbers are, several times as fast: up to nine digits and nothing else. */
+function smallNumber(text: string): number | undefined {
+  const { length } = text;
+  if (length === 0 || length > 9) return undefined;
+  let value = 0;
+  for (let i = 0; i < length; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return value;
 }
