@@ -40,7 +40,7 @@ export class Place implements Disposable {
   [Symbol.dispose](): void {
     places.delete(this);
     for (const folder of this.#mounts.splice(0)) spawnSync('umount', ['-l', folder]);
-    rmSync(this.directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 10 }); // who was killed may still be ending
   }
 }
 
