@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { constants } from 'node:fs';
+import { constants, futimesSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { parseRecords, RecordLog } from '@sluice/files';
 import {
@@ -135,6 +135,17 @@ export class DownloadJournal {
     this.#log.append(encodeDownloadRecord(record)).catch((error: unknown) => {
       this.#failure ??= { error };
     });
+  }
+
+  /** When its status was changed last, as the file system says: by a record, or by `touch`; in nanoseconds. @throws the system's error */
+  async touchedNs(): Promise<bigint> {
+    return (await this.#handle.stat({ bigint: true })).ctimeNs;
+  }
+
+  /** Shows that this process is at work on the partial. @throws the system's error */
+  touch(): void {
+    const seconds = Date.now() / 1_000;
+    futimesSync(this.#handle.fd, seconds, seconds);
   }
 
   /** Settles when all records are on the disk. Rejects with the system's error. */

@@ -15,6 +15,11 @@ const SYNC_EVERY_BYTES = 64 << 20;
 /** A stamp lies up to this long ago, in microseconds: as many as one day has. */
 const STAMP_SPAN_US = 86_400_000_000;
 
+/** While the partial is written, the journal is touched again when so much time has passed, in milliseconds. */
+const TOUCH_EVERY_MS = 20;
+/** A partial that was changed so long after its journal was touched, or later, was changed by somebody else; in nanoseconds. */
+const TOUCHED_TOGETHER_NS = 40_000_000n;
+
 /** What the finished file is given. */
 export interface Finish {
   readonly size: number;
@@ -30,8 +35,9 @@ export interface Finish {
  * The partial of a download in chunks, in any order, with its journal.
  *
  * What the journal says of a chunk is believed without reading it when the chunk was synced, and nobody else has written to the partial
- * since: either the partial is in every detail as it was left; or, if the process that wrote to it was killed, it still has the time of last change that
- * this one gives it after each write, a random one that only the journal tells. Otherwise the chunk is read, and compared.
+ * since: either the partial is in every detail as it was left; or, if the process that wrote to it was killed, it still has the time of last
+ * change that this one gives it after each write, a random one that only the journal tells, and its status was not changed later than that of the journal, which is
+ * touched all along. Otherwise the chunk is read, and compared.
  */
 export class JournaledPartial {
   readonly file: PartialFile;
@@ -53,6 +59,7 @@ export class JournaledPartial {
   #isCommitted = false;
   #hasDropped = false;
   #unsyncedBytes = 0;
+  #touchedMs = 0;
   /** Of the partial and the journal. */
   #areNamesSynced = false;
   #backgroundSync: Promise<void> | undefined;
@@ -87,7 +94,7 @@ export class JournaledPartial {
         head.inode === stats.ino &&
         (closed
           ? closed.size === stats.size && closed.modifiedNs === stats.mtimeNs && closed.changedNs === stats.ctimeNs
-          : head.stampNs === stats.mtimeNs);
+          : head.stampNs === stats.mtimeNs && stats.ctimeNs <= (await journal.touchedNs()) + TOUCHED_TOGETHER_NS);
       const unknownBytes = isTrusted ? head.unknownBytes : Number(stats.size);
       const partial = new JournaledPartial(file, journal, newHash, { isTrusted, unknownBytes });
       if (journal.damagedBytes > 0) partial.#noteDamage('journal', 0, journal.damagedBytes);
@@ -375,10 +382,19 @@ export class JournaledPartial {
 
   #stampNow(): void {
     if (this.#stamp) futimesSync(this.file.handle.fd, this.#stamp.seconds, this.#stamp.seconds);
+    this.#touchJournal();
   }
 
   async #stampPooled(): Promise<void> {
     if (this.#stamp) await this.file.handle.utimes(this.#stamp.seconds, this.#stamp.seconds);
+    this.#touchJournal();
+  }
+
+  #touchJournal(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#touchedMs < TOUCH_EVERY_MS) return;
+    this.#touchedMs = nowMs;
+    this.#journal.touch();
   }
 
   async #asLocal<T>(work: () => Promise<T>): Promise<T> {
