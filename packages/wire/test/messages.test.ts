@@ -286,11 +286,11 @@ describe('responses', () => {
 });
 
 describe('result codes, specification 4.1', () => {
-  it('have the numbers of the specification, and 12 to 18 for what only this server says', () => {
+  it('have the numbers of the specification, and 12 to 19 for what only this server says', () => {
     assert.deepEqual(
       Object.values(ResultCode),
       [
-        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 33554433, 33554434, 33554435, 33554439,
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 33554433, 33554434, 33554435, 33554439,
         33554440,
       ],
     );
