@@ -7,6 +7,7 @@ import { kick } from './commands/kick.js';
 import { logs } from './commands/logs.js';
 import { ls } from './commands/ls.js';
 import { mkdir } from './commands/mkdir.js';
+import { partials } from './commands/partials.js';
 import { put } from './commands/put.js';
 import { rm } from './commands/rm.js';
 import { serve } from './commands/serve.js';
@@ -36,6 +37,7 @@ export const commands: readonly CommandDefinition[] = [
   mkdir,
   rm,
   speed,
+  partials,
   clients,
   top,
   kick,

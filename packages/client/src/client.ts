@@ -14,9 +14,9 @@ import { ConnectionPool } from './connection-pool.js';
 import { downloadToFile, downloadToStream } from './download.js';
 import { type Endpoint, resolveEndpoint } from './endpoint.js';
 import { ClientError } from './errors.js';
-import { FileUpload } from './file-upload.js';
 import { type ListEntry, listEntries } from './listing.js';
 import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from './options.js';
+import { dropPartial, listPartials, type PartialUpload } from './partial-uploads.js';
 import { type OpenRemoteFileOptions, RemoteFile } from './remote-file.js';
 import { directoryPath, parseRemotePath } from './remote-path.js';
 import { type RemoteStatus, remoteStatus } from './remote-status.js';
@@ -37,6 +37,7 @@ import {
   type UploadTreeOptions,
 } from './trees/upload-files.js';
 import { filesOfTree } from './trees/upload-tree.js';
+import { uploadFile } from './upload-file.js';
 import { type VerifyOptions, type VerifyResult, verifyFile } from './verification.js';
 
 /**
@@ -90,8 +91,11 @@ export class SluiceClient implements AsyncDisposable {
    * Sends a file, or the bytes of a stream. A file is resumed and retried; a stream replaces what is there, and is retried only as long as
    * nothing was read from it.
    *
+   * A server that stages uploads shows the file under its name only when it is complete and verified; what a broken attempt has brought there
+   * is kept for the next one, and what has changed since is noticed chunk by chunk. Other servers show it as it grows.
+   *
    * @param source a local path, or a stream
-   * @throws {ClientError} `ERR_REMOTE_LONGER`, `ERR_SOURCE_CHANGED`, `ERR_LOCAL_FILE`, `ERR_REMOTE` and others
+   * @throws {ClientError} `ERR_SOURCE_CHANGED`, `ERR_EXISTS`, `ERR_NO_SPACE`, `ERR_REMOTE_LONGER`, `ERR_LOCAL_FILE`, `ERR_REMOTE` and others
    */
   async upload(
     source: string | AsyncIterable<Uint8Array>,
@@ -103,7 +107,7 @@ export class SluiceClient implements AsyncDisposable {
       if (typeof source !== 'string') return uploadStream(this.#context(signal), source, remote, options);
       const file = await SourceFile.open(source);
       try {
-        return await new FileUpload(this.#context(signal), file, remote, options).run();
+        return await uploadFile(this.#context(signal), file, remote, options);
       } finally {
         await file.close();
       }
@@ -273,6 +277,20 @@ export class SluiceClient implements AsyncDisposable {
    */
   async measureSpeed(options: SpeedOptions = {}): Promise<SpeedResult> {
     return this.#calls.run(options.signal, (signal) => speedOf(this.#endpoint, this.#options, options, signal));
+  }
+
+  /**
+   * Uploads that are not complete: of all users for one with the role admin, else of this user.
+   *
+   * @throws {ClientError} `ERR_UNSUPPORTED` when the server does not stage uploads
+   */
+  async listPartials(options: CallOptions = {}): Promise<PartialUpload[]> {
+    return this.#ask(options, listPartials);
+  }
+
+  /** Drops what is staged of an upload that nobody is at. @param id of {@link PartialUpload} */
+  async dropPartial(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#ask(options, (connection) => dropPartial(connection, id));
   }
 
   /** Ends every connection; calls that are going on reject with `ERR_CLOSED`. May be called twice. */

@@ -66,7 +66,7 @@ export class ConnectionPool {
       return result;
     } catch (error) {
       const failure = connection.asFailure(error);
-      if (failure instanceof ClientError && failure.code === 'ERR_REMOTE') this.#release(connection);
+      if (failure instanceof ClientError && failure.resultCode !== undefined) this.#release(connection);
       else connection.destroy(failure);
       throw failure;
     } finally {

@@ -15,6 +15,7 @@ import { canonicalResultCode, ResultCode, resultText } from '@sluice/wire';
  * - `ERR_SERVER_UNPROVEN`: the server does not prove that it is the one where the password was set
  * - `ERR_REMOTE`: the server says no; `resultCode` says why
  * - `ERR_EXISTS`: a file of that name is there, and was not to be replaced
+ * - `ERR_NO_SPACE`: the file does not fit: on the server's disk, or into the user's quota
  * - `ERR_REMOTE_LONGER`: the file on the server is longer than the local one
  * - `ERR_LOCAL_FILE`: a local file or directory cannot be read or written, or is being downloaded already
  * - `ERR_SOURCE_CHANGED`: the file changed while it was being transferred, and nothing was acknowledged; or an open file on the server changed while
@@ -34,6 +35,7 @@ export type ClientErrorCode =
   | 'ERR_SERVER_UNPROVEN'
   | 'ERR_REMOTE'
   | 'ERR_EXISTS'
+  | 'ERR_NO_SPACE'
   | 'ERR_REMOTE_LONGER'
   | 'ERR_LOCAL_FILE'
   | 'ERR_SOURCE_CHANGED'
@@ -55,7 +57,7 @@ export class ClientError extends Error {
   readonly code: ClientErrorCode;
   /** Whether the same call may well succeed later. The client has already used up its own retries. */
   readonly retryable: boolean;
-  /** The server's Code, in the C# server's numbering; set for `ERR_REMOTE` and `ERR_LOGIN_REFUSED`. Specification 4.1. */
+  /** The server's Code, in the C# server's numbering; set when the server has said no. Specification 4.1. */
   readonly resultCode?: number;
   /** SHA-256 of the certificate that the server has shown, `AB:CD:...`; set for `ERR_TLS` when nobody who is trusted vouches for it. */
   readonly fingerprint?: string;
@@ -72,8 +74,18 @@ export class ClientError extends Error {
 /** The failure that a server's answer reports: a text for every code (C5), and what the server adds to it. */
 export function remoteError(code: number, message: string): ClientError {
   const resultCode = canonicalResultCode(code);
-  return new ClientError('ERR_REMOTE', remoteText(resultCode, message), { resultCode });
+  const retryable = resultCode === ResultCode.Busy;
+  return new ClientError(codes.get(resultCode) ?? 'ERR_REMOTE', remoteText(resultCode, message), {
+    resultCode,
+    retryable,
+  });
 }
+
+const codes = new Map<number, ClientErrorCode>([
+  [ResultCode.FileExists, 'ERR_EXISTS'],
+  [ResultCode.NoSpace, 'ERR_NO_SPACE'],
+  [ResultCode.QuotaExceeded, 'ERR_NO_SPACE'],
+]);
 
 /** What the code means, with the server's own words where they say more. */
 function remoteText(code: number, message: string): string {
@@ -85,6 +97,7 @@ const selfExplaining = new Set<number>([
   ResultCode.NotLoggedIn,
   ResultCode.FileNotExist,
   ResultCode.FileIsInUse,
+  ResultCode.FileExists,
   ResultCode.DirNotExist,
 ]);
 

@@ -1,22 +1,22 @@
-import { DataSlab, dataRequestText, Feature, PACKET_HEAD_BYTES, ProtocolFlag } from '@sluice/wire';
+import { type DataSlab, type Durability, Feature } from '@sluice/wire';
 import type { Connection } from './connection.js';
 import { ClientError, localFileError } from './errors.js';
 import { digestsOfFile, matchingPrefix } from './matching-prefix.js';
 import type { RemotePath } from './remote-path.js';
 import { RemoteUpload } from './remote-upload.js';
-import { type Attempt, withRetries } from './retry.js';
+import type { Attempt } from './retry.js';
 import type { SourceFile } from './source-file.js';
-import type { UploadOptions, UploadResult } from './transfer.js';
+import type { UploadOptions } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
+import type { UploadOutcome } from './upload-outcome.js';
+import { newUploadSlab, PACKET_BYTES } from './upload-slab.js';
 
 /** Data per packet to an original server, whose cost grows with the square of it (D13). */
 const PLAIN_PACKET_BYTES = 32 << 10;
-/** Data per packet to a server that knows extensions. */
-const PACKET_BYTES = 256 << 10;
 /** Data that is read and written at once: with 2 MiB, a sixth less CPU per GB than with 1 MiB; with 4 MiB, no less. */
 const SLAB_BYTES = 2 << 20;
 
-/** The upload of one local file, through as many attempts as it takes. */
+/** The upload of one local file in place, as the original clients do it, through as many attempts as it takes. */
 export class FileUpload {
   readonly #context: TransferContext;
   readonly #source: SourceFile;
@@ -39,25 +39,16 @@ export class FileUpload {
   }
 
   /** @throws {ClientError}, or the signal's reason */
-  async run(): Promise<UploadResult> {
-    const { pool, options, signal } = this.#context;
-    const startedMs = options.clock.nowMs();
-    return withRetries(options, signal, (attempt) =>
-      pool.use(ProtocolFlag.Upload, signal, async (connection) => {
-        const durability = await this.#attempt(connection, attempt);
-        return {
-          bytes: this.#source.size,
-          bytesSent: this.#bytesSent,
-          bytesResumed: this.#bytesResumed ?? 0,
-          seconds: (options.clock.nowMs() - startedMs) / 1_000,
-          attempts: attempt.number,
-          ...(durability && { durability }),
-        };
-      }),
-    );
+  async attempt(connection: Connection, attempt: Attempt): Promise<UploadOutcome> {
+    const durability = await this.#sendAll(connection, attempt);
+    return {
+      bytesSent: this.#bytesSent,
+      bytesResumed: this.#bytesResumed ?? 0,
+      ...(durability && { durability }),
+    };
   }
 
-  async #attempt(connection: Connection, attempt: Attempt) {
+  async #sendAll(connection: Connection, attempt: Attempt): Promise<Durability | undefined> {
     const upload = new RemoteUpload(connection, this.#remote);
     const offset = await this.#openAt(upload);
     if (offset > this.#furthestOffset) {
@@ -162,8 +153,5 @@ export class FileUpload {
 }
 
 function newSlab(remainingBytes: number, packetBytes: number): DataSlab {
-  const text = dataRequestText();
-  const dataBytes = Math.min(remainingBytes, packetBytes);
-  const packets = Math.ceil(Math.min(remainingBytes, SLAB_BYTES) / dataBytes);
-  return new DataSlab(Buffer.allocUnsafeSlow(packets * (PACKET_HEAD_BYTES + text.length + dataBytes)), text, dataBytes);
+  return newUploadSlab(Math.min(remainingBytes, SLAB_BYTES), packetBytes);
 }

@@ -20,6 +20,7 @@ export type { RemoteFileStatus } from './open-file.js';
 export type { ClientTlsOptions, ConnectOptions, LoginPolicy, ResolvedConnectOptions, RetryInfo } from './options.js';
 export { DEFAULT_CONNECT_OPTIONS, LOGIN_POLICIES } from './options.js';
 export { PARTIAL_SUFFIX } from './partial-file.js';
+export type { PartialUpload } from './partial-uploads.js';
 export type { OpenRemoteFileOptions, RangeOptions, SeekOptions } from './remote-file.js';
 export { DEFAULT_REMOTE_FILE_OPTIONS, RemoteFile } from './remote-file.js';
 export type { RemoteStatus } from './remote-status.js';
@@ -33,6 +34,7 @@ export type {
   SpeedLimit,
   SpeedResult,
 } from './speed/speed-result.js';
+export { DEFAULT_STREAMS } from './staged-upload.js';
 export { LOCK_SUFFIX } from './target-lock.js';
 export type {
   CallOptions,

@@ -1,7 +1,16 @@
-import { constants, type Stats } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { FileReader, paceOfDevice } from '@sluice/files';
 import { ClientError, localFileError } from './errors.js';
+
+/**
+ * Age of the last change, in milliseconds, from which on another change has another time: file systems take their time from a clock that
+ * ticks, at most every 10 ms.
+ */
+const SETTLED_AGE_MS = 20;
 
 /** A local file that is uploaded: open for reading only (C7), and expected to stay as it was when it was opened. */
 export class SourceFile {
@@ -10,14 +19,14 @@ export class SourceFile {
   /** In bytes, when it was opened. */
   readonly size: number;
   readonly #reader: FileReader;
-  readonly #mtimeMs: number;
+  readonly #stats: BigIntStats;
 
-  private constructor(path: string, handle: FileHandle, stats: Stats) {
+  private constructor(path: string, handle: FileHandle, stats: BigIntStats) {
     this.path = path;
     this.handle = handle;
-    this.size = stats.size;
-    this.#mtimeMs = stats.mtimeMs;
-    this.#reader = new FileReader(handle, paceOfDevice(stats.dev));
+    this.size = Number(stats.size);
+    this.#stats = stats;
+    this.#reader = new FileReader(handle, paceOfDevice(Number(stats.dev)));
   }
 
   /** @throws {ClientError} `ERR_LOCAL_FILE` */
@@ -26,13 +35,30 @@ export class SourceFile {
     try {
       // Without O_NONBLOCK, opening a named pipe would wait for its writer.
       handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-      const stats = await handle.stat();
+      const stats = await settledStats(handle);
       if (stats.isFile()) return new SourceFile(path, handle, stats);
       throw new Error(stats.isDirectory() ? 'is a directory' : 'is not a regular file; give it as a stream');
     } catch (error) {
       await handle?.close().catch(() => {}); // there is a failure to be told already
       throw localFileError('read', path, error);
     }
+  }
+
+  /** Another text for another file, and for another state of this one, without anything that could be read out of it. 32 hexadecimal digits. */
+  get sourceId(): string {
+    const { dev, ino, size, mtimeNs, ctimeNs } = this.#stats;
+    const facts = [hostname(), dev, ino, size, mtimeNs, ctimeNs].join('\0');
+    return createHash('sha256').update(facts).digest('hex').slice(0, 32);
+  }
+
+  /** Time of its last change, in nanoseconds since 1970-01-01 UTC. */
+  get modifiedNs(): bigint {
+    return this.#stats.mtimeNs;
+  }
+
+  /** Its nine permission bits. */
+  get mode(): number {
+    return Number(this.#stats.mode) & 0o777;
   }
 
   /**
@@ -49,12 +75,13 @@ export class SourceFile {
     await this.#checked(() => this.#reader.readPooled(views, position), count);
   }
 
-  /** @throws {ClientError} `ERR_SOURCE_CHANGED` when size or modification time are not what they were; `ERR_LOCAL_FILE` */
+  /** @throws {ClientError} `ERR_SOURCE_CHANGED` when size, or the time of a change, is not what it was; `ERR_LOCAL_FILE` */
   async requireUnchanged(): Promise<void> {
-    const { size, mtimeMs } = await this.handle.stat().catch((error) => {
+    const { size, mtimeNs, ctimeNs } = await this.handle.stat({ bigint: true }).catch((error) => {
       throw localFileError('read', this.path, error);
     });
-    if (size !== this.size || mtimeMs !== this.#mtimeMs) throw this.#changed();
+    const before = this.#stats;
+    if (size !== before.size || mtimeNs !== before.mtimeNs || ctimeNs !== before.ctimeNs) throw this.#changed();
   }
 
   /** May be called while a read is going on: waits for it. Never rejects: there is nothing to lose in a file that was only read. */
@@ -75,4 +102,13 @@ export class SourceFile {
   #changed(): ClientError {
     return new ClientError('ERR_SOURCE_CHANGED', `${this.path} changed while it was being uploaded; upload it again`);
   }
+}
+
+/** What the file is like, once it is so old that a change from now on shows in its times. */
+async function settledStats(handle: FileHandle): Promise<BigIntStats> {
+  const stats = await handle.stat({ bigint: true });
+  const ageMs = Date.now() - Number(stats.ctimeNs / 1_000_000n);
+  if (ageMs < 0 || ageMs >= SETTLED_AGE_MS || !stats.isFile()) return stats;
+  await delay(SETTLED_AGE_MS - ageMs);
+  return await handle.stat({ bigint: true });
 }

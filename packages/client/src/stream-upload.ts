@@ -1,17 +1,25 @@
-import { dataRequestText, PACKET_HEAD_BYTES, ProtocolFlag, writePacketHead } from '@sluice/wire';
+import { Feature, ProtocolFlag } from '@sluice/wire';
 import { abortable } from './cancellation.js';
 import type { Connection } from './connection.js';
 import { ClientError } from './errors.js';
+import { InPlaceStream } from './in-place-stream.js';
 import type { RemotePath } from './remote-path.js';
-import { RemoteUpload } from './remote-upload.js';
 import { withRetries } from './retry.js';
+import { StagedStream } from './staged-stream.js';
 import type { UploadOptions, UploadResult } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
+import { requireInPlace } from './upload-file.js';
+import type { UploadOutcome } from './upload-outcome.js';
 
-/** Data per packet at most; pieces of a stream are seldom larger. */
-const MAX_PACKET_BYTES = 256 << 10;
-/** The same to an original server, whose cost grows with the square of it (D13). */
-const MAX_PLAIN_PACKET_BYTES = 32 << 10;
+/** Where the pieces of a stream go. */
+export interface StreamUpload {
+  /** Settles when the piece may be overwritten. */
+  write(piece: Uint8Array): Promise<void>;
+  /** Ends the upload; only now the server has the file. */
+  finish(): Promise<Pick<UploadOutcome, 'durability' | 'digest'>>;
+  /** Drops what was sent, as far as that can be done. */
+  abandon(): Promise<void>;
+}
 
 /** Uploads what a stream yields, in place of what is on the server. Once something was read, a lost connection cannot be mended. */
 export async function uploadStream(
@@ -25,41 +33,40 @@ export async function uploadStream(
   const iterator = source[Symbol.asyncIterator]();
   let bytesSent = 0;
   let hasRead = false;
+  let hasEnded = false;
 
-  const send = async (connection: Connection): Promise<void> => {
+  const sendAll = async (upload: StreamUpload): Promise<Partial<UploadOutcome>> => {
     for (;;) {
       hasRead = true;
       const next = await abortable(signal, iterator.next());
-      if (next.done) return;
-      for (const parts of packetsOf(next.value, connection.isExtended)) await connection.send(parts);
+      if (next.done) break;
+      await upload.write(next.value);
       bytesSent += next.value.length;
       callOptions.onProgress?.({ bytesDone: bytesSent, bytesTotal: undefined, bytesResumed: 0 });
     }
+    hasEnded = true;
+    return await upload.finish();
   };
 
-  let hasEnded = false;
+  const send = async (connection: Connection): Promise<Partial<UploadOutcome>> => {
+    const upload = await open(connection, remote, callOptions);
+    if ('skipped' in upload) return upload;
+    try {
+      return await sendAll(upload);
+    } catch (error) {
+      await upload.abandon();
+      if (!hasRead || !(error instanceof ClientError) || !error.retryable) throw error;
+      const text = `${error.message}; a stream cannot be read a second time`;
+      throw new ClientError(error.code, text, { cause: error });
+    }
+  };
+
   try {
     return await withRetries(options, signal, (attempt) =>
       pool.use(ProtocolFlag.Upload, signal, async (connection) => {
-        const upload = new RemoteUpload(connection, remote);
-        await upload.restart(await upload.open());
-        try {
-          await send(connection);
-          hasEnded = true;
-          const durability = await upload.finish(bytesSent);
-          return {
-            bytes: bytesSent,
-            bytesSent,
-            bytesResumed: 0,
-            seconds: (options.clock.nowMs() - startedMs) / 1_000,
-            attempts: attempt.number,
-            ...(durability && { durability }),
-          };
-        } catch (error) {
-          if (!hasRead || !(error instanceof ClientError) || !error.retryable) throw error;
-          const text = `${error.message}; a stream cannot be read a second time`;
-          throw new ClientError(error.code, text, { cause: error });
-        }
+        const outcome = await send(connection);
+        const seconds = (options.clock.nowMs() - startedMs) / 1_000;
+        return { bytes: bytesSent, bytesSent, bytesResumed: 0, ...outcome, seconds, attempts: attempt.number };
       }),
     );
   } finally {
@@ -68,15 +75,18 @@ export async function uploadStream(
   }
 }
 
-/** The packets that carry a piece, each as head and a view of the piece. */
-function* packetsOf(piece: Uint8Array, isExtended: boolean): Generator<Uint8Array[]> {
-  const limit = isExtended ? MAX_PACKET_BYTES : MAX_PLAIN_PACKET_BYTES;
-  const text = dataRequestText();
-  for (let at = 0; at < piece.length; at += limit) {
-    const data = piece.subarray(at, at + limit);
-    const head = new Uint8Array(PACKET_HEAD_BYTES + text.length);
-    writePacketHead(head, 0, text.length, data.length);
-    head.set(text, PACKET_HEAD_BYTES);
-    yield [head, data];
+/** There is nothing to do. */
+export type SkippedStream = Required<Pick<UploadOutcome, 'skipped'>>;
+
+async function open(
+  connection: Connection,
+  remote: RemotePath,
+  options: UploadOptions,
+): Promise<StreamUpload | SkippedStream> {
+  if (connection.supports(Feature.Staging)) {
+    const staged = await StagedStream.open(connection, remote, options);
+    if (staged) return staged;
   }
+  requireInPlace(options);
+  return await InPlaceStream.open(connection, remote);
 }

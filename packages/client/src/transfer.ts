@@ -60,10 +60,27 @@ export interface DownloadOptions extends TransferOptions {
   readonly preserve?: boolean;
 }
 
-/** Options of an upload. */
+/** Options of an upload. Those from `checksum` on are for servers with staged uploads; docs/sdk.md says what others do with them. */
 export interface UploadOptions extends TransferOptions {
-  /** Replace a file on the server that is longer than the local one. @default false */
+  /** Replace a file on the server that is longer than the local one; without meaning where uploads are staged. @default false */
   readonly force?: boolean;
+  /** Compare by digest what the server has of this very file, also where its size and times say that it is the same. @default false */
+  readonly checksum?: boolean;
+  /** Connections over which the parts of one file go, 1 to 64; at most one for every 16 MiB that are to be sent. @default 4 */
+  readonly streams?: number;
+  /**
+   * What to do when a file has the name already: `replace` it when the new one is complete; `fail` with `ERR_EXISTS`; `skip` this one; or
+   * replace it only by a `newer` one.
+   *
+   * @default 'replace'
+   */
+  readonly ifExists?: IfExists;
+  /** How safe the file is to be when the upload is acknowledged: at most what the server offers. @default what the server offers */
+  readonly durability?: Durability;
+  /** While another upload to that name goes on: `wait` for it, or be refused with `ERR_REMOTE` and code 12. @default 'wait' */
+  readonly whenBusy?: 'wait' | 'refuse';
+  /** Give the file on the server the time of last change and the permissions of the local one. @default true */
+  readonly preserve?: boolean;
 }
 
 /** What an upload did. */
@@ -78,6 +95,12 @@ export interface UploadResult {
   readonly attempts: number;
   /** What the server promises: on its disk, or in its memory. Missing when it does not say. */
   readonly durability?: Durability;
+  /** The content digest that client and server agree on, 16 hexadecimal digits. docs/protocol.md. Missing without staged uploads. */
+  readonly digest?: string;
+  /** Set when the server had this very file already, and nothing was sent. */
+  readonly unchanged?: true;
+  /** Why the file was not sent, by `ifExists`: one is there, or one is there that is not older. */
+  readonly skipped?: 'exists' | 'newer';
 }
 
 /** Something that an earlier download had left, and that was not as it was left. It was fetched again. */

@@ -11,6 +11,8 @@ export class Link implements AsyncDisposable {
   #limitBytes = Number.POSITIVE_INFINITY;
   #onLimit: (() => void) | undefined;
   #flipAtBytes = Number.POSITIVE_INFINITY;
+  #cutOn: string | undefined;
+  #bytesToServer = 0;
 
   private constructor(targetPort: number) {
     this.#targetPort = targetPort;
@@ -45,6 +47,26 @@ export class Link implements AsyncDisposable {
     });
   }
 
+  /** Bytes that clients have sent so far. */
+  get bytesToServer(): number {
+    return this.#bytesToServer;
+  }
+
+  /** Connections that pass through it now. */
+  get connections(): number {
+    return this.#sockets.size / 2;
+  }
+
+  /** Cuts all connections, once, in place of the first bytes from the server that hold this text. */
+  cutOnAnswer(text: string): void {
+    this.#cutOn = text;
+  }
+
+  /** Cuts the connection that was made last, with a reset. */
+  cutNewest(): void {
+    for (const socket of [...this.#sockets].slice(-2)) socket.resetAndDestroy();
+  }
+
   /** Cuts all connections with a reset; new ones pass. */
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
@@ -59,11 +81,14 @@ export class Link implements AsyncDisposable {
 
   #connect(client: net.Socket): void {
     const server = net.connect(this.#targetPort, '127.0.0.1');
+    client.on('data', (chunk: Buffer) => {
+      this.#bytesToServer += chunk.length;
+    });
     this.#pass(client, server);
-    this.#pass(server, client);
+    this.#pass(server, client, () => this.#cutOn);
   }
 
-  #pass(from: net.Socket, to: net.Socket): void {
+  #pass(from: net.Socket, to: net.Socket, cutOn: () => string | undefined = () => undefined): void {
     this.#sockets.add(from);
     from.on('error', () => to.destroy());
     from.on('end', () => to.end());
@@ -72,6 +97,12 @@ export class Link implements AsyncDisposable {
       to.destroy();
     });
     from.on('data', (chunk: Buffer) => {
+      const text = cutOn();
+      if (text !== undefined && chunk.includes(text)) {
+        this.#cutOn = undefined;
+        this.cut();
+        return;
+      }
       this.#bytes += chunk.length;
       if (this.#bytes > this.#flipAtBytes) {
         this.#flipAtBytes = Number.POSITIVE_INFINITY;

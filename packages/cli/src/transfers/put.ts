@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { MAX_SMALL_FILE_BYTES, type SluiceClient } from '@sluice/client';
+import { MAX_SMALL_FILE_BYTES, type SluiceClient, type UploadOptions } from '@sluice/client';
 import type { Invocation } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import type { putOptions } from '../commands/put.js';
@@ -38,11 +38,12 @@ export async function put(invocation: PutInvocation): Promise<number> {
   await using servers = new ServerConnections({
     values: options,
     signal: run.signal,
-    maxConnections: options.parallel,
+    maxConnections: options.parallel + options.streams - 1,
     onRetry: run.onRetry,
   });
   const client = await servers.to(target.endpoint);
-  const { small, others } = divided(uploads.files);
+  const { small, others } =
+    options['when-busy'] === 'wait' ? divided(uploads.files) : { small: [], others: uploads.files };
   const directories = neededDirectories(uploads.directories, small);
   const shown = (path: string): string => locationText(target.endpoint, path);
   await makeDirectories(client, directories, uploads.obstacles, shown, options.parallel, run.signal);
@@ -222,19 +223,20 @@ function uploadJob(
   client: SluiceClient,
   { source, remotePath, bytes }: UploadFile,
   target: RemoteLocation,
-  { resume, force }: PutInvocation['options'],
+  options: PutInvocation['options'],
 ): TransferJob {
+  const uploadOptions = uploadOptionsOf(options);
   return {
     name: source === STREAM ? remotePath : source,
     source,
     target: locationText(target.endpoint, remotePath),
     bytes,
-    move: async (options) => {
+    move: async (moveOptions) => {
       const from = source === STREAM ? process.stdin : source;
       try {
-        return await upload(client, from, remotePath, { ...options, resume, force });
+        return await upload(client, from, remotePath, { ...uploadOptions, ...moveOptions });
       } catch (error) {
-        throw await explained(error, client, remotePath, options.signal);
+        throw await explained(error, client, remotePath, moveOptions.signal);
       }
     },
   };
@@ -245,8 +247,10 @@ function uploadBulk(
   client: SluiceClient,
   files: readonly UploadFile[],
   target: RemoteLocation,
-  { parallel }: PutInvocation['options'],
+  options: PutInvocation['options'],
 ): TransferBulk {
+  const { parallel } = options;
+  const { ifExists, preserve, durability } = uploadOptionsOf(options);
   const jobs = files.map(({ source, remotePath, bytes }): BulkJob & { readonly remotePath: string } => ({
     name: source,
     source,
@@ -264,6 +268,9 @@ function uploadBulk(
       await client.uploadFiles(toUpload, {
         signal,
         parallel,
+        ...(ifExists && { ifExists }),
+        ...(preserve !== undefined && { preserve }),
+        ...(durability && { durability }),
         onFile: ({ target: remotePath, result, error }) => {
           const job = jobOf.get(remotePath)!;
           if (result) onMoved(job, { ...result, bytesMoved: result.bytesSent });
@@ -276,11 +283,25 @@ function uploadBulk(
   };
 }
 
+function uploadOptionsOf(options: PutInvocation['options']): UploadOptions {
+  const { resume, force, checksum, streams, durability } = options;
+  return {
+    resume,
+    force,
+    checksum,
+    streams,
+    ifExists: options['if-exists'],
+    whenBusy: options['when-busy'],
+    preserve: !options['no-preserve'],
+    ...(durability === 'memory' && { durability }),
+  };
+}
+
 async function upload(
   client: SluiceClient,
   source: string | AsyncIterable<Uint8Array>,
   remotePath: string,
-  options: MoveOptions & Pick<PutInvocation['options'], 'resume' | 'force'>,
+  options: MoveOptions & UploadOptions,
 ): Promise<MoveResult> {
   const { bytesSent, ...result } = await client.upload(source, remotePath, options);
   return { ...result, bytesMoved: bytesSent };

@@ -16,6 +16,11 @@ export interface MoveResult {
   readonly attempts: number;
   /** What an earlier run had left here, and was damaged. */
   readonly damaged?: readonly DamagedPart[];
+  /** What the server promises, and the digest of the file that both sides agree on; uploads only, as far as the server says. */
+  readonly durability?: string;
+  readonly digest?: string;
+  /** The very same file was there. */
+  readonly unchanged?: true;
   /** Why nothing was moved: the target is there, or it is not older. */
   readonly skipped?: 'exists' | 'newer';
 }

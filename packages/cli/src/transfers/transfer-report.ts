@@ -38,7 +38,7 @@ export class TransferReport {
 
   done(job: BulkJob, result: MoveResult): void {
     const { format, movedKey, writeResult } = this.#options;
-    const { bytes, bytesMoved, bytesResumed, seconds, attempts, damaged = [] } = result;
+    const { bytes, bytesMoved, bytesResumed, seconds, attempts, durability, digest, unchanged, damaged = [] } = result;
     this.#outcome.addDone();
     if (result.skipped) {
       this.#skipped(job, result.skipped);
@@ -55,6 +55,9 @@ export class TransferReport {
         bytesResumed,
         seconds: rounded(seconds),
         attempts,
+        ...(durability !== undefined && { durability }),
+        ...(digest !== undefined && { digest }),
+        ...(unchanged && { unchanged }),
         ...(damaged.length > 0 && { damaged }),
       });
     } else if (format === 'text') {
@@ -129,8 +132,9 @@ export class TransferReport {
   }
 }
 
-function doneLine(name: string, { bytes, bytesMoved, bytesResumed, seconds }: MoveResult): string {
+function doneLine(name: string, { bytes, bytesMoved, bytesResumed, seconds, unchanged }: MoveResult): string {
   const parts = [escapeControls(name), formatBytes(bytes)];
+  if (unchanged) return [...parts, 'unchanged'].join('  ');
   if (bytesMoved > 0 && seconds > 0) parts.push(formatRate(bytesMoved / seconds));
   if (bytesResumed > 0) parts.push(`${formatBytes(bytesResumed)} resumed`);
   return parts.join('  ');
