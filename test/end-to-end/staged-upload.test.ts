@@ -282,8 +282,8 @@ describe('sluice put and sluice partials', () => {
     const put = (...options: string[]) => sluice(['put', ...options, scratch.path('a'), `${server.url}a`]);
     assert.equal((await put()).exitCode, 0);
     assert.match((await put()).stdout, /a {2}7 B {2}unchanged\n$/);
-    assert.match((await put('--if-exists', 'skip')).stdout, /a {2}skipped: it is there\n$/);
-    assert.match((await put('--if-exists', 'newer')).stdout, /a {2}skipped: it is there, and not older\n$/);
+    assert.match((await put('--if-exists', 'skip')).stdout, /a {2}is there already\n$/);
+    assert.match((await put('--if-exists', 'newer')).stdout, /a {2}is not older\n$/);
     assert.equal(events(await put('--json'))[0]?.['unchanged'], true);
     const refused = await put('--if-exists', 'fail');
     assert.equal(refused.exitCode, 1);
