@@ -23,10 +23,13 @@ import {
   encodeEndChunkRequest,
   encodeEofRequest,
   encodeEofResponse,
+  encodeFetchedTable,
   encodeFloodReport,
   encodeFloodRequest,
   encodeFloodResponse,
   encodeFollowLogRequest,
+  encodeGetFilesRequest,
+  encodeGetFilesTable,
   encodeJsonData,
   encodeKickRequest,
   encodeListClientsRequest,
@@ -71,6 +74,7 @@ import {
   Feature,
   FileMode,
   FloodPackets,
+  getFilesResponseText,
   Key,
   type PartialRecord,
   putFilesResponseText,
@@ -366,6 +370,26 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'putfiles-response': encodePacket(
     putFilesResponseText(Command.PutFiles, 'durable'),
     encodeBatchCodes([0, 0], [0, 0]),
+  ),
+  'getfiles-request': encodePacket(
+    encodeGetFilesRequest(''),
+    encodeGetFilesTable(BATCH_DIRECTORIES, [
+      { directory: 0, name: 'u.bin' },
+      { directory: 1, name: 'w' },
+    ]),
+  ),
+  'getfiles-response': encodePacket(
+    getFilesResponseText(Command.GetFiles, 2),
+    Buffer.concat([
+      encodeFetchedTable([
+        {
+          code: 0,
+          facts: { size: 4, digest: 0x2ff5cfb6af9aaf68n, modifiedNs: 1_767_225_600_000_000_000n, mode: 0o644 },
+        },
+        { code: ResultCode.FileNotExist, facts: { size: 0, digest: 0n } },
+      ]),
+      CONTENT,
+    ]),
   ),
   'eof-durable-response': encodePacket(encodeEofResponse(Command.Eof, 'durable')),
   'scram-first-request': encodePacket(

@@ -76,6 +76,12 @@ describe('docs/protocol.md', () => {
     await downloader.send(Uint8Array.of(ProtocolFlag.Download), example('login-request'));
     await downloader.send(example('digest-name-request'));
     await expect(downloader, ['login-response', 'digest-response']);
+    await downloader.send(example('active-features-request'));
+    for (let i = 0; i < 3; i++) await downloader.nextPacket();
+    const begin = downloader.received.length;
+    await downloader.send(example('getfiles-request'));
+    const received = await downloader.receivedAtLeast(begin + example('getfiles-response').length);
+    assert.equal(received.subarray(begin).toString('hex'), example('getfiles-response').toString('hex'));
   });
 
   it('shows what a server answers: ranges of a download', async () => {

@@ -25,6 +25,7 @@ import { answerDigest } from './digest-command.js';
 import { listingCommands } from './directory-commands.js';
 import { fileNotFound } from './file-not-found.js';
 import { fileStatusCommands } from './file-status-commands.js';
+import { getFiles } from './get-files.js';
 import type { SharedFiles } from './shared-files.js';
 import { SlabPool } from './slab-pool.js';
 import { treeCommands } from './tree-commands.js';
@@ -46,7 +47,7 @@ export function downloadProtocol(files: SharedFiles): PacketProtocol {
     name: 'Download',
     flag: ProtocolFlag.Download,
     needsLogin: true,
-    features: [Feature.VerifiedResume, Feature.Ranges, Feature.FileStatus, Feature.Trees],
+    features: [Feature.VerifiedResume, Feature.Ranges, Feature.FileStatus, Feature.Trees, Feature.Batch],
     open: (session) => new DownloadHandler(session, files, slabs),
   };
 }
@@ -62,6 +63,7 @@ interface ReadableFile extends AsyncDisposable {
 
 class DownloadHandler implements ProtocolHandler {
   readonly commands: ReadonlyMap<string, CommandHandler>;
+  readonly takesData = new Set(['getfiles']);
   readonly #session: Session;
   readonly #files: SharedFiles;
   readonly #slabs: SlabPool;
@@ -79,6 +81,7 @@ class DownloadHandler implements ProtocolHandler {
       ...treeCommands(session, files),
       ['download', (request) => this.#download(request)],
       ['digest', (request) => this.#digest(request)],
+      ['getfiles', (request) => getFiles(session, files, request)],
     ]);
   }
 

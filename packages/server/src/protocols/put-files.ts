@@ -24,16 +24,11 @@ import type { HeldDirectory } from '../storage/held-directory.js';
 import type { ReplaceClaim } from '../storage/open-files.js';
 import { parseDirectoryName, parseFileName } from '../storage/path-name.js';
 import { StorageError } from '../storage/storage-error.js';
+import { DIRECTORIES_AT_ONCE, HeldDirectories, WALKS_AT_ONCE } from './held-directories.js';
 import type { SharedFiles } from './shared-files.js';
 
 /** What a client is told to wait when too much is to be stored already, in milliseconds. */
 const RETRY_AFTER_MS = 250;
-
-/** Directories of one batch that are held open at once. */
-const DIRECTORIES_AT_ONCE = 32;
-
-/** Of those, so many are looked for, or synced, at once. */
-const WALKS_AT_ONCE = 8;
 
 /**
  * Answers PutFiles. docs/protocol.md.
@@ -133,7 +128,10 @@ class Batch {
     await using held = new HeldDirectories();
     await forEachLimited(directories, WALKS_AT_ONCE, async (index) => {
       try {
-        await held.add(index, this.#files, () => this.#resolve(index));
+        const directory = await held.add(index, this.#files.descriptors, () => this.#resolve(index));
+        if (await this.#files.batches.canReach(directory)) return;
+        await held.drop(index);
+        throw new StorageError('ERR_OTHER_DEVICE', 'the directory is on another file system than the root');
       } catch (error) {
         this.#failDirectory(index, error);
       }
@@ -258,28 +256,6 @@ class Batch {
     if (!isExpected) this.#session.log.error('storing files failed', { detail: message });
     this.directoryCodes[index] = code;
     for (const file of this.#filesOf[index]!) this.fileCodes[file] = code;
-  }
-}
-
-/** Directories that are open until the files in them are stored. */
-class HeldDirectories implements AsyncDisposable {
-  readonly all = new Map<number, HeldDirectory>();
-  readonly #places: Disposable[] = [];
-
-  /** @throws {StorageError} what `open` throws; `ERR_TOO_MANY_FILES`; `ERR_OTHER_DEVICE` for one that batches cannot reach */
-  async add(index: number, { descriptors, batches }: SharedFiles, open: () => Promise<HeldDirectory>): Promise<void> {
-    this.#places.push(descriptors.openFile());
-    const directory = await descriptors.walk(open);
-    this.all.set(index, directory);
-    if (await batches.canReach(directory)) return;
-    this.all.delete(index);
-    await directory.close();
-    throw new StorageError('ERR_OTHER_DEVICE', 'the directory is on another file system than the root');
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.all.values()].map((directory) => directory.close()));
-    for (const place of this.#places) place[Symbol.dispose]();
   }
 }
 

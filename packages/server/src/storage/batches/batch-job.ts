@@ -28,7 +28,6 @@ export type BatchOutcome = 'stored' | 'kept' | 'damaged' | StorageErrorCode;
 
 /** Files for one thread, in their order. Columns instead of objects: those are copied at a tenth of the cost. */
 export interface BatchJob {
-  readonly id: number;
   /** The contents, one behind the other; it belongs to the thread until the answer. */
   readonly bytes: Uint8Array;
   /** In front of the names of temporary files. */
@@ -46,7 +45,6 @@ export const NUMBERS_OF_A_FILE = 3;
 
 /** The answer of a thread. */
 export interface BatchJobResult {
-  readonly id: number;
   /** Those of the job. */
   readonly bytes: Uint8Array;
   readonly outcomes: readonly BatchOutcome[];

@@ -3,8 +3,10 @@ import type { DirectoryTree } from '../directory-tree.js';
 import type { HeldDirectory } from '../held-directory.js';
 import { StorageError, storageErrorFrom, systemCodeOf } from '../storage-error.js';
 import type { BatchedFile, ExistingFilePolicy } from './batch-job.js';
+import { BatchThreads } from './batch-threads.js';
 import { BatchWriter, type WrittenBatch } from './batch-writer.js';
 import { MemoryPool } from './memory-pool.js';
+import type { ReadJobResult } from './read-job.js';
 
 /** The server's own directory for what has no name yet. */
 const STAGING_DIRECTORY = 'staging';
@@ -20,11 +22,12 @@ export interface BatchContents extends Disposable {
   readonly bytes: Uint8Array;
 }
 
-/** Stores many small files at once: each is complete under its name, or not there. */
+/** Stores many small files at once, each complete under its name or not there; and reads many. */
 export class FileBatches {
   readonly #tree: DirectoryTree;
-  readonly #writer = new BatchWriter();
+  readonly #threads = new BatchThreads();
   readonly #memory = new MemoryPool();
+  readonly #writer = new BatchWriter(this.#threads, this.#memory);
   #staging: Promise<DirectoryHandle> | undefined;
   #pendingBytes = 0;
 
@@ -87,9 +90,28 @@ export class FileBatches {
     return await this.#writer.write({ ...options, bytes, temporaryDirectory, files });
   }
 
+  /**
+   * Reads files whole, in their order, as many as there is room for.
+   *
+   * @param use gets what was read; the bytes are used again when it has returned
+   * @throws {StorageError} `ERR_IO`
+   */
+  async read<T>(
+    paths: readonly string[],
+    limits: { readonly roomBytes: number; readonly maxFileBytes: number },
+    use: (result: ReadJobResult) => T,
+  ): Promise<T> {
+    const result = await this.#threads.read({ ...limits, bytes: this.#memory.take(limits.roomBytes), paths });
+    try {
+      return use(result);
+    } finally {
+      this.#memory.give(result.bytes);
+    }
+  }
+
   /** Ends the threads. To be called when nothing is being stored, and before the tree is closed. */
   async close(): Promise<void> {
-    await this.#writer.close();
+    await this.#threads.close();
     await (await this.#staging?.catch(() => undefined))?.close();
   }
 
