@@ -339,6 +339,15 @@ describe('a staged upload that was broken off', () => {
     ['flipped', (path) => overwrite(path, CHUNK + 77, Buffer.from([three[CHUNK + 77]! ^ 1])), [1, 0, 1]],
     ['zeroed', (path) => overwrite(path, 0, Buffer.alloc(CHUNK)), [0, 1, 1]],
     ['truncated', (path) => truncate(path, CHUNK + 5), [1, 0, 0]],
+    [
+      'flipped by a disk, which leaves the time of the file as it was,',
+      async (path) => {
+        const { atime, mtime } = await stat(path);
+        await overwrite(path, 2 * CHUNK, Buffer.from([three[2 * CHUNK]! ^ 64]));
+        await utimes(path, atime, mtime);
+      },
+      [1, 1, 0],
+    ],
     ['extended', (path) => truncate(path, 50 * CHUNK), [1, 1, 1]],
   ];
   for (const [what, damage, expected] of damages) {

@@ -76,8 +76,11 @@ export class StagedUpload {
     this.#syncNames = syncNames;
     this.#log = log;
     const { found } = file;
-    const isUntouched = content.lastSync?.size === found.size && content.lastSync.changedNs === found.changedNs;
-    this.#chunks.load(content.chunks, (chunk) => !(isUntouched || (found.hasStamp && chunk.isSynced)));
+    const { lastSync } = content;
+    const isAsSynced = lastSync?.size === found.size && lastSync.changedNs === found.changedNs;
+    // A file that was left in order, and has changed since, was changed by somebody else, whatever time it shows.
+    const isOurs = lastSync === undefined && found.hasStamp;
+    this.#chunks.load(content.chunks, (chunk) => !(isAsSynced || (isOurs && chunk.isSynced)));
     if (content.damagedBytes > TORN_RECORD_BYTES || (!content.identity && found.size > 0)) {
       log.warn('the journal of a partial is damaged', { file: identity.name, upload: id, bytes: content.damagedBytes });
       for (let number = 0; number < chunkCount(found.size); number += 1)
@@ -233,6 +236,7 @@ export class StagedUpload {
     if (writing && writing !== place) throw new StorageError('ERR_IN_USE', 'another connection sends this chunk');
     this.#beingWritten.set(number, place);
     this.#unrecorded.delete(number);
+    this.#journal.beginWriting().catch((error: unknown) => this.#fail(error));
     if (!this.#chunks.get(number)) return;
     this.#chunks.delete(number);
     return this.#journal.dropChunk(number).catch((error) => {

@@ -352,7 +352,8 @@ export class StagingArea {
         stamp: content.identity?.stamp ?? randomInt(1, 2 ** 30),
       };
       file = await StagedFile.open(directory, `${id}${DATA_SUFFIX}`, identity.stamp);
-      await journal.begin(identity);
+      const { identity: former } = content;
+      if (!former || former.sourceId !== sourceId || former.size !== size) await journal.begin(identity);
       target = await openTarget();
       return new StagedUpload(
         id,

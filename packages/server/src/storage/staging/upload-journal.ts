@@ -39,7 +39,7 @@ export interface JournalChunk {
 export interface JournalContent {
   readonly identity: PartialIdentity | undefined;
   readonly chunks: Map<number, JournalChunk>;
-  /** Of the last sync after which nothing was written any more, if the journal ends with it. */
+  /** Of the last sync, if nothing was written since. */
   readonly lastSync: SyncedState | undefined;
   /** Bytes behind the last good record: torn by a crash, or damaged. */
   readonly damagedBytes: number;
@@ -49,6 +49,7 @@ type JournalRecord =
   | { readonly t: 'head'; readonly id: PartialIdentity }
   | { readonly t: 'chunk'; readonly n: number; readonly d: string; readonly b: number }
   | { readonly t: 'drop'; readonly n: number }
+  | { readonly t: 'write' }
   | { readonly t: 'sync'; readonly k: number; readonly s: number; readonly c: string };
 
 /**
@@ -60,11 +61,14 @@ export class UploadJournal {
   readonly #log: RecordLog;
   /** Records so far. */
   #count: number;
+  /** Whether the last record says that all is on the disk. */
+  #endsWithSync: boolean;
 
-  private constructor(handle: FileHandle, log: RecordLog, count: number) {
+  private constructor(handle: FileHandle, log: RecordLog, count: number, endsWithSync: boolean) {
     this.#handle = handle;
     this.#log = log;
     this.#count = count;
+    this.#endsWithSync = endsWithSync;
   }
 
   /** Opens, or makes, the journal of this name. @throws the system's error */
@@ -75,10 +79,9 @@ export class UploadJournal {
     const handle = await directory.openFile(name, constants.O_RDWR | constants.O_CREAT);
     try {
       const { log, records, damagedBytes } = await RecordLog.open(handle);
-      return {
-        journal: new UploadJournal(handle, log, records.length),
-        content: { ...readRecords(records), damagedBytes },
-      };
+      const content = { ...readRecords(records), damagedBytes };
+      const journal = new UploadJournal(handle, log, records.length, content.lastSync !== undefined);
+      return { journal, content };
     } catch (error) {
       await handle.close();
       throw error;
@@ -106,6 +109,11 @@ export class UploadJournal {
     return this.#append({ t: 'head', id: identity });
   }
 
+  /** Something is about to be written: the file will not look any more as the last sync has found it. */
+  beginWriting(): Promise<void> {
+    return this.#endsWithSync ? this.#append({ t: 'write' }) : Promise.resolve();
+  }
+
   finishChunk(number: number, digest: bigint, bytes: number): Promise<void> {
     return this.#append({ t: 'chunk', n: number, d: digest.toString(16), b: bytes });
   }
@@ -130,6 +138,7 @@ export class UploadJournal {
 
   #append(record: JournalRecord): Promise<void> {
     this.#count += 1;
+    this.#endsWithSync = record.t === 'sync';
     return this.#log.append(Buffer.from(JSON.stringify(record)));
   }
 }

@@ -24,12 +24,12 @@ const IDENTITY: PartialIdentity = {
   stamp: 5,
 };
 
-type Step = { readonly kind: 'finish' | 'drop'; readonly number: number } | { readonly kind: 'sync' };
+type Step = { readonly kind: 'finish' | 'drop'; readonly number: number } | { readonly kind: 'sync' | 'write' };
 
 const steps = fc.array(
   fc.oneof(
     fc.record({ kind: fc.constantFrom('finish' as const, 'drop' as const), number: fc.nat(5) }),
-    fc.record({ kind: fc.constant('sync' as const) }),
+    fc.record({ kind: fc.constantFrom('sync' as const, 'write' as const) }),
   ),
   { maxLength: 12 },
 );
@@ -41,6 +41,7 @@ class Model {
 
   apply(step: Step, index: number): void {
     this.lastSync = step.kind === 'sync';
+    if (step.kind === 'write') return;
     if (step.kind === 'finish') this.chunks.set(step.number, { digest: BigInt(index), isSynced: false });
     else if (step.kind === 'drop') this.chunks.delete(step.number);
     else for (const chunk of this.chunks.values()) chunk.isSynced = true;
@@ -76,6 +77,7 @@ describe('the journal of an upload', () => {
     for (const [index, step] of list.entries()) {
       if (step.kind === 'finish') await journal.finishChunk(step.number, BigInt(index), 10);
       else if (step.kind === 'drop') await journal.dropChunk(step.number);
+      else if (step.kind === 'write') await journal.beginWriting();
       else await journal.markSynced(journal.count, { size: 50, changedNs: 9n });
       await measure();
     }
