@@ -28,6 +28,13 @@ import type { SpeedResult } from './speed/speed-result.js';
 import { uploadStream } from './stream-upload.js';
 import type { CallOptions, DownloadOptions, DownloadResult, UploadOptions, UploadResult } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
+import {
+  type DownloadFilesOptions,
+  type DownloadTreeOptions,
+  FilesDownload,
+  type FileToDownload,
+} from './trees/download-files.js';
+import { filesOfListing } from './trees/download-tree.js';
 import { type ListTreeOptions, listTree, type TreeEntry } from './trees/remote-tree.js';
 import {
   type FilesResult,
@@ -216,6 +223,43 @@ export class SluiceClient implements AsyncDisposable {
   async verify(remotePath: string, options: VerifyOptions = {}): Promise<VerifyResult> {
     const remote = parseRemotePath(remotePath);
     return this.#calls.run(options.signal, (signal) => verifyFile(this.#context(signal), remote, options));
+  }
+
+  /**
+   * Fetches many files. Small ones come together, thousands in a second, where the server has batches; large ones, and all of other servers, by
+   * themselves. Local directories are made as needed. A file that fails is told of, and does not end the others.
+   *
+   * @param files are read as they are needed, so there may be any number
+   * @throws {ClientError} `ERR_CONNECT`, `ERR_LOGIN_REFUSED` and others that concern all of them
+   */
+  async downloadFiles(
+    files: Iterable<FileToDownload> | AsyncIterable<FileToDownload>,
+    options: DownloadFilesOptions = {},
+  ): Promise<FilesResult> {
+    const { onFile: _, parallel: __, signal: given, ...forEach } = options;
+    return this.#calls.run(given, (signal) =>
+      new FilesDownload(this.#context(signal), options, (source, target, signal) =>
+        this.download(source, target, { ...forEach, signal }),
+      ).run(files),
+    );
+  }
+
+  /**
+   * Fetches a directory with all that is in it, as {@link downloadFiles} does.
+   *
+   * @throws {ClientError} as `downloadFiles` and `listTree`; `ERR_LOCAL_FILE` for a directory that cannot be made
+   */
+  async downloadTree(
+    remoteDirectory: string,
+    directory: string,
+    options: DownloadTreeOptions = {},
+  ): Promise<FilesResult> {
+    const { onSkipped, ...forFiles } = options;
+    return this.#calls.run(options.signal, (signal) => {
+      const entries = this.listTree(remoteDirectory, { signal });
+      const files = filesOfListing(entries, directoryPath(remoteDirectory), directory, onSkipped);
+      return this.downloadFiles(files, { ...forFiles, signal });
+    });
   }
 
   /**

@@ -49,6 +49,12 @@ export type {
   UploadOptions,
   UploadResult,
 } from './transfer.js';
+export type {
+  DownloadedFile,
+  DownloadFilesOptions,
+  DownloadTreeOptions,
+  FileToDownload,
+} from './trees/download-files.js';
 export type { LocalEntry, WalkOptions } from './trees/local-tree.js';
 export { walkLocalTree } from './trees/local-tree.js';
 export type { ListTreeOptions, TreeEntry } from './trees/remote-tree.js';

@@ -1,6 +1,7 @@
 import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ClientError, localFileError } from '../errors.js';
+import { Turns } from './lanes.js';
 
 /** Something in a local directory. */
 export interface LocalEntry {
@@ -26,9 +27,6 @@ export interface WalkOptions {
   readonly includes?: (relative: string, isDirectory: boolean) => boolean;
 }
 
-/** Looking around goes on for so long before the rest of the process has its turn, in milliseconds. */
-const TURN_MS = 4;
-
 /**
  * What is in a directory and below, one directory after the other, each in one piece: first what is no directory, then its directories, in the order
  * of their UTF-8; what is in a directory comes after all that is beside it and in front of it. Links are not followed.
@@ -40,12 +38,10 @@ export async function* walkLocalTree(
   options: WalkOptions = {},
 ): AsyncGenerator<LocalEntry[], void, void> {
   const waiting: { readonly path: string; readonly relative: string }[] = [{ path: root, relative: '' }];
-  let turnMs = performance.now();
+  const turns = new Turns();
   for (let directory = waiting.pop(); directory; directory = waiting.pop()) {
-    if (performance.now() - turnMs > TURN_MS) {
-      await new Promise(setImmediate);
-      turnMs = performance.now();
-    }
+    const turn = turns.next();
+    if (turn) await turn;
     options.signal?.throwIfAborted();
     const entries = entriesOf(directory, options);
     for (let i = entries.length - 1; i >= 0; i--) if (entries[i]!.kind === 'directory') waiting.push(entries[i]!);

@@ -12,6 +12,7 @@ import { parseRemotePath, type RemotePath } from '../remote-path.js';
 import { type Attempt, withRetries } from '../retry.js';
 import type { CallOptions, Durability, UploadResult } from '../transfer.js';
 import type { TransferContext } from '../transfer-context.js';
+import { endsAll, Lanes, retryIfBusy, Turns } from './lanes.js';
 import type { LocalEntry } from './local-tree.js';
 import { OutgoingBatch } from './outgoing-batch.js';
 import { type SmallFile, SmallFileReader } from './small-file-reader.js';
@@ -70,9 +71,6 @@ export type UploadOne = (source: string, target: string, signal: AbortSignal) =>
 /** Batches that are under way at once: some are being stored, some are on their way. */
 const MAX_BATCHES = 4;
 
-/** Reading goes on for so long before the rest of the process has its turn, in milliseconds. */
-const TURN_MS = 4;
-
 const DEFAULT_PARALLEL = 4;
 
 /** The upload of several files: small ones together, large ones by themselves. */
@@ -114,14 +112,12 @@ export class FilesUpload {
     const { signal } = this.#context;
     try {
       const hasBatches = await this.#use((connection) => connection.supports(Feature.Batch));
-      let turnMs = performance.now();
+      const turns = new Turns();
       for await (const file of files) {
         signal.throwIfAborted();
         this.#requireRunning();
-        if (performance.now() - turnMs > TURN_MS) {
-          await new Promise(setImmediate);
-          turnMs = performance.now();
-        }
+        const turn = turns.next();
+        if (turn) await turn;
         if (!hasBatches) await this.#addSingle(file);
         else {
           const added = this.#add(file);
@@ -263,47 +259,4 @@ export class FilesUpload {
     this.#failed += 1;
     this.#options.onFile?.({ ...file, error: error instanceof Error ? error : new Error(String(error)) });
   }
-}
-
-/** Work of which so much is under way at once. */
-class Lanes {
-  readonly #count: number;
-  readonly #running = new Set<Promise<void>>();
-  /** What ended the first that failed. */
-  failure: { readonly error: unknown } | undefined;
-
-  constructor(count: number) {
-    this.#count = count;
-  }
-
-  /** Starts work as soon as a lane is free; settles when it is begun. */
-  async run(work: () => Promise<void>): Promise<void> {
-    while (this.#running.size >= this.#count) await Promise.race(this.#running);
-    if (this.failure) return;
-    const running = work()
-      .catch((error: unknown) => {
-        this.failure ??= { error };
-      })
-      .finally(() => this.#running.delete(running));
-    this.#running.add(running);
-  }
-
-  async settled(): Promise<void> {
-    await Promise.all(this.#running);
-  }
-}
-
-const ENDS_ALL = new Set(['ERR_CONNECT', 'ERR_TLS', 'ERR_LOGIN_REFUSED', 'ERR_CLOSED', 'ERR_PROTOCOL']);
-
-/** Whether everything else would fail in the same way. */
-export function endsAll(error: unknown, signal: AbortSignal): boolean {
-  return signal.aborted || !(error instanceof ClientError) || ENDS_ALL.has(error.code);
-}
-
-/** Lets a refusal that says "later" be tried again. */
-function retryIfBusy(error: unknown): never {
-  if (error instanceof ClientError && error.resultCode === ResultCode.Busy) {
-    throw new ClientError(error.code, error.message, { cause: error, resultCode: ResultCode.Busy, retryable: true });
-  }
-  throw error;
 }
