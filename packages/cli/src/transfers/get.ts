@@ -12,8 +12,9 @@ import { isBadName, isMissing, listIfDirectory } from '../remote-answer.js';
 import { joinRemote, locationText, type RemoteLocation, RemoteNames, remoteName } from '../remote-location.js';
 import { ServerConnections } from '../server-connections.js';
 import { stdout } from '../terminal/standard-streams.js';
+import { type BulkDownload, takeSmallDownloads } from './download-bulk.js';
 import { type RemoteTree, readRemoteTree } from './remote-tree.js';
-import type { MoveResult, TransferJob, TransferPlan } from './transfer-job.js';
+import type { MoveResult, TransferBulk, TransferJob, TransferPlan } from './transfer-job.js';
 import { TransferRun } from './transfer-run.js';
 
 type GetInvocation = Invocation<typeof getOptions>;
@@ -45,7 +46,7 @@ export async function get(invocation: GetInvocation): Promise<number> {
   for (const source of sources) await planner.add(await servers.to(source.endpoint), source);
   planner.refuseNeededNames();
   await planner.makeDirectories();
-  return await run.moveAll(planner.plan);
+  return await run.moveAll({ ...planner.plan, bulk: planner.takeBulk() });
 }
 
 function readOperands(operands: readonly string[]): { sources: readonly RemoteLocation[]; targetPath: string } {
@@ -91,6 +92,7 @@ class DownloadPlanner {
   readonly #directories: string[] = [];
   /** Who becomes what here, so that nothing is written twice. */
   readonly #sourceOf = new Map<string, string>();
+  readonly #downloads = new Map<TransferJob, BulkDownload>();
 
   constructor(target: LocalTarget, options: GetInvocation['options'], signal: AbortSignal) {
     this.#target = target;
@@ -152,6 +154,12 @@ class DownloadPlanner {
     this.#addObstacles(tree, (relative) => locationText(endpoint, joinRemote(path, relative)));
   }
 
+  /** To be called last: small files come together. */
+  takeBulk(): TransferBulk | undefined {
+    const { parallel, 'if-exists': ifExists, 'no-preserve': leavesFacts } = this.#options;
+    return takeSmallDownloads(this.plan.jobs, this.#downloads, { parallel, ifExists, preserve: !leavesFacts });
+  }
+
   #addObstacles(tree: RemoteTree, shown: (relative: string) => string): void {
     for (const { relative, isUnsafe } of tree.refused) {
       const reason = isUnsafe ? 'the server sent a name that is not safe here' : 'nested too deeply';
@@ -177,7 +185,9 @@ class DownloadPlanner {
       return;
     }
     this.#sourceOf.set(target, source);
-    this.plan.jobs.push(downloadJob(client, path, { source, target, bytes }, this.#options));
+    const job = downloadJob(client, path, { source, target, bytes }, this.#options);
+    this.#downloads.set(job, { client, remotePath: path });
+    this.plan.jobs.push(job);
   }
 }
 

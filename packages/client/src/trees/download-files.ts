@@ -19,9 +19,10 @@ import {
 } from '@sluice/wire';
 import type { Connection } from '../connection.js';
 import { ClientError, localFileError, remoteError } from '../errors.js';
-import { targetExists } from '../partial-file.js';
+import { PARTIAL_SUFFIX, targetExists } from '../partial-file.js';
 import { parseRemotePath, type RemotePath } from '../remote-path.js';
 import { type Attempt, withRetries } from '../retry.js';
+import { LOCK_SUFFIX } from '../target-lock.js';
 import type { CallOptions, DownloadResult } from '../transfer.js';
 import type { TransferContext } from '../transfer-context.js';
 import { endsAll, Lanes, retryIfBusy, Turns } from './lanes.js';
@@ -115,7 +116,8 @@ export class FilesDownload {
         signal.throwIfAborted();
         this.#requireRunning();
         if (!this.#prepare(file)) continue;
-        if (hasBatches && (file.size ?? 0) <= MAX_BATCHED_FILE_BYTES) await this.#want(file);
+        const isSmall = (file.size ?? 0) <= MAX_BATCHED_FILE_BYTES;
+        if (hasBatches && isSmall && !isBegun(file.target)) await this.#want(file);
         else await this.#singles.run(() => this.#fetchSingle(file));
       }
       await this.#flush();
@@ -304,6 +306,13 @@ export class FilesDownload {
     this.#failed += 1;
     this.#options.onFile?.({ ...file, error: error instanceof Error ? error : new Error(String(error)) });
   }
+}
+
+/** Whether an earlier download of it was broken off, or another one is going on. */
+function isBegun(target: string): boolean {
+  return [PARTIAL_SUFFIX, LOCK_SUFFIX].some(
+    (suffix) => lstatSync(`${target}${suffix}`, { throwIfNoEntry: false }) !== undefined,
+  );
 }
 
 /** The first of the files that were asked for. */
