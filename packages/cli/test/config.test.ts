@@ -121,10 +121,10 @@ describe('the options of sluice serve', () => {
 
 describe('sluice config', () => {
   it('shows every option with its origin, as a file that gives the same options, without passwords', async () => {
-    await using place = await Place.open('user = ["ada:secret:x"]\nlog-level = "warn"\n');
+    await using place = await Place.open('user = ["ada:hidden:x"]\nlog-level = "warn"\n');
     const shown = await place.sluice(['config', 'show', '--config', 's.toml', '--max-waiting', '9']);
     assert.deepEqual([shown.code, shown.stderr], [0, '']);
-    assert.ok(!shown.stdout.includes('secret') && !shown.stdout.includes('\x1b'));
+    assert.ok(!shown.stdout.includes('hidden') && !shown.stdout.includes('\x1b'));
     assert.match(shown.stdout, /^user = \["ada:\*\*\*"\] +# s\.toml:1$/m);
     assert.match(shown.stdout, /^max-waiting = 9 +# --max-waiting$/m);
     assert.match(shown.stdout, /^idle-timeout = "5m" +# default$/m);

@@ -11,7 +11,7 @@ export type { DigestedDirectory, DigestSummary, FileVersion, NamedDigest, Record
 export interface ContentDigestsOptions {
   /** Told of a log that cannot be read or written; the system's code, like ENOSPC. What is not recorded is not known later: that is all. */
   readonly onFailure?: (code: string) => void;
-  /** Records of all directories that are kept in memory; about 400 bytes each. @default 200_000 */
+  /** Records of all directories that are kept in memory; about 300 bytes each. @default 200_000 */
   readonly maxRecordsInMemory?: number;
   /** Records of one directory; the oldest go first. @default 200_000 */
   readonly maxRecordsOfDirectory?: number;
