@@ -39,7 +39,7 @@ class DelayedFlow {
     this.#waiting.push({ dueMs: performance.now() + delayMs, bytes });
     this.#bytes += bytes?.length ?? 0;
     if (this.#bytes >= windowBytes) this.#from.pause();
-    this.#timer ??= setTimeout(this.#pass, Math.max(TICK_MS, delayMs));
+    if (this.#timer === undefined) this.#timer = setTimeout(this.#pass, Math.max(TICK_MS, delayMs));
   }
 
   readonly #pass = (): void => {
