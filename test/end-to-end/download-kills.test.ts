@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { Command, type Ended, events, Scratch, ServeCommand, sluice, urlOf } from './support/command.js';
 import { Link } from './support/link.js';
@@ -39,6 +39,63 @@ describe('sluice get', () => {
     assert.ok((event['bytesResumed'] as number) > 12 * CHUNK, `${event['bytesResumed']} resumed`);
     assert.equal(event['damaged'], undefined);
     assert.equal(Buffer.compare(await readFile(scratch.path('f')), content), 0);
+  });
+
+  it('says what of its part was damaged, and to programs where', async () => {
+    await using scratch = await Scratch.make();
+    await mkdir(scratch.path('root'));
+    const content = randomBytes(SEED, SIZE);
+    await writeFile(scratch.path('root', 'f'), content);
+    await using server = await ServeCommand.start(scratch.path('root'));
+    await using link = await Link.to(server.port);
+    for (const format of ['--json', '--parallel=1']) {
+      const target = scratch.path(format);
+      const held = link.holdAfter(9 * CHUNK);
+      await using first = new Command(['get', '--streams', '1', `${urlOf(link.port)}f`, target]);
+      await held;
+      await first.kill('SIGKILL');
+      link.release();
+      await using part = await open(`${target}.sluice-part`, 'r+');
+      await part.write(Buffer.alloc(100), 0, 100, CHUNK);
+      const ended = await sluice(['get', format, `${urlOf(link.port)}f`, target]);
+      assert.equal(Buffer.compare(await readFile(target), content), 0);
+      if (format === '--json') {
+        assert.deepEqual(done(ended)['damaged'], [{ file: 'partial', position: CHUNK, bytes: CHUNK }]);
+      } else {
+        const text =
+          /--parallel=1: 4.00 MiB at byte 4194304 had been damaged since the earlier run, and were fetched again\n/;
+        assert.match(ended.stderr, text);
+        assert.equal(ended.exitCode, 0);
+      }
+    }
+  });
+
+  it('leaves a target alone that is there or not older, and gives it the time of now, when told to', async () => {
+    await using scratch = await Scratch.make();
+    await mkdir(scratch.path('root'));
+    await writeFile(scratch.path('root', 'f'), 'new');
+    await utimes(scratch.path('root', 'f'), 1_000_000, 1_000_000);
+    await writeFile(scratch.path('t'), 'old');
+    await using server = await ServeCommand.start(scratch.path('root'));
+    const get = (...args: string[]) => sluice(['get', ...args, `${server.url}f`, scratch.path('t')]);
+    const failed = await get('--if-exists', 'fail');
+    assert.deepEqual([failed.exitCode, failed.stdout], [1, '']);
+    assert.match(failed.stderr, /^sluice: .*\/t exists already: replace it with --if-exists replace/);
+    for (const [how, text] of [
+      ['skip', 'is there already'],
+      ['newer', 'is not older'],
+    ] as const) {
+      const skipped = await get('--if-exists', how);
+      assert.deepEqual([skipped.exitCode, skipped.stdout], [0, `${scratch.path('t')}  ${text}\n`]);
+    }
+    const [event, summary] = events(await get('--if-exists', 'skip', '--json'));
+    assert.deepEqual([event!['event'], event!['reason'], summary!['failed']], ['skipped', 'exists', 0]);
+    assert.equal(await readFile(scratch.path('t'), 'utf8'), 'old');
+
+    assert.equal((await get('--no-preserve')).exitCode, 0);
+    assert.ok((await stat(scratch.path('t'))).mtimeMs > Date.now() - 60_000);
+    assert.equal((await get()).exitCode, 0);
+    assert.equal((await stat(scratch.path('t'))).mtimeMs, 1_000_000_000);
   });
 
   it(`comes to the end through ${KILLS} kills of itself, at any time`, async () => {

@@ -396,6 +396,30 @@ describe("a server's file that changes", () => {
   });
 });
 
+describe("a server's disk that has changed bits", () => {
+  it('is found out by what was recorded of the file; the rest is kept, and the target left alone', async () => {
+    await using place = await Place.make();
+    const content = randomBytes(40, 6 * CHUNK);
+    await writeFile(place.scratch.path('source'), content);
+    await place.client.upload(place.scratch.path('source'), 'f');
+    await writeFile(place.target, 'as it was');
+    const { mtimeNs } = await stat(place.remote, { bigint: true });
+    await flipBit(place.remote, 2 * CHUNK + 9);
+    const seconds = (Number(mtimeNs / 1_000n) + 0.5) / 1e6; // the system takes whole microseconds
+    await utimes(place.remote, seconds, seconds);
+    await assert.rejects(place.get(), {
+      code: 'ERR_DAMAGED',
+      message: /^the 4 MiB at byte 8388608 of f do not come as/,
+    });
+    assert.equal(await readFile(place.target, 'utf8'), 'as it was');
+
+    await writeFile(place.remote, content); // mended
+    const { bytesReceived } = await place.get();
+    assert.ok(bytesReceived <= 3 * CHUNK, `${bytesReceived} received again`);
+    await place.assertFetched(content);
+  });
+});
+
 describe('a target that is there', () => {
   it('gives what the server has, too: of 128 MiB in which 1 MiB changed, about 4 MiB are moved', async () => {
     await using place = await Place.make();

@@ -31,6 +31,7 @@ const adviceForCode: Readonly<Record<string, string>> = {
   ERR_LOGIN_REFUSED: 'check user name and password',
   ERR_LOGIN_METHOD: 'choose another way to log in with --login, if that is safe there',
   ERR_REMOTE_LONGER: 'replace it with --force',
+  ERR_DAMAGED: 'have the server compare its disk with what was once sent: sluice verify',
   ERR_EXISTS: 'replace it with --if-exists replace, or leave it with --if-exists skip',
   ERR_SOURCE_CHANGED: 'run the same command again when nobody writes to it',
 };

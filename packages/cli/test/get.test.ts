@@ -163,6 +163,19 @@ describe('sluice get', { concurrency: 4 }, () => {
     assert.deepEqual((await readdir(place.local('tree'))).sort(), ['x', 'y.sluice-part']);
   });
 
+  it('cannot tell which is newer when the server does not say when its file was changed', async () => {
+    await using place = await Workplace.open();
+    await writeFile(place.served('a'), 'new');
+    await writeFile(place.local('a'), 'old');
+    const newer = await place.sluice(['get', ':a', '--if-exists', 'newer']);
+    assert.equal(newer.code, 1);
+    assert.match(newer.stderr, /does not tell when its file was changed/);
+    const skip = await place.sluice(['get', ':a', '--if-exists', 'skip']);
+    assert.deepEqual([skip.code, skip.stdout], [0, 'a  is there already\n']);
+    assert.equal(await readFile(place.local('a'), 'utf8'), 'old');
+    assert.deepEqual((await readdir(place.local())).sort(), ['a', 'served']);
+  });
+
   it('fails when the file is being fetched already', async () => {
     await using place = await Workplace.open();
     await writeFile(place.served('a.bin'), block);

@@ -21,7 +21,7 @@ export interface ChunkRun {
 const State = { Undecided: 0, Missing: 1, Fetching: 2, Done: 3 } as const;
 
 /** A chunk that has arrived so often, each time with another digest than the server's, is not asked for again. */
-const MAX_ARRIVALS = 2;
+const MAX_ARRIVALS = 3;
 
 /** What is known of the chunks of one version of a file, and who fetches which. No input or output. */
 export class ChunkLedger {
@@ -132,7 +132,7 @@ export class ChunkLedger {
   /**
    * Says that a chunk that was handed out has arrived.
    *
-   * @returns `done`: it is what the server has; `again`: it is not, and is missing again; `hopeless`: likewise, and not for the first time
+   * @returns `done`: it is what the server has; `again`: it is not, and is missing again; `hopeless`: likewise, and for the third time
    */
   arrived(chunk: number, digest: bigint): 'done' | 'again' | 'hopeless' {
     if (digest === this.#digests[chunk]) {

@@ -123,13 +123,13 @@ export class SluiceClient implements AsyncDisposable {
 
   /**
    * Fetches a file. A path is replaced when the file is complete and on the disk; until then the bytes are in `<target>.sluice-part`,
-   * which is kept for the next call when this one fails. Meanwhile `<target>.sluice-lock` is there, and another download to that path fails.
+   * and what is known of them in `<target>.sluice-journal`; both are kept for the next call when this one fails. Meanwhile `<target>.sluice-lock` is there, and another download to that path fails.
    *
    * What was written to a stream cannot be taken back: after a broken link it is compared with the server's file, and with a server that
    * cannot prove that they are equal the call fails, unless `resume` is `trust-length`.
    *
    * @param target a local path, or a stream; the stream is not ended
-   * @throws {ClientError} `ERR_LOCAL_FILE`, `ERR_SOURCE_CHANGED`, `ERR_REMOTE` and others
+   * @throws {ClientError} `ERR_LOCAL_FILE`, `ERR_EXISTS`, `ERR_SOURCE_CHANGED`, `ERR_DAMAGED`, `ERR_REMOTE` and others
    */
   async download(
     remotePath: string,

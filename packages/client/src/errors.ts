@@ -20,6 +20,7 @@ import { canonicalResultCode, ResultCode, resultText } from '@sluice/wire';
  * - `ERR_LOCAL_FILE`: a local file or directory cannot be read or written, or is being downloaded already
  * - `ERR_SOURCE_CHANGED`: the file changed while it was being transferred, and nothing was acknowledged; or an open file on the server changed while
  *   the connection was broken
+ * - `ERR_DAMAGED`: what comes of a file is not what the server says that it is, each time it is asked for: its disk, or the link, damages it
  * - `ERR_PROTOCOL`: the server sent what no server of this protocol sends
  * - `ERR_UNSUPPORTED`: the server does not have what is asked for
  * - `ERR_CLOSED`: the client is closed
@@ -39,6 +40,7 @@ export type ClientErrorCode =
   | 'ERR_REMOTE_LONGER'
   | 'ERR_LOCAL_FILE'
   | 'ERR_SOURCE_CHANGED'
+  | 'ERR_DAMAGED'
   | 'ERR_PROTOCOL'
   | 'ERR_UNSUPPORTED'
   | 'ERR_CLOSED';

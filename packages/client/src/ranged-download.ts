@@ -15,7 +15,7 @@ const MAX_CHANGES = 5;
 /** Pause before it does, in milliseconds. */
 const CHANGE_PAUSE_MS = 200;
 
-/** What is used where the caller gives nothing. bench/README.md has the figures. */
+/** What is used where the caller gives nothing. docs/decisions.md has the figures. */
 const DEFAULT_STREAMS = 4;
 
 /**

@@ -4,7 +4,7 @@ import { DIGEST_CHUNK_BYTES, Feature, ProtocolFlag, ResultCode } from '@sluice/w
 import { Bell } from './bell.js';
 import { ChunkLedger, type ChunkRun } from './chunk-ledger.js';
 import type { Connection } from './connection.js';
-import { ClientError, localFileError } from './errors.js';
+import { ClientError, type ClientErrorCode, localFileError } from './errors.js';
 import { digestOf, type JournaledPartial } from './journaled-partial.js';
 import { RangeReceiver } from './range-receiver.js';
 import { askRange, askVersion, type RemoteState } from './range-requests.js';
@@ -353,7 +353,7 @@ export class VersionFetch {
       this.#locally(() => this.#init.partial.keep(chunk, ledger.bytesOf(chunk), digest));
       this.#init.onFetched(chunk);
     } else if (fate === 'hopeless') {
-      throw this.#changed();
+      throw this.#damaged(chunk);
     }
     this.#report();
     if (ledger.isComplete || fate !== 'done') this.#bell.ring();
@@ -375,15 +375,26 @@ export class VersionFetch {
     }
   }
 
+  /** The version is still the same: it is not that somebody has written to the file. */
+  #damaged(chunk: number): ClientError {
+    const place = `the ${DIGEST_CHUNK_BYTES >> 20} MiB at byte ${chunk * DIGEST_CHUNK_BYTES} of ${this.#init.remote.fileName}`;
+    return new ClientError(
+      'ERR_DAMAGED',
+      `${place} do not come as the server says that they are: its disk has damaged them, or the link does`,
+    );
+  }
+
   #changed(): ClientError {
     const text = `${this.#init.remote.fileName} changed on the server while it was being downloaded`;
     return new ClientError('ERR_SOURCE_CHANGED', text);
   }
 }
 
+const ENDS_ALL = new Set<ClientErrorCode>(['ERR_SOURCE_CHANGED', 'ERR_DAMAGED', 'ERR_LOCAL_FILE']);
+
 /** Whether what has ended one of several connections would end all: not a connection that broke or was refused. */
 function concernsAll(error: unknown): boolean {
-  return !(error instanceof ClientError) || error.code === 'ERR_SOURCE_CHANGED' || error.code === 'ERR_LOCAL_FILE';
+  return !(error instanceof ClientError) || ENDS_ALL.has(error.code);
 }
 
 function remotePathText({ dirName, fileName }: RemotePath): string {
