@@ -19,6 +19,9 @@ import { TransferRun } from './transfer-run.js';
 
 type GetInvocation = Invocation<typeof getOptions>;
 
+/** As many as a client may have. */
+const MAX_CONNECTIONS = 1_000;
+
 /** Standard output as a target. */
 const STREAM = '-';
 
@@ -39,7 +42,7 @@ export async function get(invocation: GetInvocation): Promise<number> {
   await using servers = new ServerConnections({
     values: options,
     signal: run.signal,
-    maxConnections: options.parallel * options.streams,
+    maxConnections: Math.min(MAX_CONNECTIONS, options.parallel * options.streams),
     onRetry: run.onRetry,
   });
   const planner = new DownloadPlanner(target, options, run.signal);
