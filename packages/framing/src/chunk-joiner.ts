@@ -42,11 +42,14 @@ export class ChunkJoiner {
     const isWorthWaiting = chunk.length >= MIN_CHUNK_BYTES && chunk.length < JOINED_BYTES;
     if (!isWorthWaiting || (!this.#buffer && lentBytes >= MAX_LENT_BYTES)) {
       this.#handOn();
-      this.#onChunk(chunk, 0, chunk.length);
-      return;
+      // What was just handed on may have paused this: then the chunk has to wait, however small or large it is.
+      if (!this.#isPaused) {
+        this.#onChunk(chunk, 0, chunk.length);
+        return;
+      }
     }
     if (!this.#buffer) {
-      this.#buffer = pool.take(JOINED_BYTES);
+      this.#buffer = pool.take(Math.max(JOINED_BYTES, chunk.length));
       lentBytes += JOINED_BYTES;
       this.#atTurnEnd(this.#onTurnEnd);
     }

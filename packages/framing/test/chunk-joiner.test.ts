@@ -54,6 +54,24 @@ describe('ChunkJoiner', () => {
     assert.deepEqual(lengths(), [RECORD]);
   });
 
+  it('keeps back the chunk during which it is paused by what it has handed on', async () => {
+    for (const bytes of [200, RECORD, 200 << 10]) {
+      const lengths: number[] = [];
+      const joiner = new ChunkJoiner((_source, start, end) => {
+        lengths.push(end - start);
+        if (lengths.length === 1) joiner.pause();
+      }, setImmediate);
+      joiner.push(Buffer.alloc(RECORD));
+      joiner.push(Buffer.alloc(bytes));
+      await nextTurn();
+      const isJoined = bytes === RECORD;
+      assert.deepEqual(lengths, [isJoined ? 2 * RECORD : RECORD]);
+      joiner.resume();
+      await nextTurn();
+      assert.deepEqual(lengths, isJoined ? [2 * RECORD] : [RECORD, bytes]);
+    }
+  });
+
   it('tells the end behind the last record, also when it is paused', async () => {
     for (const isPaused of [false, true]) {
       const { joiner, chunks } = joined();
