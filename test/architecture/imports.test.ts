@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   files: ['node:', 'xxhash-wasm'],
   server: ['@sluice/core', '@sluice/wire', '@sluice/framing', '@sluice/files', 'node:'],
   client: ['@sluice/wire', '@sluice/framing', '@sluice/files', 'node:'],
-  cli: ['@sluice/client', '@sluice/server', 'node:', 'smol-toml'],
+  cli: ['@sluice/client', '@sluice/server', 'node:', 'picomatch', 'smol-toml'],
   testkit: ['@sluice/core', '@sluice/framing', '@sluice/wire', 'node:'],
 };
 

@@ -15,6 +15,7 @@ import { drain, logLevel, readOnly, reload } from './commands/server-commands.js
 import { speed } from './commands/speed.js';
 import { stat } from './commands/stat.js';
 import { stats } from './commands/stats.js';
+import { sync } from './commands/sync.js';
 import { tls } from './commands/tls.js';
 import { top } from './commands/top.js';
 import { user } from './commands/user.js';
@@ -29,6 +30,7 @@ export const commands: readonly CommandDefinition[] = [
   tls,
   put,
   get,
+  sync,
   cat,
   write,
   ls,

@@ -94,6 +94,11 @@ export class SluiceClient implements AsyncDisposable {
     );
   }
 
+  /** Whether the server has an extension, `Trees` for one: what it announces where files are uploaded. docs/protocol.md, section 17.1. */
+  async supports(feature: string, options: CallOptions = {}): Promise<boolean> {
+    return this.#ask(options, async (connection) => connection.supports(feature));
+  }
+
   /**
    * Sends a file, or the bytes of a stream. A file is resumed and retried; a stream replaces what is there, and is retried only as long as
    * nothing was read from it.

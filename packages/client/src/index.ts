@@ -55,6 +55,7 @@ export type {
   DownloadTreeOptions,
   FileToDownload,
 } from './trees/download-files.js';
+export { digestLocalFile } from './trees/local-digest.js';
 export type { LocalEntry, WalkOptions } from './trees/local-tree.js';
 export { walkLocalTree } from './trees/local-tree.js';
 export type { ListTreeOptions, TreeEntry } from './trees/remote-tree.js';

@@ -1,33 +1,29 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { MAX_SMALL_FILE_BYTES, type SluiceClient, type UploadOptions } from '@sluice/client';
+import type { UploadOptions } from '@sluice/client';
 import type { Invocation } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import type { putOptions } from '../commands/put.js';
 import { environment } from '../environment.js';
 import { ExitCode } from '../exit-code.js';
-import { describeFailure, localFailure } from '../failure.js';
-import { forEachLimited } from '../for-each-limited.js';
-import { isBadName, isMissing, listIfDirectory } from '../remote-answer.js';
-import { joinRemote, locationText, type RemoteLocation, RemoteNames, remoteParent } from '../remote-location.js';
+import { localFailure } from '../failure.js';
+import { joinRemote, locationText, type RemoteLocation, RemoteNames } from '../remote-location.js';
 import { ServerConnections } from '../server-connections.js';
 import { readLocalTree, specialKind } from './local-tree.js';
-import type {
-  BulkJob,
-  MoveOptions,
-  MoveResult,
-  Obstacle,
-  TransferBulk,
-  TransferJob,
-  TransferPlan,
-} from './transfer-job.js';
+import type { TransferPlan } from './transfer-job.js';
 import { TransferRun } from './transfer-run.js';
+import {
+  divided,
+  makeDirectories,
+  neededDirectories,
+  STREAM,
+  type UploadFile,
+  uploadBulk,
+  uploadJob,
+} from './upload-jobs.js';
 
 type PutInvocation = Invocation<typeof putOptions>;
-
-/** Standard input as a source. */
-const STREAM = '-';
 
 /** `sluice put`. */
 export async function put(invocation: PutInvocation): Promise<number> {
@@ -47,19 +43,14 @@ export async function put(invocation: PutInvocation): Promise<number> {
   const directories = neededDirectories(uploads.directories, small);
   const shown = (path: string): string => locationText(target.endpoint, path);
   await makeDirectories(client, directories, uploads.obstacles, shown, options.parallel, run.signal);
-  const jobs = others.map((file) => uploadJob(client, file, target, options));
-  const bulk = uploadBulk(client, small, target, options);
+  const uploadOptions = uploadOptionsOf(options);
+  const jobs = others.map((file) => uploadJob(client, file, target.endpoint, uploadOptions));
+  const bulk = uploadBulk(client, small, target.endpoint, { ...uploadOptions, parallel: options.parallel });
   try {
     return await run.moveAll({ jobs, bulk, obstacles: uploads.obstacles });
   } finally {
     if (sources.includes(STREAM)) process.stdin.destroy(); // what was not read must not keep the process
   }
-}
-
-interface UploadFile {
-  readonly source: string;
-  readonly remotePath: string;
-  readonly bytes: number | undefined;
 }
 
 interface Uploads extends Pick<TransferPlan, 'obstacles'> {
@@ -173,116 +164,6 @@ function requireDifferentTargets(files: readonly UploadFile[]): void {
   }
 }
 
-/** Small files go together if there are several. */
-function divided(files: readonly UploadFile[]): { small: UploadFile[]; others: UploadFile[] } {
-  const isSmall = ({ source, bytes }: UploadFile): boolean =>
-    source !== STREAM && bytes !== undefined && bytes <= MAX_SMALL_FILE_BYTES;
-  const small = files.filter(isSmall);
-  return small.length > 1
-    ? { small, others: files.filter((file) => !isSmall(file)) }
-    : { small: [], others: [...files] };
-}
-
-/** Those that do not come about with the small files in them. */
-function neededDirectories(directories: readonly string[], small: readonly UploadFile[]): string[] {
-  const made = new Set(small.map(({ remotePath }) => remoteParent(remotePath)));
-  return leaves(directories).filter((path) => !made.has(path));
-}
-
-/** A directory that cannot be made is reported; so is, later, each file that needs it. */
-async function makeDirectories(
-  client: SluiceClient,
-  directories: readonly string[],
-  obstacles: Obstacle[],
-  shown: (path: string) => string,
-  parallel: number,
-  signal: AbortSignal,
-): Promise<void> {
-  await forEachLimited(directories, parallel, async (path) => {
-    try {
-      await client.makeDirectory(path, { signal });
-    } catch (error) {
-      signal.throwIfAborted();
-      if (describeFailure(error).concernsAll) throw error;
-      obstacles.push({ kind: 'failed', source: shown(path), error: error as Error });
-    }
-  });
-}
-
-/** Those that no other one lies in: making them makes the others. */
-function leaves(directories: readonly string[]): string[] {
-  const parents = new Set<string>();
-  for (const path of directories) {
-    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1))
-      parents.add(path.slice(0, end));
-  }
-  return [...new Set(directories)].filter((path) => !parents.has(path));
-}
-
-function uploadJob(
-  client: SluiceClient,
-  { source, remotePath, bytes }: UploadFile,
-  target: RemoteLocation,
-  options: PutInvocation['options'],
-): TransferJob {
-  const uploadOptions = uploadOptionsOf(options);
-  return {
-    name: source === STREAM ? remotePath : source,
-    source,
-    target: locationText(target.endpoint, remotePath),
-    bytes,
-    move: async (moveOptions) => {
-      const from = source === STREAM ? process.stdin : source;
-      try {
-        return await upload(client, from, remotePath, { ...uploadOptions, ...moveOptions });
-      } catch (error) {
-        throw await explained(error, client, remotePath, moveOptions.signal);
-      }
-    },
-  };
-}
-
-/** Small files, as one; what fails is explained as if each had been sent by itself. */
-function uploadBulk(
-  client: SluiceClient,
-  files: readonly UploadFile[],
-  target: RemoteLocation,
-  options: PutInvocation['options'],
-): TransferBulk {
-  const { parallel } = options;
-  const { ifExists, preserve, durability } = uploadOptionsOf(options);
-  const jobs = files.map(({ source, remotePath, bytes }): BulkJob & { readonly remotePath: string } => ({
-    name: source,
-    source,
-    target: locationText(target.endpoint, remotePath),
-    bytes,
-    remotePath,
-  }));
-  const jobOf = new Map(jobs.map((job) => [job.remotePath, job]));
-  return {
-    name: `${jobs.length} small files`,
-    jobs,
-    async move(signal, onMoved) {
-      const explanations: Promise<void>[] = [];
-      const toUpload = jobs.map(({ source, remotePath }) => ({ source, target: remotePath }));
-      await client.uploadFiles(toUpload, {
-        signal,
-        parallel,
-        ...(ifExists && { ifExists }),
-        ...(preserve !== undefined && { preserve }),
-        ...(durability && { durability }),
-        onFile: ({ target: remotePath, result, error }) => {
-          const job = jobOf.get(remotePath)!;
-          if (result) onMoved(job, { ...result, bytesMoved: result.bytesSent });
-          else
-            explanations.push(explained(error, client, remotePath, signal).then((why) => onMoved(job, { error: why })));
-        },
-      });
-      await Promise.all(explanations);
-    },
-  };
-}
-
 function uploadOptionsOf(options: PutInvocation['options']): UploadOptions {
   const { resume, force, checksum, streams, durability } = options;
   return {
@@ -295,30 +176,4 @@ function uploadOptionsOf(options: PutInvocation['options']): UploadOptions {
     preserve: !options['no-preserve'],
     ...(durability === 'memory' && { durability }),
   };
-}
-
-async function upload(
-  client: SluiceClient,
-  source: string | AsyncIterable<Uint8Array>,
-  remotePath: string,
-  options: MoveOptions & UploadOptions,
-): Promise<MoveResult> {
-  const { bytesSent, ...result } = await client.upload(source, remotePath, options);
-  return { ...result, bytesMoved: bytesSent };
-}
-
-/** The protocol has one code for a bad name and for one that is a directory, and says of no directory that it is missing which. */
-async function explained(
-  error: unknown,
-  client: SluiceClient,
-  remotePath: string,
-  signal: AbortSignal,
-): Promise<unknown> {
-  if (isMissing(error)) {
-    const text = `${remoteParent(remotePath)} does not exist on the server: make it with sluice mkdir`;
-    return new CommandError(ExitCode.Failed, text, { cause: error, code: 'ERR_REMOTE' });
-  }
-  if (!isBadName(error) || !(await listIfDirectory(client, remotePath, signal))) return error;
-  const text = `${remotePath} is a directory on the server: end the target with / to put something into it`;
-  return new CommandError(ExitCode.Failed, text, { cause: error, code: 'ERR_REMOTE' });
 }

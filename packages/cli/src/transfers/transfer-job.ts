@@ -1,5 +1,6 @@
 import type { DamagedPart, Progress } from '@sluice/client';
 import type { CommandError } from '../command-error.js';
+import type { TransferReport } from './transfer-report.js';
 
 export interface MoveOptions {
   readonly signal: AbortSignal;
@@ -70,5 +71,7 @@ export interface TransferBulk {
 export interface TransferPlan {
   readonly jobs: TransferJob[];
   readonly bulk?: TransferBulk | undefined;
+  /** Done when nothing is left to be moved, before the summary; not after an interruption. Gets what it reports to. */
+  readonly finish?: (report: TransferReport) => Promise<void>;
   readonly obstacles: Obstacle[];
 }

@@ -26,6 +26,8 @@ export class TransferReport {
   readonly #startedMs: number;
   readonly #outcome = new Outcome();
   #bytes = 0;
+  /** Counts that only some commands have. */
+  readonly #counts = new Map<string, number>();
 
   constructor(options: TransferReportOptions) {
     this.#options = options;
@@ -34,6 +36,29 @@ export class TransferReport {
 
   get exitCode(): ExitCode {
     return this.#outcome.exitCode;
+  }
+
+  get hasFailures(): boolean {
+    return this.#outcome.failed > 0;
+  }
+
+  /** Adds to a count of the summary. */
+  count(name: string, added = 1): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + added);
+  }
+
+  /** Something beside the files that were moved has been done, or would be: `deleted`, `would-send`. */
+  did(event: string, target: string, fields: object = {}): void {
+    if (this.#options.format === 'json') this.#writeJson(event, { target, ...fields });
+    else if (this.#options.format === 'text') {
+      this.#options.writeResult(`${event.replace('-', ' ')} ${escapeControls(target)}`);
+    }
+  }
+
+  /** Something that was left undone, and why. */
+  note(text: string): void {
+    if (this.#options.format === 'json') this.#writeJson('note', { message: text });
+    else this.#errorLine(text);
   }
 
   done(job: BulkJob, result: MoveResult): void {
@@ -107,11 +132,18 @@ export class TransferReport {
     const seconds = (this.#options.nowMs() - this.#startedMs) / 1000;
     const { done, failed } = this.#outcome;
     if (this.#options.format === 'json') {
-      this.#writeJson('summary', { files: done, failed, bytes: this.#bytes, seconds: rounded(seconds) });
-    } else if (forPeople && this.#options.format === 'text' && done + failed > 1) {
+      this.#writeJson('summary', {
+        files: done,
+        failed,
+        bytes: this.#bytes,
+        ...Object.fromEntries(this.#counts),
+        seconds: rounded(seconds),
+      });
+    } else if (forPeople && this.#options.format === 'text' && (done + failed > 1 || this.#counts.size > 0)) {
       const failures = failed > 0 ? `, ${failed} failed` : '';
       const amount = `${formatBytes(this.#bytes)} in ${formatSeconds(seconds)}`;
-      this.#options.writeError(`${countText(done)}${failures}, ${amount}`);
+      const counts = Array.from(this.#counts, ([name, count]) => `, ${count} ${name}`).join('');
+      this.#options.writeError(`${countText(done)}${failures}, ${amount}${counts}`);
     }
   }
 

@@ -46,8 +46,13 @@ export class TransferRun implements Disposable {
     this.#display?.note(retry.delayMs, (leftMs) => retryText(retry, leftMs));
   };
 
+  /** What becomes of the parts of the command line. */
+  get report(): TransferReport {
+    return this.#report;
+  }
+
   /** Moves the files of the plan, reports each, and the summary. @returns the exit code */
-  async moveAll({ jobs, bulk, obstacles }: TransferPlan): Promise<number> {
+  async moveAll({ jobs, bulk, obstacles, finish }: TransferPlan): Promise<number> {
     for (const obstacle of obstacles) this.#report.obstacle(obstacle);
     const giveUp = new AbortController();
     const signal = AbortSignal.any([this.signal, giveUp.signal]);
@@ -67,6 +72,7 @@ export class TransferRun implements Disposable {
       this.#display = undefined;
     }
     if (giveUp.signal.aborted && !this.signal.aborted) this.#report.notTried(notTried, giveUp.signal.reason);
+    if (finish && !giveUp.signal.aborted && !this.signal.aborted) await finish(this.#report);
     this.#report.summary(stderr.isTTY && !this.signal.aborted);
     this.signal.throwIfAborted();
     return this.#report.exitCode;

@@ -27,7 +27,7 @@ import type { CallOptions, DownloadResult } from '../transfer.js';
 import type { TransferContext } from '../transfer-context.js';
 import { endsAll, Lanes, retryIfBusy, Turns } from './lanes.js';
 import type { TreeEntry } from './remote-tree.js';
-import { SmallFileWriter } from './small-file-writer.js';
+import { removeLeftovers, SmallFileWriter } from './small-file-writer.js';
 import type { FilesResult } from './upload-files.js';
 
 /** A file on the server, and where it goes here. */
@@ -152,6 +152,7 @@ export class FilesDownload {
       const directory = dirname(file.target);
       if (!this.#directories.has(directory)) {
         mkdirSync(directory, { recursive: true });
+        removeLeftovers(directory);
         this.#directories.add(directory);
       }
       return true;

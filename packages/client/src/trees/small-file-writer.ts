@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -7,14 +6,16 @@ import {
   futimesSync,
   lstatSync,
   openSync,
+  readdirSync,
   renameSync,
   type Stats,
   unlinkSync,
   writeSync,
 } from 'node:fs';
 import { lstat, open, rename, unlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { IoPace } from '@sluice/files';
+import { IoPace, xxh64 } from '@sluice/files';
 import { localFileError } from '../errors.js';
 import { PARTIAL_SUFFIX } from '../partial-file.js';
 
@@ -24,6 +25,13 @@ export interface FileFacts {
   /** Nine permission bits; the umask takes away from them. */
   readonly mode?: number | undefined;
 }
+
+/** Of this process: who finds such a file knows whether somebody is still at it. */
+const OWN_PREFIX = `.sluice-${xxh64(Buffer.from(hostname())).toString(16)}-${process.pid}-`;
+const LEFTOVER = /^(\.sluice-[0-9a-f]+-)(\d+)-\d+\.sluice-part$/;
+
+/** Of the files that this process has stored. */
+let lastNumber = 0;
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
@@ -44,7 +52,8 @@ export class SmallFileWriter {
    * @throws {ClientError} `ERR_LOCAL_FILE`
    */
   store(target: string, content: Uint8Array, facts: FileFacts): void | Promise<void> {
-    const temporary = join(dirname(target), `.sluice-${randomBytes(8).toString('hex')}${PARTIAL_SUFFIX}`);
+    lastNumber += 1;
+    const temporary = join(dirname(target), `${OWN_PREFIX}${lastNumber}${PARTIAL_SUFFIX}`);
     const startedMs = performance.now();
     if (this.#pace.isDirect) {
       try {
@@ -105,6 +114,23 @@ export class SmallFileWriter {
       await unlink(temporary);
       throw error;
     }
+  }
+}
+
+/** Removes from a directory what processes of this machine have begun to store there, and have been killed. @throws the system's error */
+export function removeLeftovers(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const [, machine, pid] = LEFTOVER.exec(name) ?? [];
+    if (machine && OWN_PREFIX.startsWith(machine) && !isRunning(Number(pid))) unlinkSync(join(directory, name));
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 
