@@ -110,6 +110,21 @@ describe('a staged upload', () => {
     assert.ok(place.link.bytesToServer - before < 10_000);
   });
 
+  it('mends a file that the disk of the server has damaged without a trace, when asked to compare', async () => {
+    await using place = await Place.open();
+    const source = await place.source(9 * MIB + 5);
+    await utimes(source, 1e9, 1e9);
+    await place.client.upload(source, 'up');
+    const file = await open(place.served('up'), 'r+');
+    await file.write(Buffer.from('rotten'), 0, 6, 5 * MIB);
+    await file.close();
+    await utimes(place.served('up'), 1e9, 1e9);
+    assert.equal((await place.client.upload(source, 'up')).unchanged, true);
+    const mended = await place.client.upload(source, 'up', { checksum: true });
+    assert.deepEqual([mended.unchanged, mended.bytesSent], [undefined, 4 * MIB]);
+    await place.assertUploaded();
+  });
+
   for (const bytes of [0, 1, 70_000, 4 * MIB, 4 * MIB + 1]) {
     it(`brings ${bytes} bytes as they are, over nothing and over another file`, async () => {
       await using place = await Place.open();

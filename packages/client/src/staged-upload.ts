@@ -6,6 +6,7 @@ import {
   type ChunkEntry,
   ChunkState,
   digestText,
+  Feature,
   ResultCode,
 } from '@sluice/wire';
 import { ChunkPlan } from './chunk-plan.js';
@@ -20,6 +21,7 @@ import type { UploadOptions } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
 import { UploadLanes } from './upload-lanes.js';
 import type { UploadOutcome } from './upload-outcome.js';
+import { verifyOn } from './verification.js';
 
 /** Connections for one file. */
 export const DEFAULT_STREAMS = 4;
@@ -109,8 +111,20 @@ export class StagedUpload {
     }
     const begun = await beginUpload(connection, request);
     if (!checksum || begun?.nothingToDo !== 'unchanged') return begun;
-    if (begun.digest === (await this.#digestOfSource(hash))) return begun;
+    if (await this.#isIntact(connection, begun, hash)) return begun;
     return beginUpload(connection, { ...request, sourceId: `${this.#sourceId}-differs` });
+  }
+
+  /** Whether the file here, the record of the server and what is on its disk are the same. */
+  async #isIntact(connection: Connection, begun: BegunUpload, hash: ChunkHash): Promise<boolean> {
+    const verifies = connection.supports(Feature.FileStatus);
+    const verification = verifies ? verifyOn(connection, this.#context, this.#remote) : undefined;
+    verification?.catch(() => {}); // seen when it is awaited, unless reading fails first
+    const digest = await this.#digestOfSource(hash);
+    const found = await verification;
+    return (
+      begun.digest === digest && (found === undefined || (found.state === 'intact' && found.contentDigest === digest))
+    );
   }
 
   #withoutUpload({ nothingToDo, digest }: BegunUpload): UploadOutcome {

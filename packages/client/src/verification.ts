@@ -92,6 +92,11 @@ export async function verifyFile(
   }
 }
 
+/** As `verifyFile`, of what is on the server alone, on a connection of the caller and without retries. */
+export function verifyOn(connection: Connection, context: TransferContext, path: RemotePath): Promise<VerifyResult> {
+  return new RemoteVerification(context, path, {}).runOn(connection);
+}
+
 /** One verification, over as many connections as it takes. */
 class RemoteVerification {
   readonly #context: TransferContext;
@@ -119,6 +124,15 @@ class RemoteVerification {
     await withRetries(options, signal, ({ progressed }) =>
       pool.use(ProtocolFlag.Upload, signal, (connection) => this.#ask(connection, progressed)),
     );
+    return this.#result();
+  }
+
+  async runOn(connection: Connection): Promise<VerifyResult> {
+    await this.#ask(connection, () => {});
+    return this.#result();
+  }
+
+  #result(): VerifyResult {
     const isDamaged = this.#damagedChunks.length > 0;
     return {
       bytes: this.#size,

@@ -25,7 +25,7 @@ export const putOptions = {
   checksum: {
     kind: 'flag',
     short: 'c',
-    summary: 'read the whole file and compare it by digests, also where its size and times say that the server has it',
+    summary: 'read the whole file, here and on the server, and compare, also where its size and times say that it is there',
   },
   durability: {
     kind: 'choice',
