@@ -25,7 +25,8 @@ export const putOptions = {
   checksum: {
     kind: 'flag',
     short: 'c',
-    summary: 'read the whole file, here and on the server, and compare, also where its size and times say that it is there',
+    summary:
+      'read the whole file, here and on the server, and compare, also where its size and times say that it is there',
   },
   durability: {
     kind: 'choice',
