@@ -139,31 +139,21 @@ class Batch {
     const claims: ReplaceClaim[] = [];
     try {
       const placed = await this.#place(held, claims);
-      await this.#write(await this.#withinQuota(placed));
+      const recording = await this.#write(await this.#withinQuota(placed));
       // also one in which nothing was stored: an earlier batch may have been broken off before it came here
       if (this.#init.isDurable) await this.#sync(held);
+      await recording?.done;
     } finally {
       for (const claim of claims) claim.release();
     }
   }
 
   /** The directory, made if that is wanted. @throws {StorageError} */
-  async #resolve(index: number): Promise<HeldDirectory> {
+  #resolve(index: number): Promise<HeldDirectory> {
     const { table, base, request } = this.#init;
     const { tree } = this.#session.principal;
     const components = [...base, ...parseDirectoryName(table.directories[index]!)];
-    try {
-      return await tree.resolve(components);
-    } catch (error) {
-      if (!request.makesParents || !isMissing(error)) throw error;
-    }
-    try {
-      await tree.createDirectory(components.slice(0, -1), components.slice(-1));
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-      await tree.createDirectory([], components);
-    }
-    return await tree.resolve(components);
+    return request.makesParents ? tree.resolveOrCreate(components) : tree.resolve(components);
   }
 
   /** Claims the names, so that nobody writes or removes those files meanwhile. */
@@ -205,9 +195,10 @@ class Batch {
     return fitting;
   }
 
-  async #write(placed: readonly Placed[]): Promise<void> {
+  /** @returns what goes on with their digests */
+  async #write(placed: readonly Placed[]): Promise<{ readonly done: Promise<unknown> } | undefined> {
     const { contents, request, isDurable } = this.#init;
-    if (placed.length === 0) return;
+    if (placed.length === 0) return undefined;
     try {
       const files = placed.map(({ file }) => file);
       const options = { ifExists: request.ifExists ?? 'replace', isDurable };
@@ -218,10 +209,11 @@ class Batch {
         if (outcome === 'stored') this.storedFiles += 1;
         this.fileCodes[index] = codeOfOutcome(outcome);
       }
-      await this.#recordDigests(placed, versions);
+      return { done: this.#recordDigests(placed, versions) };
     } catch (error) {
       this.#session.log.error('storing files failed', { detail: String(error) });
       for (const { index } of placed) this.fileCodes[index] = answerFor(error).code;
+      return undefined;
     }
   }
 
@@ -294,8 +286,4 @@ function codeOfOutcome(outcome: BatchOutcome): number {
     default:
       return codeOfStorageError(outcome);
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof StorageError && error.code === 'ERR_DIRECTORY_NOT_FOUND';
 }

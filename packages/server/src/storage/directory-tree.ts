@@ -27,6 +27,9 @@ export interface DirectoryTreeOptions {
 
 const MAX_STATS_AT_ONCE = 64;
 
+/** Some megabytes at most. When there are more, all are forgotten. */
+const MAX_SYNCED_PATHS = 16_384;
+
 let lastId = 0;
 
 /**
@@ -48,6 +51,8 @@ export class DirectoryTree {
   readonly #isServerRoot: boolean;
   /** Of all trees below one root: whoever removes, and whoever opens, may come by any of them. */
   readonly #removals: Removals;
+  /** Directories whose names `resolveOrCreate` has brought to the disk; who makes one anew by another way syncs it. */
+  readonly #syncedPaths = new Set<string>();
 
   private constructor(root: DirectoryHandle, isServerRoot: boolean, removals: Removals) {
     this.#root = root;
@@ -146,6 +151,46 @@ export class DirectoryTree {
   async resolve(components: readonly string[]): Promise<HeldDirectory> {
     const directory = await this.#open(components);
     return await HeldDirectory.from(directory, this.#removals, this.#isServerRoot && components.length === 0);
+  }
+
+  /**
+   * As `resolve`; what is missing on the way is made in the same walk. Durable when it ends, also where somebody else, or an earlier run of the
+   * server that was killed, has just made a part of it: the first time that a directory is come by, the one that it is in is synced.
+   *
+   * @throws {StorageError} `ERR_NAME_INVALID`; `ERR_NOT_A_DIRECTORY`, also for a link; `ERR_DISK_FULL`; `ERR_IO`
+   */
+  async resolveOrCreate(components: readonly string[]): Promise<HeldDirectory> {
+    this.#requireAddressable(components);
+    let current: DirectoryHandle;
+    try {
+      current = await this.#root.openChild('.');
+      for (const [i, component] of components.entries()) {
+        await using parent = current;
+        const path = components.slice(0, i + 1).join('/');
+        let child = await parent.openChild(component).catch(undefinedIfMissing);
+        if (!child) {
+          this.#syncedPaths.delete(path);
+          await parent.makeDirectory(component).catch(undefinedIfExisting);
+          child = await parent.openChild(component);
+        }
+        current = child;
+        if (!this.#syncedPaths.has(path)) await this.#syncName(parent, child, path);
+      }
+    } catch (error) {
+      throw storageErrorFrom(error, 'directory');
+    }
+    return await HeldDirectory.from(current, this.#removals, this.#isServerRoot && components.length === 0);
+  }
+
+  async #syncName(parent: DirectoryHandle, child: DirectoryHandle, path: string): Promise<void> {
+    try {
+      await parent.sync();
+    } catch (error) {
+      await child.close();
+      throw error;
+    }
+    if (this.#syncedPaths.size >= MAX_SYNCED_PATHS) this.#syncedPaths.clear();
+    this.#syncedPaths.add(path);
   }
 
   /** The names of the immediate sub-directories, sorted by code point. Throws as `resolve`. */

@@ -54,6 +54,37 @@ for (const anchor of ['descriptor', 'path'] as const) {
   describe(`DirectoryTree, entries reached by ${anchor}`, {
     skip: anchor === 'descriptor' && process.platform !== 'linux',
   }, () => {
+    describe('resolveOrCreate', () => {
+      it('finds what is there and makes what is missing, at once and again', async () => {
+        await using t = await freshTree(anchor);
+        await mkdir(join(t.root, 'a'));
+        for (const path of [[], ['a'], ['a', 'b', 'c'], ['d']]) {
+          await using made = await t.tree.resolveOrCreate(path);
+          await using found = await t.tree.resolve(path);
+          assert.equal(made.key, found.key);
+        }
+        await rm(join(t.root, 'a'), { recursive: true });
+        const all = await Promise.all(Array.from({ length: 8 }, () => t.tree.resolveOrCreate(['a', 'b', 'c'])));
+        assert.equal(new Set(all.map(({ key }) => key)).size, 1);
+        for (const held of all) await held.close();
+      });
+
+      it('is led nowhere by a link or a file, and leaves no descriptor open', async () => {
+        await using t = await freshTree(anchor);
+        await symlink(t.outside, join(t.root, 'link'));
+        await writeFile(join(t.root, 'file'), 'x');
+        const before = await openDescriptors();
+        for (const path of [['link'], ['link', 'x'], ['file'], ['file', 'x']]) {
+          await assert.rejects(t.tree.resolveOrCreate(path), withCode('ERR_NOT_A_DIRECTORY'));
+        }
+        await assert.rejects(t.tree.resolveOrCreate(['a', '..']), withCode('ERR_NAME_INVALID'));
+        await assert.rejects(t.tree.resolveOrCreate(['.sluice', 'x']), withCode('ERR_NAME_INVALID'));
+        assert.deepEqual(await openDescriptors(), before);
+        assert.deepEqual(readdirSync(t.outside), ['secret']);
+        assert.deepEqual(readdirSync(t.root).sort(), ['file', 'link']);
+      });
+    });
+
     describe('open', () => {
       it('refuses a root that is missing or no directory', async () => {
         await using directory = await temporaryDirectory();

@@ -26,14 +26,17 @@ export class BatchThreads {
   readonly #threads: BatchThread[] = [];
   #isClosed = false;
 
-  /** @throws {StorageError} `ERR_IO` when the thread fails, or all are closed */
-  async store(store: BatchJob): Promise<BatchJobResult> {
-    return (await this.#thread().run({ store }, store.bytes)) as BatchJobResult;
+  /**
+   * @param threads that may be running for it, at most
+   * @throws {StorageError} `ERR_IO` when the thread fails, or all are closed
+   */
+  async store(store: BatchJob, threads: number): Promise<BatchJobResult> {
+    return (await this.#thread(threads).run({ store }, store.bytes)) as BatchJobResult;
   }
 
   /** @throws as `store` */
   async read(read: ReadJob): Promise<ReadJobResult> {
-    return (await this.#thread().run({ read }, read.bytes)) as ReadJobResult;
+    return (await this.#thread(MAX_BATCH_THREADS).run({ read }, read.bytes)) as ReadJobResult;
   }
 
   /** Ends the threads. To be called when nothing is being done. */
@@ -42,8 +45,8 @@ export class BatchThreads {
     await Promise.all(this.#threads.splice(0).map((thread) => thread.end()));
   }
 
-  /** One that does nothing, else a new one, else the one with the least to do. */
-  #thread(): BatchThread {
+  /** One that does nothing, else a new one if there are fewer than so many, else the one with the least to do. */
+  #thread(limit: number): BatchThread {
     if (this.#isClosed) throw new StorageError('ERR_IO', 'storage is closed');
     for (const thread of this.#threads.filter(({ hasEnded }) => hasEnded)) {
       this.#threads.splice(this.#threads.indexOf(thread), 1);
@@ -52,7 +55,7 @@ export class BatchThreads {
       (best, thread) => (best && best.jobs <= thread.jobs ? best : thread),
       undefined,
     );
-    if (least && (least.jobs === 0 || this.#threads.length >= MAX_BATCH_THREADS)) return least;
+    if (least && (least.jobs === 0 || this.#threads.length >= limit)) return least;
     const thread = new BatchThread();
     this.#threads.push(thread);
     return thread;
