@@ -87,7 +87,10 @@ async function runTransfers(
   { sizeBytes, rounds }: BenchOptions,
   scratch: Scratch,
 ): Promise<ScenarioResult> {
-  const contenders = all.filter(({ maxConnections }) => maxConnections >= scenario.connections);
+  const contenders = all.filter(
+    ({ maxConnections, directions }) =>
+      maxConnections >= scenario.connections && (directions?.includes(scenario.direction) ?? true),
+  );
   scratch.serve(scenario.direction === 'download' ? scenario.connections : 0);
   const rows = await runRounds(scenario.name, contenders, rounds, (contender) =>
     measure(contender, scenario, sizeBytes, scratch),

@@ -7,6 +7,7 @@ import { sftp } from './sftp.js';
 import { sluiceCommand, sluiceWithLoad } from './sluice.js';
 import { sluiceReader, sluiceSdkReader } from './sluice-readers.js';
 import { ssh2Reader } from './ssh2-reader.js';
+import { tus } from './tus.js';
 
 /** In the order of the table. */
 export const CONTENDERS: readonly Contender[] = [
@@ -16,6 +17,7 @@ export const CONTENDERS: readonly Contender[] = [
   sluiceWithLoad(256),
   sluiceCommand,
   plainHttp,
+  tus,
   sftp,
 ];
 

@@ -32,6 +32,8 @@ export interface Contender {
   readonly name: string;
   readonly description: string;
   readonly maxConnections: number;
+  /** What it can do. @default both */
+  readonly directions?: readonly Direction[];
   /** Name of the limit it is compared with: the one with packets of the same size, where packets have one. */
   readonly limitName: string;
   /** Why it cannot run on this machine; `undefined` when it can. */
