@@ -324,7 +324,7 @@ function parse(file: string, text: string): Content {
   try {
     content = JSON.parse(text);
   } catch (error) {
-    return fail('is not JSON', lineOfSyntaxError(text, error), error);
+    return fail('is not JSON', lineOfSyntaxError(text), error);
   }
   const users = isObject(content) ? content['users'] : undefined;
   if (!Array.isArray(users)) return fail('has no list "users"');

@@ -321,7 +321,7 @@ describe('a change of the users file', () => {
     assert.equal(result?.isOk, false);
     assert.match(result?.message ?? '', /users\.json:3: users\[0\] has neither/);
     assert.equal((await place.logIn(Upload, 'ada')).code, 'Code=0');
-    await writeFile(place.file, '{\n  "users": [\n    ]]\n');
+    await writeFile(place.file, '{\n  "users": [\n    ada\n  ]\n}\n');
     assert.match((await place.server.server.reload())[0]?.message ?? '', /users\.json:3: is not JSON/);
     const before = place.server.events.length;
     place.clock.advance(10_000);
