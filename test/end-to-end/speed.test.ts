@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { type ClientError, connect, measureSpeed, type SpeedOptions, type SpeedResult } from '@sluice/client';
 import { ServerLog, SluiceServer, type SluiceServerOptions, UserStore } from '@sluice/server';
 import { ManualClock } from '@sluice/testkit';
+import { encodePacket, encodeWelcome } from '@sluice/wire';
 
 const users = UserStore.fromPairs([{ name: 'admin', password: 'admin' }]);
 const MIB = 1 << 20;
@@ -171,6 +174,21 @@ describe('measureSpeed', { concurrency: 3 }, () => {
     controller.abort(new Error('no time'));
     await assert.rejects(measuring, { message: 'no time' });
     await until(() => scene.server.listener.connections.size === 0);
+  });
+
+  it('that fails while it connects leaves no connection behind', async () => {
+    const sockets: Socket[] = [];
+    await using server = createServer((socket) => {
+      sockets.push(socket.on('error', () => {}).resume());
+      if (sockets.length === 1)
+        socket.once('data', () => socket.write(encodePacket(encodeWelcome('Active', ['Flood']))));
+      if (sockets.length === 3) sockets[1]?.destroy();
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    await assert.rejects(measureSpeed({ host: '127.0.0.1', port }, { streams: 2 }), { code: 'ERR_CONNECTION_LOST' });
+    const unanswered = sockets[2]!;
+    if (!unanswered.closed) await once(unanswered, 'close', { signal: AbortSignal.timeout(10_000) });
   });
 
   it('fails when the connection is lost, and is shorter when the server drains', async () => {

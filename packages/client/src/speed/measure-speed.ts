@@ -57,9 +57,11 @@ class SpeedMeasurement {
   readonly #address: ServerAddress;
   readonly #connectOptions: ResolvedConnectOptions;
   readonly #options: ResolvedSpeedOptions;
-  readonly #signal: AbortSignal;
+  readonly #given: AbortSignal;
+  /** Aborts when the measurement is called off, and when it is over: a connection that is being made then is none too many. */
+  readonly #ending = new AbortController();
   readonly #connections = new Set<Connection>();
-  readonly #onAbort = (): void => this.#destroyAll(this.#signal.reason);
+  readonly #onAbort = (): void => this.#end(this.#given.reason);
 
   constructor(
     address: ServerAddress,
@@ -70,8 +72,8 @@ class SpeedMeasurement {
     this.#address = address;
     this.#connectOptions = connectOptions;
     this.#options = options;
-    this.#signal = signal;
-    setMaxListeners(0, signal); // as many connections at once as there are streams
+    this.#given = signal;
+    setMaxListeners(0, this.#ending.signal); // as many connections at once as there are streams
     signal.addEventListener('abort', this.#onAbort);
   }
 
@@ -102,8 +104,8 @@ class SpeedMeasurement {
   }
 
   close(): void {
-    this.#signal.removeEventListener('abort', this.#onAbort);
-    this.#destroyAll(new ClientError('ERR_CONNECTION_LOST', 'the measurement is over'));
+    this.#given.removeEventListener('abort', this.#onAbort);
+    this.#end(new ClientError('ERR_CONNECTION_LOST', 'the measurement is over'));
   }
 
   /** The first connection; it tells what the server can. */
@@ -111,7 +113,7 @@ class SpeedMeasurement {
     try {
       return await this.#connect(true, Math.min(GREETING_MS, this.#connectOptions.responseTimeoutMs));
     } catch (error) {
-      if (!isOriginal(error) || this.#signal.aborted) throw error;
+      if (!isOriginal(error) || this.#ending.signal.aborted) throw error;
       return await this.#connect(false);
     }
   }
@@ -120,7 +122,7 @@ class SpeedMeasurement {
     const options = { ...this.#connectOptions, responseTimeoutMs };
     const nobody = { ...this.#address, userName: '', password: '' };
     const login = isAsking ? 'ask-features' : 'no-login';
-    const connection = await Connection.open(ProtocolFlag.Throughput, nobody, options, this.#signal, login);
+    const connection = await Connection.open(ProtocolFlag.Throughput, nobody, options, this.#ending.signal, login);
     this.#connections.add(connection);
     return connection;
   }
@@ -173,7 +175,8 @@ class SpeedMeasurement {
     };
   }
 
-  #destroyAll(reason: unknown): void {
+  #end(reason: unknown): void {
+    this.#ending.abort(reason);
     for (const connection of this.#connections) connection.destroy(reason);
     this.#connections.clear();
   }
