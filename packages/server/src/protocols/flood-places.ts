@@ -28,6 +28,8 @@ type Pacers = Readonly<Record<FlowDirection, RatePacer>>;
 interface Client {
   readonly places: Set<FloodPlace>;
   readonly pacers: Pacers;
+  /** Calls off the next look at whether it can be forgotten. */
+  cancelLook: () => void;
 }
 
 /** Who may flood, how many at once, and how fast: one for a server. */
@@ -64,7 +66,7 @@ export class FloodPlaces {
   take(address: string, forMs: number): FloodPlace {
     const { maxFloods, maxFloodsPerClient, bytesPerSecondPerClient } = this.limits;
     const network = networkOf(address);
-    const client = this.#clients.get(network) ?? { places: new Set(), pacers: pacersOf(bytesPerSecondPerClient) };
+    const client = this.#clients.get(network) ?? newClient(bytesPerSecondPerClient);
     this.#requireRoom(client.places, maxFloodsPerClient, 'of this client');
     this.#requireRoom(this.#places, maxFloods, 'in all');
     this.#clients.set(network, client);
@@ -87,11 +89,12 @@ export class FloodPlaces {
 
   /** Not before what it owes is paid: or a client would begin anew with every flood. */
   #forget(network: string, client: Client): void {
-    if (client.places.size > 0 || this.#clients.get(network) !== client) return;
+    client.cancelLook();
+    if (client.places.size > 0) return;
     const nowMs = this.#clock.nowMs();
     const waitMs = Math.max(client.pacers.up.waitMs(nowMs), client.pacers.down.waitMs(nowMs));
     if (waitMs === 0) this.#clients.delete(network);
-    else this.#clock.after(waitMs + 1, () => this.#forget(network, client));
+    else client.cancelLook = this.#clock.after(waitMs + 1, () => this.#forget(network, client));
   }
 }
 
@@ -128,6 +131,10 @@ export class FloodPlace implements Disposable {
     this.#isFree = true;
     this.#onFree();
   }
+}
+
+function newClient(bytesPerSecond: number): Client {
+  return { places: new Set(), pacers: pacersOf(bytesPerSecond), cancelLook: () => {} };
 }
 
 function pacersOf(bytesPerSecond: number): Pacers {

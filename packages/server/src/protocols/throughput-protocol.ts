@@ -102,6 +102,7 @@ class ThroughputHandler implements ProtocolHandler {
   }
 
   #begin({ command, text }: Request): void {
+    this.#flood?.noteRequest();
     const request = decodeFloodRequest(text);
     const { places, packets, clock } = this.#floods;
     if (this.#flood?.isRunning) throw new RequestError(ResultCode.ParameterError, 'a flood goes on already');

@@ -290,6 +290,20 @@ describe('places for floods', () => {
     assert.equal((await ask(other, 'Flood', endless))[1], 'Code=0');
   });
 
+  it('are free again when a peer has sent its next request, also one that cannot be used', async () => {
+    const { clock, server } = await stoppedServer({ speed: { maxFloods: 1 } });
+    await using _ = server;
+    using peer = await flooding(server, floodFields('up', 1000));
+    await answer(peer);
+    clock.advance(1000);
+    await drain(peer);
+    assert.equal((await ask(peer, 'Flood', floodFields('sideways', 1000)))[1], 'Code=6');
+    using other = await flooding(server, endless);
+    assert.equal((await answer(other))[1], 'Code=0');
+    clock.advance(10_000);
+    assert.equal((await ask(peer, 'CyclePacket', [['Count', 1]]))[2], 'Count=2');
+  });
+
   it('are not kept by a peer that takes nothing: 10 s after the end it is cut', async () => {
     const { clock, server } = await stoppedServer();
     await using _ = server;
@@ -405,5 +419,25 @@ describe('a rate for floods', () => {
     await answer(second);
     clock.advance(500);
     assert.equal((await drain(second)).bytes, 0, 'the first one has used the next second up');
+  });
+
+  it('costs one timer for a client that begins again and again, until what it owes is paid', async () => {
+    const { clock, server } = await stoppedServer({ speed: { bytesPerSecondPerClient: 64 * KIB } });
+    await using _ = server;
+    using peer = await server.connect();
+    await peer.send(FLAG);
+    await ask(peer, 'Active');
+    const timers = clock.pendingTimers;
+    for (let i = 0; i < 5; i++) {
+      await peer.send(request('Flood', floodFields('up', 1)), data(16 * KIB));
+      await answer(peer);
+      await receivedAll(server, (i + 1) * 16 * KIB);
+      clock.advance(1);
+      await drain(peer);
+      assert.equal((await ask(peer, 'CyclePacket', [['Count', 1]]))[2], 'Count=2');
+    }
+    assert.ok(clock.pendingTimers <= timers + 1, `${clock.pendingTimers - timers} timers more`);
+    clock.advance(10_000);
+    assert.equal(clock.pendingTimers, timers);
   });
 });
