@@ -173,39 +173,36 @@ export class SluiceServer {
       ...listen
     } = others;
     const proxies = proxyFrom.map(requireNetwork);
-    const tree = await DirectoryTree.open(root);
-    const batches = await FileBatches.open(tree).catch(async (error: unknown) => {
-      await tree.close();
-      throw error;
-    });
-    const digests = await openDigests(tree, log);
-    const staging = await StagingArea.open((isMade) => tree.openOwn('staging', isMade), {
-      keepMs: keepPartialsMs,
-      floorBytes: keepFreeBytes,
-      clock,
-      log,
-    });
-    const webhooks = await openWebhooks(tree, webhookTargets, clock, log);
-    const clients = new ClientRegistry(clock);
-    const openFiles = new OpenFiles();
-    const stats = new ServerStats(clients, openFiles);
-    const kept = new KeptFiles(clock, keepFilesMs);
-    let server: SluiceServer;
-    const logins = new Logins(users, tree, clock, (user) => staging.keptBytes(user));
-    const userChanges = new UserChanges(users, clients, clock, log, () => server.reload(['users']));
+    const closings: (() => void | Promise<void>)[] = [];
+    /** Closes what was opened, the last first. */
     const release = async (): Promise<void> => {
-      clients.close();
-      stats.close();
-      userChanges.close();
-      await kept.closeAll();
-      await logins.close();
-      await staging.close();
-      await batches.close();
-      await webhooks.close();
-      await digests.close();
-      await tree.close();
+      for (const close of closings.splice(0).reverse()) await close();
+    };
+    const opened = <T extends { close(): void | Promise<void> }>(part: T): T => {
+      closings.push(() => part.close());
+      return part;
     };
     try {
+      const tree = opened(await DirectoryTree.open(root));
+      const digests = opened(await openDigests(tree, log));
+      const webhooks = opened(await openWebhooks(tree, webhookTargets, clock, log));
+      const batches = opened(await FileBatches.open(tree));
+      const staging = opened(
+        await StagingArea.open((isMade) => tree.openOwn('staging', isMade), {
+          keepMs: keepPartialsMs,
+          floorBytes: keepFreeBytes,
+          clock,
+          log,
+        }),
+      );
+      const clients = opened(new ClientRegistry(clock));
+      const openFiles = new OpenFiles();
+      const stats = opened(new ServerStats(clients, openFiles));
+      const logins = opened(new Logins(users, tree, clock, (user) => staging.keptBytes(user)));
+      const kept = new KeptFiles(clock, keepFilesMs);
+      closings.push(() => kept.closeAll());
+      let server: SluiceServer;
+      const userChanges = opened(new UserChanges(users, clients, clock, log, () => server.reload(['users'])));
       const files = {
         openFiles,
         descriptors: accountBeside(listen),

@@ -155,6 +155,7 @@ export const serve = defineCommand({
           proxyFrom: options['proxy-from'],
           ...(tls && { tls }),
         }),
+      root,
       addressText(listen),
     ).catch((error: unknown) => {
       tellPassword(newPassword); // it is made, and would be lost
@@ -234,7 +235,7 @@ async function findUsers(
 }
 
 /** @throws {CommandError} exit code 1, with what to do */
-async function start<T>(open: () => Promise<T>, address: string): Promise<T> {
+async function start<T>(open: () => Promise<T>, root: string, address: string): Promise<T> {
   try {
     return await open();
   } catch (error) {
@@ -247,6 +248,10 @@ async function start<T>(open: () => Promise<T>, address: string): Promise<T> {
     };
     const hint = hints[code];
     if (code === 'ERR_OPTION_RANGE') throw usageError((error as Error).message);
+    if (error instanceof Error && error.name === 'StorageError') {
+      const text = `the root ${root}, or .sluice in it, cannot be used: ${error.message}`;
+      throw new CommandError(ExitCode.Failed, text, { cause: error });
+    }
     if (hint) throw new CommandError(ExitCode.Failed, `cannot listen on ${address}: ${hint}`, { cause: error });
     throw error;
   }

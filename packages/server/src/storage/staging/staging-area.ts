@@ -114,9 +114,14 @@ export class StagingArea {
     options: StagingOptions,
   ): Promise<StagingArea> {
     const area = new StagingArea(place, options);
-    const directory = await area.#directory;
-    if (directory) await area.#load(directory);
-    return area;
+    try {
+      const directory = await area.#directory;
+      if (directory) await area.#load(directory);
+      return area;
+    } catch (error) {
+      area.#stopSweeping();
+      throw error;
+    }
   }
 
   /** Bytes of the partials of a user that nobody is at. */
