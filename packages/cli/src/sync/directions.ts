@@ -44,7 +44,7 @@ export function uploading({ client, local, remote, parallel, signal }: SyncPlace
     async makeDirectories(paths, transfers) {
       const obstacles: Obstacle[] = [];
       const wanted = [...(remote.path === '' ? [] : [remote.path]), ...paths.map(remotePath)];
-      const needed = neededDirectories(wanted, divided(filesOf(transfers)).small);
+      const needed = neededDirectories(wanted, divided(filesOf(transfers)));
       const shown = (path: string): string => locationText(remote.endpoint, path);
       await makeDirectories(client, needed, obstacles, shown, parallel, signal);
       return obstacles;

@@ -38,9 +38,9 @@ export async function put(invocation: PutInvocation): Promise<number> {
     onRetry: run.onRetry,
   });
   const client = await servers.to(target.endpoint);
-  const { small, others } =
-    options['when-busy'] === 'wait' ? divided(uploads.files) : { small: [], others: uploads.files };
-  const directories = neededDirectories(uploads.directories, small);
+  const parts = options['when-busy'] === 'wait' ? divided(uploads.files) : { small: [], others: uploads.files };
+  const { small, others } = parts;
+  const directories = neededDirectories(uploads.directories, parts);
   const shown = (path: string): string => locationText(target.endpoint, path);
   await makeDirectories(client, directories, uploads.obstacles, shown, options.parallel, run.signal);
   const uploadOptions = uploadOptionsOf(options);

@@ -27,10 +27,15 @@ export function divided(files: readonly UploadFile[]): { small: UploadFile[]; ot
     : { small: [], others: [...files] };
 }
 
-/** Those that do not come about with the small files in them. */
-export function neededDirectories(directories: readonly string[], small: readonly UploadFile[]): string[] {
+/** Those that must be there before files are sent: the small files make the directories that they are in, but the others go at the same time. */
+export function neededDirectories(
+  directories: readonly string[],
+  { small, others }: { readonly small: readonly UploadFile[]; readonly others: readonly UploadFile[] },
+): string[] {
   const made = new Set(small.map(({ remotePath }) => remoteParent(remotePath)));
-  return leaves(directories).filter((path) => !made.has(path));
+  const known = new Set(directories);
+  const ofOthers = others.map(({ remotePath }) => remoteParent(remotePath)).filter((path) => known.has(path));
+  return [...new Set([...leaves(directories).filter((path) => !made.has(path)), ...leaves(ofOthers)])];
 }
 
 /** A directory that cannot be made is reported; so is, later, each file that needs it. */
