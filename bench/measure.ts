@@ -1,8 +1,10 @@
 import type { ClientRun, Contender, RunningServer, Transfer } from './contenders/contender.js';
 import { READ_BYTES, type Reader, type ReadJob } from './contenders/reader.js';
+import { TREE_FILE_BYTES, type TreeJob, type TreeMover } from './contenders/tree-mover.js';
 import { machineCpuSeconds, TreeUsage } from './process-usage.js';
-import type { ReadScenario, TransferScenario } from './scenarios.js';
+import type { ReadScenario, TransferScenario, TreeScenario } from './scenarios.js';
 import { CONTENT_DIRECTORY, CONTENT_NAME, type Scratch, WARM_UP_BYTES, WARM_UP_NAME } from './scratch.js';
+import { type SmallFiles, TREE, WARM_UP_FILES, WARM_UP_TREE } from './small-files.js';
 
 /** One transfer by one contender, or one run of reads. */
 export interface Sample {
@@ -20,6 +22,7 @@ const PEAK_INTERVAL_MS = 250;
 const BASE_DEADLINE_MS = 60_000;
 const SLOWEST_BYTES_PER_MS = 10_000;
 const SLOWEST_READS_PER_MS = 1;
+const SLOWEST_MS_PER_FILE = 50;
 
 /**
  * Starts the contender's server, warms it up with a small transfer, measures one transfer, checks the result, ends the
@@ -80,6 +83,33 @@ export async function measureReads(reader: Reader, { depth, reads }: ReadScenari
     deadlineMs: BASE_DEADLINE_MS + reads / SLOWEST_READS_PER_MS,
   };
   return await measureRun(server, reads * READ_BYTES, (onStart) => reader.read(server, job, onStart));
+}
+
+/**
+ * As `measure`, for a directory of small files.
+ *
+ * @throws {Error} when a file is missing or differs
+ */
+export async function measureTree(
+  mover: TreeMover,
+  { direction, files }: TreeScenario,
+  trees: SmallFiles,
+): Promise<Sample> {
+  trees.empty();
+  await using server = await mover.start(trees.scratch, trees.rootFor(direction));
+  const jobOf = (name: string, count: number): TreeJob => ({
+    direction,
+    files: count,
+    name,
+    source: trees.source(name),
+    fetchedDirectory: trees.scratch.fetchedDirectory,
+    deadlineMs: BASE_DEADLINE_MS + count * SLOWEST_MS_PER_FILE,
+  });
+  await mover.move(server, jobOf(WARM_UP_TREE, WARM_UP_FILES), () => {});
+  const job = jobOf(TREE, files);
+  const sample = await measureRun(server, files * TREE_FILE_BYTES, (onStart) => mover.move(server, job, onStart));
+  trees.check(direction);
+  return sample;
 }
 
 async function measureRun(

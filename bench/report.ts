@@ -2,7 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { plainHttp } from './contenders/plain-http.js';
 import { READ_BYTES } from './contenders/reader.js';
+import { rsync } from './contenders/rsync.js';
 import { ssh2Reader } from './contenders/ssh2-reader.js';
+import { TREE_FILE_BYTES } from './contenders/tree-mover.js';
 import type { MachineFacts } from './machine.js';
 import { benchDirectory } from './repository.js';
 import type { Scenario } from './scenarios.js';
@@ -49,8 +51,43 @@ const READS_HEADER = [
   'rate:sftp',
 ];
 
+const TREES_HEADER = [
+  'contender',
+  'files/s',
+  'spread',
+  'synced',
+  'server CPU µs/file',
+  'client CPU µs/file',
+  'server peak MB',
+  'other cores',
+  'rate:rsync',
+];
+
 export function scenarioTable({ scenario, rows }: ScenarioResult): string {
-  return scenario.kind === 'transfer' ? transferTable(rows) : readsTable(rows);
+  if (scenario.kind === 'transfer') return transferTable(rows);
+  return scenario.kind === 'random-reads' ? readsTable(rows) : treesTable(rows);
+}
+
+function treesTable(rows: readonly Row[]): string {
+  const reference = rows.find(({ contender }) => contender === rsync.name)?.summary;
+  return formatTable(
+    TREES_HEADER,
+    rows.map(({ contender, synced, summary, missing }) => {
+      if (summary === null) return [contender, missing ?? ''];
+      const usPerFile = (secondsPerGb: number) => ((secondsPerGb * TREE_FILE_BYTES) / 1e3).toFixed(0);
+      return [
+        contender,
+        ((summary.mbPerSecond * 1e6) / TREE_FILE_BYTES).toFixed(0),
+        `${(summary.spread * 100).toFixed(0)} %`,
+        synced ?? '-',
+        usPerFile(summary.serverCpuSecondsPerGb),
+        usPerFile(summary.clientCpuSecondsPerGb),
+        summary.serverPeakMb.toFixed(0),
+        summary.otherBusyCores.toFixed(1),
+        ratiosTo(reference, summary)?.speed.toFixed(2) ?? '-',
+      ];
+    }),
+  );
 }
 
 function readsTable(rows: readonly Row[]): string {

@@ -2,17 +2,19 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { killAllChildren } from './child-processes.js';
-import { CONTENDERS, READERS } from './contenders/all.js';
+import { CONTENDERS, READERS, TREE_MOVERS } from './contenders/all.js';
 import type { Contender } from './contenders/contender.js';
 import { loadProgram } from './contenders/load-client.js';
 import type { Reader } from './contenders/reader.js';
+import type { TreeMover } from './contenders/tree-mover.js';
 import { machineLine, readMachineFacts } from './machine.js';
-import { measure, measureReads, type Sample } from './measure.js';
+import { measure, measureReads, measureTree, type Sample } from './measure.js';
 import { type BenchOptions, readBenchOptions, USAGE } from './options.js';
 import { type ScenarioResult, scenarioTable, writeResult } from './report.js';
 import { repositoryRoot } from './repository.js';
-import { type ReadScenario, SCENARIOS, type Scenario, type TransferScenario } from './scenarios.js';
+import { type ReadScenario, SCENARIOS, type Scenario, type TransferScenario, type TreeScenario } from './scenarios.js';
 import { Scratch } from './scratch.js';
+import { SmallFiles } from './small-files.js';
 import { type Row, summarize } from './summary.js';
 
 process.exitCode = await main(process.argv.slice(2));
@@ -34,7 +36,7 @@ async function main(args: string[]): Promise<number> {
   }
 
   progress('writing the content to be moved');
-  using scratch = new Scratch(options.sizeBytes);
+  using scratch = new Scratch(options.sizeBytes, options.directory);
   process.once('exit', () => {
     killAllChildren();
     scratch[Symbol.dispose]();
@@ -46,18 +48,19 @@ async function main(args: string[]): Promise<number> {
   const place = `files ${scratch.isMemory ? 'in memory (/dev/shm)' : `under ${path.dirname(scratch.directory)}`}`;
   console.log(machineLine(machine));
   console.log(`load: ${loadProgram}; ${place}; ${options.sizeBytes} bytes each; ${options.rounds} rounds, medians`);
-  const { scenarios, contenders, readers } = chosen;
-  const compared: (Contender | Reader)[] = [];
+  const { scenarios, contenders, readers, treeMovers } = chosen;
+  const compared: (Contender | Reader | TreeMover)[] = [];
   if (scenarios.some(({ kind }) => kind === 'transfer')) compared.push(...contenders);
   if (scenarios.some(({ kind }) => kind === 'random-reads')) compared.push(...readers);
+  if (scenarios.some(({ kind }) => kind === 'small-files')) compared.push(...treeMovers);
   for (const { name, description } of compared) console.log(`  ${name.padEnd(16)}${description}`);
 
   const results: ScenarioResult[] = [];
   for (const scenario of scenarios) {
-    const result =
-      scenario.kind === 'transfer'
-        ? await runTransfers(scenario, contenders, options, scratch)
-        : await runReads(scenario, readers, options, scratch);
+    let result: ScenarioResult;
+    if (scenario.kind === 'transfer') result = await runTransfers(scenario, contenders, options, scratch);
+    else if (scenario.kind === 'random-reads') result = await runReads(scenario, readers, options, scratch);
+    else result = await runTrees(scenario, treeMovers, options, scratch);
     results.push(result);
     console.log(`\n${scenario.name}: ${whatItIs(scenario)}\n\n${scenarioTable(result)}`);
   }
@@ -77,6 +80,7 @@ function whatItIs(scenario: Scenario): string {
   if (scenario.kind === 'random-reads') {
     return `${scenario.reads} reads of 4 KiB at random places over 1 connection, ${scenario.depth} at a time`;
   }
+  if (scenario.kind === 'small-files') return `${scenario.direction} of ${scenario.files} files of 4 KiB`;
   const connections = scenario.connections === 1 ? '1 connection' : `${scenario.connections} connections`;
   return `${scenario.direction} over ${connections}`;
 }
@@ -109,8 +113,19 @@ async function runReads(
   return { scenario, rows };
 }
 
+async function runTrees(
+  scenario: TreeScenario,
+  movers: readonly TreeMover[],
+  { rounds }: BenchOptions,
+  scratch: Scratch,
+): Promise<ScenarioResult> {
+  using trees = new SmallFiles(scratch, scenario.files);
+  const rows = await runRounds(scenario.name, movers, rounds, (mover) => measureTree(mover, scenario, trees));
+  return { scenario, rows };
+}
+
 /** Every one of them once in each round. */
-async function runRounds<T extends Contender | Reader>(
+async function runRounds<T extends Contender | Reader | TreeMover>(
   name: string,
   all: readonly T[],
   rounds: number,
@@ -139,6 +154,7 @@ async function runRounds<T extends Contender | Reader>(
       contender: one.name,
       description: one.description,
       ...(limitName !== undefined && { limitName }),
+      ...('synced' in one && { synced: one.synced }),
       samples,
       summary: summarize(samples),
       missing,
@@ -147,22 +163,21 @@ async function runRounds<T extends Contender | Reader>(
 }
 
 function choose(only: readonly string[]) {
-  const known = [...SCENARIOS, ...CONTENDERS, ...READERS].map(({ name }) => name);
+  const all = { transfer: CONTENDERS, 'random-reads': READERS, 'small-files': TREE_MOVERS };
+  const known = [SCENARIOS, ...Object.values(all)].flatMap((items) => items.map(({ name }) => name));
   const unknown = only.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new Error(`--only ${unknown}: expected one of ${known.join(', ')}`);
-  const pick = <T extends { name: string }>(all: readonly T[]): readonly T[] => {
-    const picked = all.filter(({ name }) => only.includes(name));
-    return picked.length === 0 ? all : picked;
-  };
+  const isNamed = ({ name }: { name: string }) => only.includes(name);
+  const pick = <T extends { name: string }>(items: readonly T[]): readonly T[] =>
+    items.some(isNamed) ? items.filter(isNamed) : items;
   // Who names contenders only wants the scenarios in which they are.
-  const names = (all: readonly { name: string }[]) => all.some(({ name }) => only.includes(name));
-  const isWanted = ({ kind }: Scenario) =>
-    names(SCENARIOS) ||
-    (kind === 'transfer' ? names(CONTENDERS) || !names(READERS) : names(READERS) || !names(CONTENDERS));
+  const namesContenders = Object.values(all).some((items) => items.some(isNamed));
+  const isWanted = ({ kind }: Scenario) => SCENARIOS.some(isNamed) || !namesContenders || all[kind].some(isNamed);
   return {
     scenarios: pick(SCENARIOS).filter(isWanted),
     contenders: pick(CONTENDERS),
     readers: pick(READERS),
+    treeMovers: pick(TREE_MOVERS),
   };
 }
 

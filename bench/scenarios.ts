@@ -17,7 +17,15 @@ export interface ReadScenario {
   readonly reads: number;
 }
 
-export type Scenario = TransferScenario | ReadScenario;
+/** A directory with files of 4 KiB, a hundred in each directory below it. */
+export interface TreeScenario {
+  readonly kind: 'small-files';
+  readonly name: string;
+  readonly direction: Direction;
+  readonly files: number;
+}
+
+export type Scenario = TransferScenario | ReadScenario | TreeScenario;
 
 export const MAX_CONNECTIONS = 256;
 
@@ -28,4 +36,6 @@ export const SCENARIOS: readonly Scenario[] = [
   { kind: 'transfer', name: 'download-256', direction: 'download', connections: MAX_CONNECTIONS },
   { kind: 'random-reads', name: 'read-4k-1', depth: 1, reads: 10_000 },
   { kind: 'random-reads', name: 'read-4k-32', depth: 32, reads: 100_000 },
+  { kind: 'small-files', name: 'upload-10k', direction: 'upload', files: 10_000 },
+  { kind: 'small-files', name: 'download-10k', direction: 'download', files: 10_000 },
 ];

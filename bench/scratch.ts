@@ -43,11 +43,12 @@ export class Scratch implements Disposable {
   readonly sourceDigest: string;
   readonly #sizeBytes: number;
 
-  constructor(sizeBytes: number) {
+  /** @param given where it is made. @default /dev/shm if there is room, else the system's temporary directory */
+  constructor(sizeBytes: number, given?: string) {
     this.#sizeBytes = sizeBytes;
     const neededBytes = sizeBytes * FOOTPRINT_FACTOR;
-    this.isMemory = hasRoom('/dev/shm', neededBytes);
-    const parent = this.isMemory ? '/dev/shm' : os.tmpdir();
+    this.isMemory = given === undefined && hasRoom('/dev/shm', neededBytes);
+    const parent = given ?? (this.isMemory ? '/dev/shm' : os.tmpdir());
     if (!this.isMemory && !hasRoom(parent, neededBytes)) {
       throw new Error(
         `neither /dev/shm nor ${parent} has ${Math.ceil(neededBytes / 1e6)} MB free; use a smaller --size`,

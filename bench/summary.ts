@@ -19,6 +19,8 @@ export interface Row {
   readonly description: string;
   /** Which row it is compared with besides; transfers only. */
   readonly limitName?: string;
+  /** Of a mover of small files: what is on the disk when an upload counts as done. */
+  readonly synced?: string;
   readonly samples: readonly Sample[];
   readonly summary: Summary | null;
   readonly missing: string | null;

@@ -8,6 +8,7 @@ import { runCommandClient } from './command-client.js';
 import type { ClientRun, Contender, RunningServer, Transfer } from './contender.js';
 import { freePort } from './free-port.js';
 import { DEFAULT_LIMIT_NAME } from './limit.js';
+import type { TreeMover } from './tree-mover.js';
 
 const READY_DEADLINE_MS = 10_000;
 /** sshd insists on being started by an absolute path; distributions keep these two in different places. */
@@ -102,15 +103,34 @@ async function listening(child: Child): Promise<void> {
   }
 }
 
+/** The same with directories of small files. */
+export const sftpTree: TreeMover = {
+  name: 'sftp-tree',
+  description: 'OpenSSH sshd and sftp-server, encrypted; sftp -b with put -r and get -r, whole command',
+  synced: 'nothing',
+  ...unavailable(['sftp', 'ssh-keygen']),
+  start: startSshd,
+  move: (server, { direction, source, name, fetchedDirectory, deadlineMs }, onStart) => {
+    const remote = path.join((server as SftpServer).root, CONTENT_DIRECTORY);
+    const line =
+      direction === 'upload' ? `put -r ${source} ${remote}/` : `get -r ${path.join(remote, name)} ${fetchedDirectory}/`;
+    return runBatch(server as SftpServer, line, deadlineMs, onStart);
+  },
+};
+
 function runSftp(server: SftpServer, transfer: Transfer, onStart: () => void): Promise<ClientRun> {
   const remoteFile = path.join(server.root, CONTENT_DIRECTORY, transfer.name);
-  const batchFile = path.join(path.dirname(server.keyFile), 'batch');
-  writeFileSync(
-    batchFile,
+  const line =
     transfer.direction === 'upload'
-      ? `put ${transfer.sourceFile} ${remoteFile}\n`
-      : `get ${remoteFile} ${path.join(transfer.fetchedDirectory, transfer.name)}\n`,
-  );
+      ? `put ${transfer.sourceFile} ${remoteFile}`
+      : `get ${remoteFile} ${path.join(transfer.fetchedDirectory, transfer.name)}`;
+  return runBatch(server, line, transfer.deadlineMs, onStart);
+}
+
+/** Runs `sftp` with one line of commands. */
+function runBatch(server: SftpServer, line: string, deadlineMs: number, onStart: () => void): Promise<ClientRun> {
+  const batchFile = path.join(path.dirname(server.keyFile), 'batch');
+  writeFileSync(batchFile, `${line}\n`);
   const ssh = {
     IdentityFile: server.keyFile,
     IdentitiesOnly: 'yes',
@@ -131,7 +151,7 @@ function runSftp(server: SftpServer, transfer: Transfer, onStart: () => void): P
       String(server.port),
       `${os.userInfo().username}@127.0.0.1`,
     ],
-    transfer.deadlineMs,
+    deadlineMs,
     onStart,
   );
 }

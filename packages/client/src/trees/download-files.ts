@@ -1,5 +1,5 @@
-import { lstatSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { lstatSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { syncDirectory, xxh64 } from '@sluice/files';
 import {
   BATCH_CONTENT_BYTES,
@@ -19,15 +19,14 @@ import {
 } from '@sluice/wire';
 import type { Connection } from '../connection.js';
 import { ClientError, localFileError, remoteError } from '../errors.js';
-import { PARTIAL_SUFFIX, targetExists } from '../partial-file.js';
+import { targetExists } from '../partial-file.js';
 import { parseRemotePath, type RemotePath } from '../remote-path.js';
 import { type Attempt, withRetries } from '../retry.js';
-import { LOCK_SUFFIX } from '../target-lock.js';
 import type { CallOptions, DownloadResult } from '../transfer.js';
 import type { TransferContext } from '../transfer-context.js';
 import { endsAll, Lanes, retryIfBusy, Turns } from './lanes.js';
 import type { TreeEntry } from './remote-tree.js';
-import { removeLeftovers, SmallFileWriter } from './small-file-writer.js';
+import { type DirectoryState, prepareDirectory, SmallFileWriter } from './small-file-writer.js';
 import type { FilesResult } from './upload-files.js';
 
 /** A file on the server, and where it goes here. */
@@ -88,8 +87,8 @@ export class FilesDownload {
   readonly #requests: Lanes;
   readonly #singles: Lanes;
   readonly #startedMs: number;
-  /** Directories here that are known to be there. */
-  readonly #directories = new Set<string>();
+  /** Directories here that are there. */
+  readonly #directories = new Map<string, DirectoryState>();
   #wanted: Wanted[] = [];
   #wantedBytes = 0;
   #files = 0;
@@ -115,9 +114,10 @@ export class FilesDownload {
       for await (const file of files) {
         signal.throwIfAborted();
         this.#requireRunning();
-        if (!this.#prepare(file)) continue;
+        const state = this.#prepare(file);
+        if (!state) continue;
         const isSmall = (file.size ?? 0) <= MAX_BATCHED_FILE_BYTES;
-        if (hasBatches && isSmall && !isBegun(file.target)) await this.#want(file);
+        if (hasBatches && isSmall && !state.begun.has(basename(file.target))) await this.#want(file);
         else await this.#singles.run(() => this.#fetchSingle(file));
       }
       await this.#flush();
@@ -140,25 +140,23 @@ export class FilesDownload {
     if (failure) throw failure.error;
   }
 
-  /** Makes the directory of the target. @returns whether the file is to be fetched */
-  #prepare(file: FileToDownload): boolean {
+  /** Makes the directory of the target. @returns `undefined` when the file is not to be fetched */
+  #prepare(file: FileToDownload): DirectoryState | undefined {
     const { ifExists = 'replace' } = this.#options;
     try {
       if (ifExists !== 'replace' && ifExists !== 'newer' && lstatSync(file.target, { throwIfNoEntry: false })) {
         if (ifExists === 'skip') this.#skip(file, 'exists');
         else this.#fail(file, targetExists(file.target));
-        return false;
+        return undefined;
       }
       const directory = dirname(file.target);
-      if (!this.#directories.has(directory)) {
-        mkdirSync(directory, { recursive: true });
-        removeLeftovers(directory);
-        this.#directories.add(directory);
-      }
-      return true;
+      const state = this.#directories.get(directory) ?? prepareDirectory(directory);
+      this.#directories.set(directory, state);
+      if (!state.taken.has(basename(file.target))) return state;
+      throw new Error('is a directory, or not a regular file');
     } catch (error) {
       this.#fail(file, localFileError('write', file.target, error));
-      return false;
+      return undefined;
     }
   }
 
@@ -307,13 +305,6 @@ export class FilesDownload {
     this.#failed += 1;
     this.#options.onFile?.({ ...file, error: error instanceof Error ? error : new Error(String(error)) });
   }
-}
-
-/** Whether an earlier download of it was broken off, or another one is going on. */
-function isBegun(target: string): boolean {
-  return [PARTIAL_SUFFIX, LOCK_SUFFIX].some(
-    (suffix) => lstatSync(`${target}${suffix}`, { throwIfNoEntry: false }) !== undefined,
-  );
 }
 
 /** The first of the files that were asked for. */

@@ -1,8 +1,8 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { IoPace } from '@sluice/files';
 import { MAX_BATCHED_FILE_BYTES } from '@sluice/wire';
 import { ClientError, localFileError } from '../errors.js';
+import { DirectPace } from './direct-pace.js';
 
 /** A small local file, read whole. */
 export interface SmallFile {
@@ -16,18 +16,12 @@ export interface SmallFile {
 /** Without O_NONBLOCK, opening a named pipe would wait for its writer. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** A file on a local disk is read in some 20 µs; one that takes longer than this holds the event loop up. */
-const PACE = { slowCallMs: 5, fastCallMs: 2 } as const;
-
 /** How often a file that changes while it is read is read again. */
 const MAX_READS = 3;
 
-/**
- * Reads small files whole: directly, which costs a quarter of what it costs through the thread pool, until one takes long; then in the
- * background, until they are fast again.
- */
+/** Reads small files whole, directly or, when the disk is slow, in the background. */
 export class SmallFileReader {
-  readonly #pace = new IoPace(PACE);
+  readonly #pace = new DirectPace();
   readonly #buffer = Buffer.allocUnsafeSlow(MAX_BATCHED_FILE_BYTES);
 
   /**

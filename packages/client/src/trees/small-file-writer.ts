@@ -4,20 +4,21 @@ import {
   fchmodSync,
   fsyncSync,
   futimesSync,
-  lstatSync,
+  mkdirSync,
   openSync,
   readdirSync,
   renameSync,
-  type Stats,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { lstat, open, rename, unlink } from 'node:fs/promises';
+import { open, rename, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { IoPace, xxh64 } from '@sluice/files';
+import { xxh64 } from '@sluice/files';
 import { localFileError } from '../errors.js';
 import { PARTIAL_SUFFIX } from '../partial-file.js';
+import { LOCK_SUFFIX } from '../target-lock.js';
+import { DirectPace } from './direct-pace.js';
 
 /** What a file gets besides its content. */
 export interface FileFacts {
@@ -35,15 +36,9 @@ let lastNumber = 0;
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
-/** A file on a local disk is stored in some 30 µs, with its sync in less than a millisecond; one that takes longer holds the event loop up. */
-const PACE = { slowCallMs: 5, fastCallMs: 2 } as const;
-
-/**
- * Stores small files whole, each on the disk before it gets its name: directly until one takes long; then in the background, until they
- * are fast again. Directories are not synced.
- */
+/** Stores small files whole, each on the disk before it gets its name: directly or, when the disk is slow, in the background. Directories are not synced. */
 export class SmallFileWriter {
-  readonly #pace = new IoPace(PACE);
+  readonly #pace = new DirectPace();
   readonly #umask = process.umask();
 
   /**
@@ -73,7 +68,6 @@ export class SmallFileWriter {
   }
 
   #storeDirect(temporary: string, target: string, content: Uint8Array, facts: FileFacts): void {
-    requireReplaceable(lstatSync(target, { throwIfNoEntry: false }));
     const descriptor = openSync(temporary, CREATE, 0o666);
     try {
       try {
@@ -95,7 +89,6 @@ export class SmallFileWriter {
   }
 
   async #storePooled(temporary: string, target: string, content: Uint8Array, facts: FileFacts): Promise<void> {
-    requireReplaceable(await lstat(target).catch(undefinedIfMissing));
     const handle = await open(temporary, CREATE, 0o666);
     try {
       try {
@@ -117,12 +110,34 @@ export class SmallFileWriter {
   }
 }
 
-/** Removes from a directory what processes of this machine have begun to store there, and have been killed. @throws the system's error */
-export function removeLeftovers(directory: string): void {
-  for (const name of readdirSync(directory)) {
+/** What is in the way of small files in a directory. */
+export interface DirectoryState {
+  /** Names whose download by itself was broken off, or is going on. */
+  readonly begun: ReadonlySet<string>;
+  /** Names of what is neither a file nor a link. */
+  readonly taken: ReadonlySet<string>;
+}
+
+/**
+ * Makes a directory, and removes from it what processes of this machine have begun to store there, and have been killed.
+ *
+ * @throws the system's error
+ */
+export function prepareDirectory(directory: string): DirectoryState {
+  mkdirSync(directory, { recursive: true });
+  const [begun, taken] = [new Set<string>(), new Set<string>()];
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const { name } = entry;
     const [, machine, pid] = LEFTOVER.exec(name) ?? [];
-    if (machine && OWN_PREFIX.startsWith(machine) && !isRunning(Number(pid))) unlinkSync(join(directory, name));
+    if (machine) {
+      if (OWN_PREFIX.startsWith(machine) && !isRunning(Number(pid))) unlinkSync(join(directory, name));
+    } else if (!entry.isFile() && !entry.isSymbolicLink()) taken.add(name);
+    else {
+      const suffix = [PARTIAL_SUFFIX, LOCK_SUFFIX].find((end) => name.endsWith(end));
+      if (suffix) begun.add(name.slice(0, -suffix.length));
+    }
   }
+  return { begun, taken };
 }
 
 function isRunning(pid: number): boolean {
@@ -134,17 +149,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** A link is replaced, not what it leads to. */
-function requireReplaceable(found: Stats | undefined): void {
-  if (!found || found.isFile() || found.isSymbolicLink()) return;
-  throw new Error(found.isDirectory() ? 'is a directory' : 'is not a regular file');
-}
-
 /** To the microsecond: what is below is cut off by the system's call. */
 function secondsOf(ns: bigint): number {
   return (Number(ns >= 0n ? ns / 1000n : (ns - 999n) / 1000n) + 0.5) / 1e6;
-}
-
-function undefinedIfMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
 }

@@ -1,0 +1,47 @@
+import path from 'node:path';
+import { buildDirectory, repositoryRoot } from '../repository.js';
+import { CONTENT_DIRECTORY } from '../scratch.js';
+import { runCommandClient } from './command-client.js';
+import { runGated } from './load-client.js';
+import { password, startSluice, unavailable, user } from './sluice.js';
+import { TREE_FILE_BYTES, type TreeMover } from './tree-mover.js';
+
+const command = path.join(repositoryRoot, 'node_modules', '.bin', 'sluice');
+
+/** Sluice at both ends. */
+export const sluiceTreeCommand: TreeMover = {
+  name: 'sluice-tree',
+  description: 'sluice serve; sluice put -r and get -r, whole command; every file on the disk before the answer',
+  synced: 'all',
+  ...unavailable,
+  start: startSluice,
+  move: ({ port }, { direction, source, name, fetchedDirectory, deadlineMs }, onStart) => {
+    const url = `sluice://${user}:${password}@127.0.0.1:${port}/${CONTENT_DIRECTORY}/`;
+    const args =
+      direction === 'upload'
+        ? ['put', '-q', '-r', source, url]
+        : ['get', '-q', '-r', `${url}${name}`, `${fetchedDirectory}/`];
+    return runCommandClient(command, args, deadlineMs, onStart);
+  },
+};
+
+/** Sluice as a program that uses its SDK sees it: connected before the clock starts. */
+export const sluiceTreeSdk: TreeMover = {
+  name: 'sluice-tree-sdk',
+  description: 'sluice serve; uploadTree and downloadTree of the SDK; every file on the disk before the answer',
+  synced: 'all',
+  ...unavailable,
+  start: startSluice,
+  move: ({ port }, { direction, files, source, name, fetchedDirectory, deadlineMs }, onStart) => {
+    const options = {
+      url: `sluice://${user}:${password}@127.0.0.1:${port}/`,
+      direction,
+      remote: `${CONTENT_DIRECTORY}/${name}`,
+      local: direction === 'upload' ? source : path.join(fetchedDirectory, name),
+      'deadline-seconds': String(Math.ceil(deadlineMs / 1000)),
+    };
+    const args = Object.entries(options).flatMap(([key, value]) => [`--${key}`, value]);
+    const program = path.join(buildDirectory, 'load', 'small-files.js');
+    return runGated([process.execPath, program, ...args], files * TREE_FILE_BYTES, deadlineMs, onStart);
+  },
+};

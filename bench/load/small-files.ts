@@ -1,0 +1,36 @@
+// The load of small files: moves a directory with the SDK of Sluice. Prints `ready`, waits for a line, works, and prints a line of JSON.
+import { parseArgs } from 'node:util';
+import { connect } from '@sluice/client';
+
+const { values } = parseArgs({
+  options: {
+    url: { type: 'string' },
+    direction: { type: 'string' },
+    local: { type: 'string' },
+    remote: { type: 'string' },
+    'deadline-seconds': { type: 'string', default: '120' },
+  },
+});
+setTimeout(() => fail(new Error('deadline passed')), Number(values['deadline-seconds']) * 1000).unref();
+
+const client = await connect(values.url!);
+process.stdout.write('ready\n');
+await new Promise<void>((resolve) => process.stdin.once('data', () => resolve()));
+process.stdin.destroy();
+
+const cpuBefore = process.cpuUsage();
+const startMs = performance.now();
+const { bytes, failed } =
+  values.direction === 'upload'
+    ? await client.uploadTree(values.local!, values.remote!)
+    : await client.downloadTree(values.remote!, values.local!);
+const seconds = (performance.now() - startMs) / 1000;
+const { user, system } = process.cpuUsage(cpuBefore);
+if (failed > 0) fail(new Error(`${failed} files failed`));
+const report = { bytes, seconds, cpuSeconds: (user + system) / 1e6, setupSeconds: 0 };
+process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit(0));
+
+function fail(error: unknown): void {
+  process.stderr.write(`small-files: ${error instanceof Error ? error.message : error}\n`);
+  process.exit(1);
+}
