@@ -102,6 +102,8 @@ export async function measureTree(
     files: count,
     name,
     source: trees.source(name),
+    warmUpName: WARM_UP_TREE,
+    warmUpSource: trees.source(WARM_UP_TREE),
     fetchedDirectory: trees.scratch.fetchedDirectory,
     deadlineMs: BASE_DEADLINE_MS + count * SLOWEST_MS_PER_FILE,
   });

@@ -32,12 +32,19 @@ export const sluiceTreeSdk: TreeMover = {
   synced: 'all',
   ...unavailable,
   start: startSluice,
-  move: ({ port }, { direction, files, source, name, fetchedDirectory, deadlineMs }, onStart) => {
+  move: (
+    { port },
+    { direction, files, source, warmUpSource, warmUpName, name, fetchedDirectory, deadlineMs },
+    onStart,
+  ) => {
+    const isUpload = direction === 'upload';
     const options = {
       url: `sluice://${user}:${password}@127.0.0.1:${port}/`,
       direction,
       remote: `${CONTENT_DIRECTORY}/${name}`,
-      local: direction === 'upload' ? source : path.join(fetchedDirectory, name),
+      local: isUpload ? source : path.join(fetchedDirectory, name),
+      'warm-up-remote': `${CONTENT_DIRECTORY}/${warmUpName}`,
+      'warm-up-local': isUpload ? warmUpSource : path.join(fetchedDirectory, warmUpName),
       'deadline-seconds': String(Math.ceil(deadlineMs / 1000)),
     };
     const args = Object.entries(options).flatMap(([key, value]) => [`--${key}`, value]);

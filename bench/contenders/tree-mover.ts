@@ -13,6 +13,9 @@ export interface TreeJob {
   readonly name: string;
   /** An upload: where it is. */
   readonly source: string;
+  /** Another tree, for a client to move before the clock starts. */
+  readonly warmUpName: string;
+  readonly warmUpSource: string;
   /** A download: the directory into which it goes. */
   readonly fetchedDirectory: string;
   readonly deadlineMs: number;

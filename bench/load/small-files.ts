@@ -1,4 +1,5 @@
-// The load of small files: moves a directory with the SDK of Sluice. Prints `ready`, waits for a line, works, and prints a line of JSON.
+// The load of small files: moves a directory with the SDK of Sluice. Moves another one first, prints `ready`, waits for a line, works, and prints a
+// line of JSON.
 import { parseArgs } from 'node:util';
 import { connect } from '@sluice/client';
 
@@ -8,27 +9,31 @@ const { values } = parseArgs({
     direction: { type: 'string' },
     local: { type: 'string' },
     remote: { type: 'string' },
+    'warm-up-local': { type: 'string' },
+    'warm-up-remote': { type: 'string' },
     'deadline-seconds': { type: 'string', default: '120' },
   },
 });
 setTimeout(() => fail(new Error('deadline passed')), Number(values['deadline-seconds']) * 1000).unref();
 
 const client = await connect(values.url!);
+await move(values['warm-up-local']!, values['warm-up-remote']!);
 process.stdout.write('ready\n');
 await new Promise<void>((resolve) => process.stdin.once('data', () => resolve()));
 process.stdin.destroy();
 
 const cpuBefore = process.cpuUsage();
 const startMs = performance.now();
-const { bytes, failed } =
-  values.direction === 'upload'
-    ? await client.uploadTree(values.local!, values.remote!)
-    : await client.downloadTree(values.remote!, values.local!);
+const { bytes, failed } = await move(values.local!, values.remote!);
 const seconds = (performance.now() - startMs) / 1000;
 const { user, system } = process.cpuUsage(cpuBefore);
 if (failed > 0) fail(new Error(`${failed} files failed`));
 const report = { bytes, seconds, cpuSeconds: (user + system) / 1e6, setupSeconds: 0 };
 process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit(0));
+
+function move(local: string, remote: string) {
+  return values.direction === 'upload' ? client.uploadTree(local, remote) : client.downloadTree(remote, local);
+}
 
 function fail(error: unknown): void {
   process.stderr.write(`small-files: ${error instanceof Error ? error.message : error}\n`);
