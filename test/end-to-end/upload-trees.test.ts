@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { connect, type UploadedFile } from '@sluice/client';
 import { PlainServer } from '@sluice/testkit';
+import { Scratch, ServeCommand } from './support/command.js';
 import { contentsOf, TreeScene } from './support/tree-scene.js';
 
 const SMALL_LIMIT = 256 << 10;
@@ -60,6 +61,33 @@ describe('a directory that is uploaded', () => {
     }
     assert.equal((await done).failed, 0);
     assert.deepEqual(await contentsOf(scene.remote('copy')), await contentsOf(tree));
+  });
+
+  it('gets there when the server is killed in the middle, and nothing is left of what that one had begun', async () => {
+    await using scene = await TreeScene.make();
+    const tree = await writeTree(scene, 3000);
+    await using root = await Scratch.make();
+    let server = await ServeCommand.start(root.folder);
+    const { port } = server;
+    await using client = await connect(server.url, { retries: 1000, retryDelayMs: 20 });
+    let files = 0;
+    let onSome = (): void => {};
+    const some = new Promise<void>((resolve) => {
+      onSome = resolve;
+    });
+    const work = client.uploadTree(tree, 'copy', {
+      onFile: () => {
+        files += 1;
+        if (files === 1) onSome();
+      },
+    });
+    await some;
+    await server.command.kill('SIGKILL');
+    server = await ServeCommand.start(root.folder, [], port);
+    assert.equal((await work).failed, 0);
+    assert.deepEqual(await contentsOf(root.path('copy')), await contentsOf(tree));
+    assert.deepEqual(await readdir(root.path('.sluice', 'staging')), []);
+    await server[Symbol.asyncDispose]();
   });
 
   it('ends when it is called off', async () => {
