@@ -27,8 +27,12 @@ async function main(): Promise<number> {
     told = kills;
     console.error(`${kills} of ${count}`);
   };
+  let isEnough = false;
+  process.once('SIGINT', () => {
+    isEnough = true; // the round that goes on ends, and the figures are told; a second Ctrl-C ends at once
+  });
   try {
-    const figures = await runKills({ count, seed, onRound });
+    const figures = await runKills({ count, seed, onRound, isEnough: () => isEnough });
     console.log(words(figures, (performance.now() - startedMs) / 1000));
     return 0;
   } catch (error) {

@@ -11,6 +11,8 @@ export interface KillOptions {
   /** Of sizes, directions, victims and moments. What the system does meanwhile is not the same twice. */
   readonly seed: number;
   readonly onRound?: (figures: KillFigures) => void;
+  /** Asked after each round: whether to end before `count` is reached. @default never */
+  readonly isEnough?: () => boolean;
 }
 
 /** What happened so far. */
@@ -53,13 +55,13 @@ const MAX_RUNS_AGAIN = 4;
  *
  * @throws {AssertionError} that says what was lost, with the seed
  */
-export async function runKills({ count, seed, onRound }: KillOptions): Promise<KillFigures> {
+export async function runKills({ count, seed, onRound, isEnough }: KillOptions): Promise<KillFigures> {
   await using scratch = await Scratch.make();
   for (const folder of ['root', 'sources', 'targets']) await mkdir(scratch.path(folder));
   const run = new KillRun(scratch, seed);
   await run.start();
   try {
-    while (run.figures.kills < count) {
+    while (run.figures.kills < count && !isEnough?.()) {
       await run.round();
       onRound?.(run.figures);
     }
