@@ -125,6 +125,15 @@ describe('a staged upload', () => {
     await place.assertUploaded();
   });
 
+  it('sends a chunk again that the link has changed, and no other, before the file gets its name', async () => {
+    await using place = await Place.open();
+    const source = await place.source(12 * 4 * MIB);
+    place.link.flipAfter(30_000_000);
+    const sent = await place.client.upload(source, 'up', { streams: 1 });
+    assert.deepEqual([sent.bytesSent, sent.attempts], [13 * 4 * MIB, 1]);
+    await place.assertUploaded();
+  });
+
   for (const bytes of [0, 1, 70_000, 4 * MIB, 4 * MIB + 1]) {
     it(`brings ${bytes} bytes as they are, over nothing and over another file`, async () => {
       await using place = await Place.open();

@@ -1,16 +1,13 @@
 import { randomInt } from 'node:crypto';
 import { futimesSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { ChunkHash, FileWriter, syncDirectory } from '@sluice/files';
+import { ChunkHash, FileWriter, SYNC_EVERY_BYTES, syncDirectory } from '@sluice/files';
 import { DIGEST_CHUNK_BYTES } from '@sluice/wire';
 import { DownloadJournal, type RecordedChunk } from './download-journal.js';
 import { ClientError, localFileError } from './errors.js';
 import type { PartialFile } from './partial-file.js';
 import { readFully } from './read-fully.js';
 import type { DamagedPart } from './transfer.js';
-
-/** Written bytes after which a sync is begun in the background, so that the last one, before the file gets its name, is short. */
-const SYNC_EVERY_BYTES = 64 << 20;
 
 /** A stamp lies up to this long ago, in microseconds: as many as one day has. */
 const STAMP_SPAN_US = 86_400_000_000;

@@ -3,8 +3,8 @@ import type { FileHandle } from 'node:fs/promises';
 import { skipBytes, totalBytes } from './byte-parts.js';
 import type { IoPace } from './io-pace.js';
 
-/** Written bytes after which a sync is begun in the background, so that the last one, before "done", is short. */
-const SYNC_EVERY_BYTES = 64 << 20;
+/** Written bytes after which a sync is begun in the background, so that the last one, before "done", is short. docs/decisions.md has measurements. */
+export const SYNC_EVERY_BYTES = 16 << 20;
 
 /**
  * Writes a file from a position on, in order. Does not own the handle.
@@ -26,7 +26,7 @@ export class FileWriter {
   /**
    * @param position where the next byte goes
    * @param pace of the file's device, {@link paceOfDevice}
-   * @param syncEveryBytes written bytes after which a sync is begun in the background. @default 64 MiB
+   * @param syncEveryBytes written bytes after which a sync is begun in the background. @default 16 MiB
    */
   constructor(handle: FileHandle, position: number, pace: IoPace, syncEveryBytes = SYNC_EVERY_BYTES) {
     this.#handle = handle;

@@ -5,7 +5,7 @@ export { digestChunks } from './chunk-digests.js';
 export { ChunkHash, contentDigest } from './chunk-hash.js';
 export { contentDigestOf } from './content-digest.js';
 export { FileReader } from './file-reader.js';
-export { FileWriter } from './file-writer.js';
+export { FileWriter, SYNC_EVERY_BYTES } from './file-writer.js';
 export type { IoPaceLimits } from './io-pace.js';
 export { IoPace, paceOfDevice } from './io-pace.js';
 export type { FoundRecords, RecordLogLimits } from './record-log.js';

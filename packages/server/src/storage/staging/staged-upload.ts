@@ -1,4 +1,4 @@
-import { ChunkHash, contentDigest } from '@sluice/files';
+import { ChunkHash, contentDigest, SYNC_EVERY_BYTES } from '@sluice/files';
 import type { Log } from '../../log.js';
 import { StorageError, storageErrorFrom } from '../storage-error.js';
 import { CHUNK_BYTES, ChunkTable, chunkCount, chunkLength } from './chunk-table.js';
@@ -7,9 +7,6 @@ import { digestRange, type StagedFile } from './staged-file.js';
 import type { TargetFile } from './target-file.js';
 import type { JournalContent, PartialIdentity, UploadJournal } from './upload-journal.js';
 import { UploadPlace } from './upload-place.js';
-
-/** Finished bytes after which the data are synced in the background, so that the last sync, before "done", is short. */
-const SYNC_EVERY_BYTES = 64 << 20;
 
 /** Bytes that one question for chunks reads at most, beyond what it was asked first: about a quarter of a second of work. */
 const MAX_READ_FOR_ENTRIES_BYTES = 256 << 20;
