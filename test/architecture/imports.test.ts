@@ -65,6 +65,11 @@ function readImports(file: string, text: string): Import[] {
   return specifiers.map((specifier) => ({ file, target: resolve(file, specifier) }));
 }
 
+/** What is loaded with a file, before anything of it runs. */
+function loadedAtOnce(file: string, text: string): Import[] {
+  return readImports(file, text.replace(/^(?:import|export) type \{[^}]*\} from .*$/gm, '').replace(CALLED, ''));
+}
+
 function resolve(file: string, specifier: string): string {
   if (specifier.startsWith('.')) {
     const target = path.posix.join(path.posix.dirname(file), specifier).replace(/\.js$/, '.ts');
@@ -203,6 +208,20 @@ describe('imports', () => {
         file !== 'packages/server/src/sluice-server.ts',
     );
     assert.deepEqual(shown(forbidden), []);
+  });
+
+  it('of other packages are made by the command only when it knows what it is asked for', () => {
+    const reached = new Set(['packages/cli/src/main.ts']);
+    for (const file of reached) {
+      const text = sources.get('cli')!.find((source) => source.file === file)!.text;
+      for (const { target } of loadedAtOnce(file, text)) if (isOwn(target)) reached.add(target);
+    }
+    assert.ok(reached.size > 20);
+    const early = [...reached].flatMap((file) => {
+      const { text } = sources.get('cli')!.find((source) => source.file === file)!;
+      return loadedAtOnce(file, text).filter(({ target }) => !isOwn(target) && !target.startsWith('node:'));
+    });
+    assert.deepEqual(shown(early), []);
   });
 
   it('of an index.ts are made by no file of its own package', () => {

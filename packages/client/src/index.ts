@@ -34,7 +34,6 @@ export type {
   SpeedLimit,
   SpeedResult,
 } from './speed/speed-result.js';
-export { DEFAULT_STREAMS } from './staged-upload.js';
 export { LOCK_SUFFIX } from './target-lock.js';
 export type {
   CallOptions,

@@ -2,6 +2,9 @@ import { OptionsError } from '@sluice/framing';
 import { type ClientClock, clientClock } from './clock.js';
 import { plainFingerprint } from './fingerprint.js';
 
+/** Connections for one file where the caller gives no number; see docs/decisions.md. */
+export const DEFAULT_STREAMS = 4;
+
 /** A failed attempt that will be made again. */
 export interface RetryInfo {
   /** The attempt that failed; the first is 1. */

@@ -3,6 +3,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { ChunkHash } from '@sluice/files';
 import { ClientError } from './errors.js';
 import type { JournaledPartial } from './journaled-partial.js';
+import { DEFAULT_STREAMS } from './options.js';
 import type { RemoteState } from './range-requests.js';
 import type { RemotePath } from './remote-path.js';
 import { pause } from './retry.js';
@@ -14,9 +15,6 @@ import { VersionFetch } from './version-fetch.js';
 const MAX_CHANGES = 5;
 /** Pause before it does, in milliseconds. */
 const CHANGE_PAUSE_MS = 200;
-
-/** What is used where the caller gives nothing. docs/decisions.md has the figures. */
-const DEFAULT_STREAMS = 4;
 
 /**
  * The download of one file from a server with the extension Ranges: in chunks, each checked against the server's digest as it comes, over several

@@ -13,6 +13,7 @@ import { ChunkPlan } from './chunk-plan.js';
 import type { ChunkSending } from './chunk-sender.js';
 import type { Connection } from './connection.js';
 import { ClientError } from './errors.js';
+import { DEFAULT_STREAMS } from './options.js';
 import type { RemotePath } from './remote-path.js';
 import type { Attempt } from './retry.js';
 import type { SourceFile } from './source-file.js';
@@ -23,8 +24,6 @@ import { UploadLanes } from './upload-lanes.js';
 import type { UploadOutcome } from './upload-outcome.js';
 import { verifyOn } from './verification.js';
 
-/** Connections for one file. */
-export const DEFAULT_STREAMS = 4;
 /** A connection more is worth its login when there are so many bytes for it. */
 const BYTES_PER_STREAM = 16 << 20;
 /** Up to this size a file is sent rather than asked about: the question costs as much. */

@@ -1,4 +1,3 @@
-import { DEFAULT_STREAMS } from '@sluice/client';
 import { defineCommand } from '../command.js';
 import type { OptionTable } from '../options/option-table.js';
 import { transferOptions } from './client-options.js';
@@ -19,7 +18,7 @@ export const putOptions = {
     placeholder: 'N',
     min: 1,
     max: 64,
-    default: DEFAULT_STREAMS,
+    default: 4,
     summary: 'connections for one file, at most one for every 16 MiB that are to be sent',
   },
   checksum: {
