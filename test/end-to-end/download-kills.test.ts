@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { randomBytes, randomNumbers } from '@sluice/testkit';
 import { Command, type Ended, events, Scratch, ServeCommand, sluice, urlOf } from './support/command.js';
 import { Link } from './support/link.js';
 import { powerCutEnvironment } from './support/power-cut/environment.js';
-import { randomBytes, randomNumbers } from './support/random.js';
 
 const CHUNK = 4 << 20;
 const SIZE = 12 * CHUNK + 1_000;

@@ -22,10 +22,10 @@ import {
   type DownloadResult,
   type SluiceClient,
 } from '@sluice/client';
+import { randomBytes, randomNumbers } from '@sluice/testkit';
 import { Scratch } from './support/command.js';
 import { FileServer } from './support/file-server.js';
 import { Link } from './support/link.js';
-import { randomBytes, randomNumbers } from './support/random.js';
 
 const CHUNK = 4 << 20;
 /** More than the data: packets, requests, digests. */

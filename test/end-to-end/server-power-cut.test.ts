@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { randomBytes, randomNumbers } from '@sluice/testkit';
 import { Command, events, Scratch, ServeCommand, sluice } from './support/command.js';
 import { powerCutEnvironment } from './support/power-cut/environment.js';
-import { randomBytes, randomNumbers } from './support/random.js';
 
 const SIZES = [0, 1, 5_000, 70_000, 300_000, 3 << 20, 5_000_001, 9 << 20];
 /** Different in each run; a failure names it, and `POWER_CUT_TEST_SEED` runs it again. */

@@ -17,6 +17,8 @@ export { DEFAULT_OUTBOUND_LIMITS, OutboundQueue } from './outbound-queue.js';
 export type { ProxyEnd, ProxyHeader } from './proxy-header.js';
 export { MAX_PROXY_HEADER_BYTES, ProxyHeaderError, parseProxyHeader } from './proxy-header.js';
 export type { ReceiveMode } from './receive-buffer.js';
+export type { CreateServer } from './system-server.js';
+export { createSystemServer } from './system-server.js';
 export type { TlsListenerOptions } from './tls-acceptor.js';
 export { DEFAULT_TLS_LISTENER_OPTIONS } from './tls-acceptor.js';
 export type { CertificateFiles, TlsFileErrorCode, TlsFiles } from './tls-contexts.js';

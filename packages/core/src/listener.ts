@@ -1,4 +1,4 @@
-import net from 'node:net';
+import type net from 'node:net';
 import { OptionsError } from '@sluice/framing';
 import { Admission } from './admission.js';
 import { type Clock, systemClock } from './clock.js';
@@ -12,6 +12,7 @@ import {
 import { descriptorLimit, fitToDescriptors } from './descriptor-limit.js';
 import { DEFAULT_OUTBOUND_LIMITS, type OutboundLimits } from './outbound-queue.js';
 import type { ReceiveMode } from './receive-buffer.js';
+import { type CreateServer, createSystemServer } from './system-server.js';
 import { DEFAULT_TLS_LISTENER_OPTIONS, TlsAcceptor, type TlsListenerOptions } from './tls-acceptor.js';
 
 export interface ListenerOptions {
@@ -52,6 +53,8 @@ export interface ListenerOptions {
   readonly clock?: Clock;
   /** @default 'reused', where Node allows it */
   readonly receiveMode?: ReceiveMode;
+  /** Where connections come from; a simulated network, for example. @default the system's TCP */
+  readonly createServer?: CreateServer;
 }
 
 export const DEFAULT_LISTENER_OPTIONS = {
@@ -158,7 +161,7 @@ export class Listener {
     this.maxConnections = fitted.maxConnections;
     this.maxWaiting = fitted.maxWaiting;
     this.#admission = new Admission(fitted.maxConnections, fitted.maxWaiting);
-    this.#server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true });
+    this.#server = (options.createServer ?? createSystemServer)();
     this.#server.on('connection', (socket) => this.#accept(socket));
   }
 

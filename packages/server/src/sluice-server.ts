@@ -63,6 +63,7 @@ export interface SluiceServerOptions
     | 'firstByteTimeoutMs'
     | 'idleTimeoutMs'
     | 'receiveMode'
+    | 'createServer'
   > {
   /** Directory whose files are served; it must exist. */
   readonly root: string;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { randomBytes, randomNumbers } from '@sluice/testkit';
 import { Command, type Ended, events, Scratch, ServeCommand } from './command.js';
 import { Link } from './link.js';
-import { randomBytes, randomNumbers } from './random.js';
 
 export interface KillOptions {
   /** SIGKILLs to be sent. */

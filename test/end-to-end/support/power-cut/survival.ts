@@ -1,4 +1,4 @@
-import { randomNumbers } from '../random.js';
+import { randomNumbers } from '@sluice/testkit';
 
 /** What of the unsynced survives the cut. Without a seed nothing does; a disk may also have kept some, in its own order. */
 export class Survival {
