@@ -25,6 +25,7 @@ const KNOW_SOCKETS = [
   'packages/testkit/src/',
   'packages/client/src/tcp-transport.ts',
   'packages/client/src/tls-trust.ts',
+  'packages/cli/src/chaos/',
 ];
 
 /** What a protocol, and what it shares with its siblings, may import of the server. */

@@ -1,5 +1,6 @@
 import type { CommandDefinition } from './command.js';
 import { cat } from './commands/cat.js';
+import { chaos } from './commands/chaos.js';
 import { clients } from './commands/clients.js';
 import { config } from './commands/config.js';
 import { get } from './commands/get.js';
@@ -39,6 +40,7 @@ export const commands: readonly CommandDefinition[] = [
   mkdir,
   rm,
   speed,
+  chaos,
   partials,
   clients,
   top,
