@@ -2,11 +2,13 @@ import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { ChunkJoiner } from '@sluice/framing';
 import type { Clock } from './clock.js';
+import { type ConnectionDeadlines, DeadlineWatch } from './deadlines.js';
 import { type OutboundLimits, OutboundQueue, type SendResult } from './outbound-queue.js';
 import { ProxyHeaderReader } from './proxy-header-reader.js';
 import { type ReceiveMode, startReceiving, stopReceiving } from './receive-buffer.js';
 import { type TlsAcceptor, TlsRefusedError } from './tls-acceptor.js';
 import { TlsSession } from './tls-session.js';
+import { unwrittenBytes } from './unwritten-bytes.js';
 
 /** Why a connection ended. The first reason given counts. Servers add reasons of their own. */
 export type CloseReason =
@@ -14,7 +16,10 @@ export type CloseReason =
   | 'peer-reset'
   | 'socket-error'
   | 'first-byte-timeout'
+  | 'login-timeout'
+  | 'frame-timeout'
   | 'idle-timeout'
+  | 'write-stall'
   | 'framing-error'
   | 'handler-failed'
   | 'proxy-header'
@@ -36,8 +41,14 @@ export interface ConnectionHandler {
   onShutdown?(): void;
   /** The connection is gone, once for each connection. */
   onClosed?(reason: CloseReason, error: Error | undefined): void;
-  /** Whether the handler works on something while nothing moves on the wire; the idle timeout does not run meanwhile. */
+  /** Whether the handler works on something while nothing moves on the wire; that time is not the peer's. See `ConnectionDeadlines`. */
   readonly isWorking?: boolean;
+  /** Whether it sends what the peer has asked for: what the peer takes then keeps the connection from being idle. */
+  readonly isSending?: boolean;
+  /** Whether the peer has still to say who it is. */
+  readonly isAwaitingLogin?: boolean;
+  /** Of the frame, counted from any number on, of which a part has come and the rest has not; `undefined` between frames. */
+  readonly unfinishedFrame?: number | undefined;
 }
 
 export interface ConnectionLimits {
@@ -63,13 +74,6 @@ export interface ConnectionInit {
   readonly isProxied: boolean;
   /** Called once, when nothing of the connection is pending any more. `failure` is what its handler's `onClosed` threw. */
   readonly onGone: (connection: Connection, failure?: unknown) => void;
-}
-
-/** How long a connection may take for each of its steps, in milliseconds; 0 for no limit. */
-export interface ConnectionDeadlines {
-  readonly firstByteTimeoutMs: number;
-  readonly handshakeTimeoutMs: number;
-  readonly idleTimeoutMs: number;
 }
 
 const nothing: ConnectionHandler = { onBytes() {} };
@@ -104,12 +108,10 @@ export class Connection {
   #tls: TlsSession | undefined;
   /** Of a TLS connection. */
   #joiner: ChunkJoiner | undefined;
-  /** Since when the first byte, or the end of the handshake, is awaited. */
-  #awaitingSinceMs: number;
   #reason: CloseReason | undefined;
   #error: Error | undefined;
-  #closeDeadlineMs = Number.POSITIVE_INFINITY;
-  #lastActivityMs: number;
+  #closingSinceMs = 0;
+  readonly #watch: DeadlineWatch;
   #receivedBytes = 0;
   #isReadingPaused = false;
 
@@ -121,8 +123,7 @@ export class Connection {
     this.#remoteAddress = socket.remoteAddress ?? '';
     this.#remotePort = socket.remotePort ?? 0;
     this.openedAtMs = clock.nowMs();
-    this.#lastActivityMs = this.openedAtMs;
-    this.#awaitingSinceMs = this.openedAtMs;
+    this.#watch = new DeadlineWatch(this.openedAtMs);
     if (tls || isProxied) this.#opening = { header: isProxied ? new ProxyHeaderReader() : undefined, tls };
     this.#clock = clock;
     this.#limits = limits;
@@ -197,9 +198,9 @@ export class Connection {
     return this.#queue.isAboveHighWaterMark;
   }
 
-  /** When bytes were last received, or taken from us, on the clock of the listener. */
+  /** When bytes were last received, or taken from us, or the handler worked, on the clock of the listener. */
   get lastActivityMs(): number {
-    return this.#lastActivityMs;
+    return this.#watch.lastActivityMs;
   }
 
   /** Queues a copy of `bytes`; all that is sent in one tick leaves in one write. During a TLS handshake it is refused. */
@@ -222,6 +223,11 @@ export class Connection {
     this.#queue.flush();
   }
 
+  /** Whether `pauseReading` was called, and `resumeReading` was not. */
+  get isReadingPaused(): boolean {
+    return this.#isReadingPaused;
+  }
+
   /** No bytes are read until `resumeReading`. TCP makes the peer wait. */
   pauseReading(): void {
     if (this.#isReadingPaused || this.isClosing) return;
@@ -242,7 +248,7 @@ export class Connection {
     this.#queue.flush();
     this.#state = 'closing';
     this.#reason ??= reason;
-    this.#closeDeadlineMs = this.#clock.nowMs() + this.#limits.closeTimeoutMs;
+    this.#closingSinceMs = this.#clock.nowMs();
     // Reading goes on: bytes left unread would turn our FIN into a reset, and the peer could lose the last answers.
     if (this.#isReadingPaused) this.#resume();
     this.#socket.end();
@@ -261,16 +267,21 @@ export class Connection {
   /** Ends the connection if one of its deadlines has passed. Called by the listener's one timer. */
   checkDeadlines(nowMs: number, deadlines: ConnectionDeadlines): void {
     if (this.#state === 'destroyed') return;
-    const { firstByteTimeoutMs, handshakeTimeoutMs, idleTimeoutMs } = deadlines;
-    const awaitedMs = nowMs - this.#awaitingSinceMs;
-    if (nowMs >= this.#closeDeadlineMs) this.destroy('close-timeout');
-    else if (this.#state === 'securing') {
-      if (handshakeTimeoutMs > 0 && awaitedMs >= handshakeTimeoutMs) this.destroy('tls-handshake-timeout');
-    } else if (this.#state !== 'open') return;
-    else if (firstByteTimeoutMs > 0 && this.#receivedBytes === 0 && awaitedMs >= firstByteTimeoutMs)
-      this.destroy('first-byte-timeout');
-    else if (this.#handler.isWorking && this.#queue.queuedBytes === 0) this.#lastActivityMs = nowMs;
-    else if (idleTimeoutMs > 0 && nowMs - this.#lastActivityMs >= idleTimeoutMs) this.close('idle-timeout');
+    if (this.#state === 'securing') {
+      if (this.#watch.isHandshakeLate(nowMs, deadlines)) this.destroy('tls-handshake-timeout');
+      return;
+    }
+    const isBackedUp = this.#queue.hasBeenBackedUp();
+    this.#watch.noteUnwritten(nowMs, isBackedUp ? unwrittenBytes(this.#socket) : undefined);
+    if (this.#state === 'closing') {
+      // A slow peer that takes what it is told to the end may do so; one that takes nothing is cut.
+      const sinceMs = Math.max(this.#closingSinceMs, this.#watch.lastTakenMs);
+      if (nowMs - sinceMs >= this.#limits.closeTimeoutMs) this.destroy('close-timeout');
+      return;
+    }
+    const reason = this.#watch.look(nowMs, deadlines, this, isBackedUp);
+    if (reason === 'idle-timeout') this.close(reason);
+    else if (reason) this.destroy(reason); // it holds a place without doing its part: it gets no further time
   }
 
   /** Tells the handler that the listener stops. */
@@ -328,7 +339,7 @@ export class Connection {
 
   #secure(acceptor: TlsAcceptor, first: Uint8Array): void {
     this.#state = 'securing';
-    this.#awaitingSinceMs = this.#clock.nowMs();
+    this.#watch.await(this.#clock.nowMs());
     this.#socket.off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onSocketClosed);
     stopReceiving(this.#socket);
     acceptor.accept(this.#socket, first, { onSecured: this.#onSecured, onFailed: this.#onHandshakeFailed });
@@ -344,8 +355,7 @@ export class Connection {
       return;
     }
     this.#state = 'open';
-    this.#awaitingSinceMs = this.#clock.nowMs();
-    this.#lastActivityMs = this.#awaitingSinceMs;
+    this.#watch.await(this.#clock.nowMs());
     this.#tls = new TlsSession(socket);
     const joiner = new ChunkJoiner(this.#onChunk, setImmediate);
     this.#joiner = joiner;
@@ -363,7 +373,7 @@ export class Connection {
   readonly #onChunk = (source: Uint8Array, start: number, end: number): void => {
     this.#receivedBytes += end - start;
     if (this.#state !== 'open') return;
-    this.#lastActivityMs = this.#clock.nowMs();
+    this.#watch.received(this.#clock.nowMs());
     this.#queue.hold();
     try {
       this.#handler.onBytes(source, start, end);
@@ -374,9 +384,7 @@ export class Connection {
   };
 
   readonly #onProgress = (hasDrained: boolean): void => {
-    this.#lastActivityMs = this.#clock.nowMs();
-    // A slow peer that takes what it is told to the end may do so; one that takes nothing is cut.
-    if (this.#state === 'closing') this.#closeDeadlineMs = this.#lastActivityMs + this.#limits.closeTimeoutMs;
+    this.#watch.taken(this.#clock.nowMs());
     if (hasDrained && this.#state === 'open') this.#tell('onDrained');
   };
 

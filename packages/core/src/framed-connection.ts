@@ -30,6 +30,8 @@ export interface FrameHandler {
   readonly isBusy?: boolean;
   /** Whether more will be sent although the peer may have sent its last byte. Call `FramedConnection.check` when it ends. */
   readonly isSending?: boolean;
+  /** Whether the peer has still to say who it is. See `ConnectionDeadlines.loginTimeoutMs`. */
+  readonly isAwaitingLogin?: boolean;
 }
 
 /** Received bytes that wait for a handler, above which the connection is not read any more. */
@@ -61,6 +63,18 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
 
   get isWorking(): boolean {
     return this.#waiting > 0;
+  }
+
+  get isSending(): boolean {
+    return this.#handler.isSending === true;
+  }
+
+  get isAwaitingLogin(): boolean {
+    return this.#handler.isAwaitingLogin === true;
+  }
+
+  get unfinishedFrame(): number | undefined {
+    return this.#decoder.isMidFrame ? this.#frames + 1 : undefined;
   }
 
   onBytes(source: Uint8Array, start: number, end: number): void {

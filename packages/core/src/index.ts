@@ -4,6 +4,8 @@ export type { Cancel, Clock } from './clock.js';
 export { systemClock } from './clock.js';
 export type { CloseReason, ConnectionHandler, ConnectionLimits } from './connection.js';
 export { Connection } from './connection.js';
+export type { ConnectionDeadlines } from './deadlines.js';
+export { DEFAULT_DEADLINES } from './deadlines.js';
 export type { ConnectionCounts } from './descriptor-limit.js';
 export { descriptorLimit, fitToDescriptors } from './descriptor-limit.js';
 export type { FrameHandler } from './framed-connection.js';

@@ -68,6 +68,8 @@ export class OutboundQueue {
   /** The queue has drained and nobody was told: that is done at the next callback, never from within `send` or `flush`. */
   #owesDrained = false;
   #sentBytes = 0;
+  /** Bytes have waited for the system since `hasBeenBackedUp` was asked. */
+  #isBackedUp = false;
 
   /** @param onProgress called for each write that the system has taken, and with `hasDrained` after a `queued`, once */
   constructor(target: WriteTarget, limits: OutboundLimits, onProgress: (hasDrained: boolean) => void) {
@@ -89,6 +91,13 @@ export class OutboundQueue {
   /** Whether the sender should wait; falls only when the queue has drained to its low-water mark. */
   get isAboveHighWaterMark(): boolean {
     return this.#isAboveHighWaterMark;
+  }
+
+  /** Whether bytes have waited for the system at every moment since the last call. */
+  hasBeenBackedUp(): boolean {
+    const hasBeen = this.#isBackedUp;
+    this.#isBackedUp = this.#pendingBytes > 0;
+    return hasBeen;
   }
 
   /** Queues a copy of `bytes`. */
@@ -214,6 +223,7 @@ export class OutboundQueue {
       if (!write) return;
       this.#pendingBytes -= write.bytes;
       this.#sentBytes += write.bytes;
+      if (this.#pendingBytes === 0) this.#isBackedUp = false;
       this.#noteDrained();
       write.release?.();
     }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import tls, { type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { Admission } from './admission.js';
+import { DEFAULT_DEADLINES } from './deadlines.js';
 import type { TlsContexts } from './tls-contexts.js';
 
 export interface TlsListenerOptions {
@@ -14,7 +15,7 @@ export interface TlsListenerOptions {
 }
 
 export const DEFAULT_TLS_LISTENER_OPTIONS = {
-  handshakeTimeoutMs: 10_000,
+  handshakeTimeoutMs: DEFAULT_DEADLINES.handshakeTimeoutMs,
   maxHandshakes: 1000,
   maxWaitingHandshakes: 1000,
 } as const;

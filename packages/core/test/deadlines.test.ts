@@ -104,34 +104,72 @@ for (const receiveMode of RECEIVE_MODES) {
       assert.equal(connection.closeReason, 'idle-timeout');
     });
 
-    it('counts what the system takes for the peer as activity, also when it takes it at once', async () => {
+    it('does not count what it sends by itself: a peer that is gone would be kept by it', async () => {
       await using loopback = await Loopback.open({ receiveMode }, echo);
       const { peer, connection } = await loopback.connect();
       peer.send('x');
       await peer.bytes(1);
-      for (let i = 2; i <= 5; i++) {
+      for (let i = 2; i <= 3; i++) {
+        loopback.clock.advance(149 * SECOND);
+        connection.sendOwned(Buffer.from('y'), () => {});
+        await peer.bytes(i);
+        await eventually('it is shown as active', () => connection.lastActivityMs === loopback.clock.nowMs());
+        assert.equal(connection.isClosing, false);
+      }
+      loopback.clock.advance(3 * SECOND);
+      assert.equal(connection.closeReason, 'idle-timeout');
+    });
+
+    it('counts what the peer takes of what its handler sends it on request, also when the system takes it at once', async () => {
+      const handler = { isSending: true as boolean, onBytes() {} } satisfies ConnectionHandler;
+      await using loopback = await Loopback.open({ receiveMode }, () => handler);
+      const { peer, connection } = await loopback.connect();
+      peer.send('x');
+      await eventually('the byte', () => connection.receivedBytes === 1);
+      for (let i = 1; i <= 4; i++) {
         loopback.clock.advance(200 * SECOND);
         connection.sendOwned(Buffer.from('y'), () => {});
         await peer.bytes(i);
         await eventually('the activity', () => connection.lastActivityMs === loopback.clock.nowMs());
       }
-      assert.equal(connection.isClosing, false);
-      loopback.clock.advance(301 * SECOND);
+      loopback.clock.advance(SECOND);
+      handler.isSending = false;
+      loopback.clock.advance(297 * SECOND);
+      assert.equal(connection.isClosing, false, 'the time begins when the transfer has ended');
+      loopback.clock.advance(3 * SECOND);
       assert.equal(connection.closeReason, 'idle-timeout');
     });
 
-    it('closes a connection whose peer does not read what it is sent', async () => {
-      await using loopback = await Loopback.open({ receiveMode, limits: { closeTimeoutMs: 1 } }, echo);
+    it('counts what the peer takes of an answer so large that some of it always waits', async () => {
+      await using loopback = await Loopback.open({ receiveMode, writeStallTimeoutMs: 0 }, echo);
       const { peer, connection } = await loopback.connect();
       peer.stopReading();
       peer.send('x');
       await eventually('the byte', () => connection.receivedBytes === 1);
-      while (connection.queuedBytes === 0) {
-        connection.send(Buffer.alloc(100_000));
-        connection.flush();
-      }
-      loopback.clock.advance(302 * SECOND);
-      assert.equal((await loopback.ending()).reason, 'idle-timeout');
+      connection.sendOwned(Buffer.alloc(20 << 20), () => {}); // one write: nothing is told before its end
+      await eventually('some waits', () => connection.queuedBytes > 0);
+      loopback.clock.advance(200 * SECOND);
+      await peer.reads(8 << 20);
+      loopback.clock.advance(299 * SECOND);
+      assert.equal(connection.isClosing, false);
+      assert.ok(connection.queuedBytes > 0);
+      loopback.clock.advance(3 * SECOND);
+      assert.equal(connection.closeReason, 'idle-timeout');
+    });
+
+    it('does not count the time in which it reads nothing of its own accord', async () => {
+      await using loopback = await Loopback.open({ receiveMode }, echo);
+      const { peer, connection } = await loopback.connect();
+      peer.send('x');
+      await peer.bytes(1);
+      connection.pauseReading();
+      loopback.clock.advance(1000 * SECOND);
+      assert.equal(connection.isClosing, false);
+      connection.resumeReading();
+      loopback.clock.advance(299 * SECOND);
+      assert.equal(connection.isClosing, false);
+      loopback.clock.advance(2 * SECOND);
+      assert.equal(connection.closeReason, 'idle-timeout');
     });
 
     it('does not take a connection for idle on which its handler works', async () => {
@@ -195,6 +233,22 @@ for (const receiveMode of RECEIVE_MODES) {
       loopback.clock.advance(2 * SECOND);
       await eventually('all has come', () => peer.receivedBytes === sent);
       peer.halfClose();
+      assert.equal((await loopback.ending()).reason, 'done');
+    });
+
+    it('lets a closing connection go on also while its peer takes parts of one large write', async () => {
+      await using loopback = await Loopback.open({ receiveMode }, echo);
+      const { peer, connection } = await loopback.connect();
+      peer.stopReading();
+      connection.sendOwned(Buffer.alloc(20 << 20), () => {});
+      connection.close('done');
+      for (let i = 0; i < 3; i++) {
+        loopback.clock.advance(2 * SECOND);
+        await peer.reads(4 << 20);
+        loopback.clock.advance(SECOND);
+      }
+      assert.equal(loopback.endings.length, 0);
+      loopback.clock.advance(4 * SECOND);
       assert.equal((await loopback.ending()).reason, 'done');
     });
 

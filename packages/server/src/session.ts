@@ -149,6 +149,9 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   get isSending(): boolean {
     return this.#handler.isSending;
   }
+  get isAwaitingLogin(): boolean {
+    return !this.#isAllowed;
+  }
 
   channelBinding(): Uint8Array | undefined {
     return this.#connection.tls?.channelBinding();

@@ -61,7 +61,11 @@ export interface SluiceServerOptions
     | 'maxConnections'
     | 'maxWaiting'
     | 'firstByteTimeoutMs'
+    | 'loginTimeoutMs'
+    | 'frameTimeoutMs'
+    | 'minFrameBytesPerSecond'
     | 'idleTimeoutMs'
+    | 'writeStallTimeoutMs'
     | 'receiveMode'
     | 'createServer'
   > {

@@ -13,6 +13,8 @@ export class ServerStreamSession implements StreamSession, ConnectionHandler, Cl
   readonly receivedFrames = 0;
   readonly sentFrames = 0;
   readonly transfer = undefined;
+  /** Its peer has only to listen: what it takes keeps it from being idle. Specification 10, V13. */
+  readonly isSending = true;
   readonly #connection: Connection;
   readonly #handler: StreamHandler;
   readonly #clients: ClientRegistry;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ServerLog, textLine } from '@sluice/server';
+import { ServerLog, type SluiceServerOptions, textLine } from '@sluice/server';
 import { ManualClock, type RawPeer, splitEvery } from '@sluice/testkit';
-import { encodePacket, MAX_SENT_PACKET_LENGTH, ProtocolFlag } from '@sluice/wire';
+import { encodePacket, type Field, MAX_SENT_PACKET_LENGTH, ProtocolFlag } from '@sluice/wire';
 import { ADMIN_DIGEST, answer, ask, eventually, login, request, TestServer } from './support/test-server.js';
 
-const { Upload, Download } = ProtocolFlag;
+const { Upload, Download, RemoteStream, Control, Throughput } = ProtocolFlag;
 const text = (lines: string): Uint8Array => encodePacket(Buffer.from(lines));
 
 describe('choosing a protocol (specification 1)', () => {
@@ -41,15 +41,70 @@ describe('choosing a protocol (specification 1)', () => {
     const clock = new ManualClock();
     await using server = await TestServer.start({ clock, idleTimeoutMs: 300_000 });
     clock.advance(10_000_000);
-    using peer = await server.connect();
-    await peer.send(Uint8Array.of(Upload), request('Active'));
-    await answer(peer);
+    using peer = await server.login(Upload);
     clock.advance(200_000);
     assert.deepEqual(await ask(peer, 'Active'), ['Command=Active', 'Code=0']);
     clock.advance(299_000);
     assert.deepEqual(await ask(peer, 'Active'), ['Command=Active', 'Code=0']);
     clock.advance(302_000);
     await peer.waitForClose();
+  });
+});
+
+describe('the deadline of the login', () => {
+  const late = async (flag: number, options: Partial<SluiceServerOptions> = {}) => {
+    const clock = new ManualClock();
+    const server = await TestServer.start({ clock, ...options });
+    const peer = await server.connect();
+    await peer.send(Uint8Array.of(flag), request('Active'));
+    await answer(peer);
+    clock.advance(29_000);
+    assert.deepEqual(await ask(peer, 'Active'), ['Command=Active', 'Code=0']);
+    clock.advance(2_000);
+    return { server, peer };
+  };
+
+  for (const [name, flag] of Object.entries({ Upload, Download, RemoteStream, Control })) {
+    it(`ends a connection of ${name} 30 s after its admission, although Active is answered, and says why`, async () => {
+      const { server, peer } = await late(flag);
+      await using _ = server;
+      await peer.waitForClose();
+      await eventually('it is said why', () =>
+        server.events.some(({ fields }) => fields['reason'] === 'login-timeout'),
+      );
+    });
+  }
+
+  for (const [name, flag, options] of [
+    ['Throughput', Throughput, {}],
+    ['RemoteStream that is opened to anybody', RemoteStream, { openProtocols: ['remote-stream'] }],
+    ['Upload with the deadline switched off', Upload, { loginTimeoutMs: 0 }],
+  ] satisfies [string, number, Partial<SluiceServerOptions>][]) {
+    it(`is not there on ${name}`, async () => {
+      const { server, peer } = await late(flag, options);
+      await using _ = server;
+      assert.deepEqual(await ask(peer, 'Active'), ['Command=Active', 'Code=0']);
+      peer.destroy();
+    });
+  }
+
+  it('does not count the time for which the server makes a login wait', async () => {
+    const clock = new ManualClock();
+    await using server = await TestServer.start({ clock });
+    using peer = await server.connect();
+    await peer.send(Uint8Array.of(Upload));
+    const wrong: Field[] = [
+      ['UserName', 'admin'],
+      ['Password', '0'.repeat(32)],
+    ];
+    for (let i = 0; i < 2; i++) assert.equal((await ask(peer, 'Login', wrong))[1], 'Code=7');
+    clock.advance(29_000);
+    await peer.send(login());
+    await eventually('it is worked on', () => [...server.server.listener.connections][0]?.handler.isWorking === true);
+    clock.advance(100_000);
+    assert.match((await peer.nextPacket()).text, /Code=0/);
+    clock.advance(100_000);
+    assert.deepEqual(await ask(peer, 'Active'), ['Command=Active', 'Code=0']);
   });
 });
 

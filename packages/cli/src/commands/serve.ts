@@ -4,6 +4,7 @@ import { defineCommand } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import { ExitCode } from '../exit-code.js';
 import { addressText } from '../options/address.js';
+import { deadlineOptions, deadlinesOf } from '../serve/deadline-options.js';
 import { hookOptions, hooksOf } from '../serve/hook-options.js';
 import { logOptions, openServerLog } from '../serve/log-options.js';
 import { partialOptions, protocolOptions, speedLimitsOf } from '../serve/protocol-options.js';
@@ -71,22 +72,7 @@ export const serve = defineCommand({
       default: 1024,
       summary: 'connections that may wait for a free place',
     },
-    'first-byte-timeout': {
-      kind: 'duration',
-      placeholder: 'TIME',
-      min: 1,
-      max: 86_400_000,
-      default: 6000,
-      summary: 'how long a new connection may be silent',
-    },
-    'idle-timeout': {
-      kind: 'duration',
-      placeholder: 'TIME',
-      min: 0,
-      max: 86_400_000,
-      default: 300_000,
-      summary: 'silence after which a connection is closed; 0 for never',
-    },
+    ...deadlineOptions,
     durability: {
       kind: 'choice',
       placeholder: 'LEVEL',
@@ -141,8 +127,7 @@ export const serve = defineCommand({
           logStream: log,
           maxConnections: options['max-connections'],
           maxWaiting: options['max-waiting'],
-          firstByteTimeoutMs: options['first-byte-timeout'],
-          idleTimeoutMs: options['idle-timeout'],
+          ...deadlinesOf(options),
           durability: options.durability,
           onDrainRequested: drainRequest.make,
           openProtocols: options.open,
@@ -153,7 +138,7 @@ export const serve = defineCommand({
           ...(options['keep-free'] !== undefined && { keepFreeBytes: options['keep-free'] }),
           ...hooks,
           proxyFrom: options['proxy-from'],
-          ...(tls && { tls }),
+          ...(tls && { tls: { ...tls, handshakeTimeoutMs: options['tls-handshake-timeout'] } }),
         }),
       root,
       addressText(listen),

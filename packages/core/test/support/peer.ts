@@ -99,6 +99,18 @@ export class Peer implements Disposable {
     this.socket.resume();
   }
 
+  /** Reads so many bytes more, or some more than that, and stops again. */
+  async reads(count: number): Promise<void> {
+    const wanted = this.receivedBytes + count;
+    this.readOn();
+    const onData = (): void => {
+      if (this.receivedBytes >= wanted) this.stopReading();
+    };
+    this.socket.on('data', onData);
+    await eventually(`${count} bytes more`, () => this.receivedBytes >= wanted);
+    this.socket.off('data', onData);
+  }
+
   halfClose(): void {
     this.socket.end();
   }
