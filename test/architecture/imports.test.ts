@@ -26,6 +26,7 @@ const KNOW_SOCKETS = [
   'packages/client/src/tcp-transport.ts',
   'packages/client/src/tls-trust.ts',
   'packages/cli/src/chaos/',
+  'packages/server/src/storage/root-lock.ts',
 ];
 
 /** What a protocol, and what it shares with its siblings, may import of the server. */

@@ -105,6 +105,19 @@ describe('a client of the original system (specification 13, 16.1)', () => {
 });
 
 describe('sluice serve', () => {
+  it('serves a root that no other server serves, and the root of one that was killed', async () => {
+    await using scratch = await Scratch.make();
+    await using first = await ServeCommand.start(scratch.folder);
+    const second = await sluice(['serve', '--listen', '127.0.0.1:0', '--root', scratch.folder]);
+    assert.deepEqual([second.exitCode, second.stdout], [1, '']);
+    assert.match(second.stderr, /^sluice: the root \S+ is served already: stop the other server, or serve another/);
+    await first.command.kill('SIGKILL');
+    await using third = await ServeCommand.start(scratch.folder);
+    assert.equal((await third.command.kill('SIGTERM')).exitCode, 0);
+    await using fourth = await ServeCommand.start(scratch.folder);
+    assert.ok(fourth.port > 0);
+  });
+
   it('ends with 0 on SIGTERM, although clients are connected', async () => {
     await using scratch = await Scratch.make();
     await using server = await ServeCommand.start(scratch.folder);

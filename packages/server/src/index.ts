@@ -20,6 +20,7 @@ export { DEFAULT_KEEP_FILES_MS, SluiceServer } from './sluice-server.js';
 export type { SpeedLimits } from './speed-limits.js';
 export { DEFAULT_SPEED_LIMITS } from './speed-limits.js';
 export { ownLogDirectory } from './storage/path-name.js';
+export { RootLock } from './storage/root-lock.js';
 export { StorageError } from './storage/storage-error.js';
 export type { AccountSettings } from './users/account.js';
 export { faultOfSettings, obstacleOf } from './users/account.js';

@@ -69,7 +69,7 @@ export interface SluiceServerOptions
     | 'receiveMode'
     | 'createServer'
   > {
-  /** Directory whose files are served; it must exist. */
+  /** Directory whose files are served; it must exist. One server at a time may have it: see `RootLock`. */
   readonly root: string;
   readonly users: UserStore;
   readonly log: LeveledLog;

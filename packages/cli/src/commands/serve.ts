@@ -107,6 +107,7 @@ export const serve = defineCommand({
     const { root, listen } = options;
     if (!given.has('root')) await mkdir(root, { recursive: true });
     await requireDirectory(root);
+    const rootLock = await lockRoot(server, root);
     const opened = await openServerLog(server, root, options, given).catch(async (error: unknown) => {
       const { localFailure } = await import('../failure.js');
       throw localFailure('open', options['log-file'] ?? `the log history below ${root}`, error);
@@ -165,6 +166,7 @@ export const serve = defineCommand({
     else if (cut > 0) stderr.write(`sluice: ${cut} connections were cut after ${graceMs} ms\n`);
     log.info('server ended');
     await Promise.race([opened.close(), ended(LAST_CALLS_MS)]);
+    await Promise.race([rootLock?.close(), ended(LAST_CALLS_MS)]);
     // Not by itself: a disk that does not answer would keep the process for as long as it likes.
     process.exit(ExitCode.Done);
   },
@@ -191,6 +193,20 @@ export async function requireDirectory(root: string): Promise<void> {
   });
   if (!found.isDirectory())
     throw new CommandError(ExitCode.Failed, `the root ${root} is not a directory: name one with --root`);
+}
+
+/** @returns `undefined` where there can be no lock @throws {CommandError} exit code 1 */
+async function lockRoot({ RootLock, StorageError }: ServerPackage, root: string) {
+  try {
+    return await RootLock.take(root);
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    const text =
+      error.code === 'ERR_IN_USE'
+        ? `the root ${root} is served already: stop the other server, or serve another directory with --root`
+        : `the root ${root}, or .sluice in it, cannot be used: ${error.message}`;
+    throw new CommandError(ExitCode.Failed, text, { cause: error });
+  }
 }
 
 /** The users of the command line, of a users file, or of the file that the first start without either has made. */
