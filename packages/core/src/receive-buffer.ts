@@ -17,6 +17,11 @@ interface StreamHandle {
   readStart?(): number;
 }
 
+/** A socket that has a reused buffer of its own, as those of a simulated network. */
+interface ReusingSocket extends net.Socket {
+  startReceiving(onChunk: OnChunk): net.Socket;
+}
+
 /** A paused socket as `net.Server` hands it over with `pauseOnConnect`; its handle is not part of Node's documented interface. */
 type AcceptedSocket = net.Socket & { _handle?: StreamHandle | null };
 
@@ -28,7 +33,9 @@ type AcceptedSocket = net.Socket & { _handle?: StreamHandle | null };
  * have; where it is missing, and with `mode` `'plain'`, the socket itself is used.
  */
 export function startReceiving(accepted: net.Socket, onChunk: OnChunk, mode: ReceiveMode = 'reused'): net.Socket {
-  return mode === 'reused' && canMoveHandle(accepted) ? moveHandle(accepted, onChunk) : readPlainly(accepted, onChunk);
+  if (mode !== 'reused') return readPlainly(accepted, onChunk);
+  if ('startReceiving' in accepted) return (accepted as ReusingSocket).startReceiving(onChunk);
+  return canMoveHandle(accepted) ? moveHandle(accepted, onChunk) : readPlainly(accepted, onChunk);
 }
 
 /**

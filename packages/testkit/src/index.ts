@@ -6,3 +6,19 @@ export { PlainServer } from './plain-server.js';
 export { randomBytes, randomNumbers } from './random.js';
 export type { RawPacket } from './raw-peer.js';
 export { RawPeer } from './raw-peer.js';
+export { RandomSource } from './simulation/random-source.js';
+export type { SimulateOptions, SimulationReport } from './simulation/simulate.js';
+export { failureOf, SimulationError, shrinkFailure, simulate } from './simulation/simulate.js';
+export { SimulatedClock } from './simulation/simulated-clock.js';
+export type { LinkConditions } from './simulation/simulated-end.js';
+export type { PeerEnding } from './simulation/simulated-peer.js';
+export type {
+  PeerModel,
+  SimulatedPlace,
+  SimulatedProtocol,
+  SimulatedScene,
+  SimulatedServerUnderTest,
+  SimulatedWorld,
+} from './simulation/simulated-protocol.js';
+export type { Step } from './simulation/step.js';
+export { Violation } from './simulation/violation.js';
