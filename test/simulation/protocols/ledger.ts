@@ -20,7 +20,7 @@ export const ledger: SimulatedProtocol = {
         limits: { outbound: { lowWaterMarkBytes: 1024, highWaterMarkBytes: 6000, hardLimitBytes: 256 << 10 } },
       },
       serve: (connection) => LedgerServer.start(connection, clock, random.fork(connection.id), kept),
-      peer: (index) => new LedgerPeer(index, acknowledged),
+      peer: (index, random) => new LedgerPeer(index, random, acknowledged),
       check: () => {
         for (const entry of acknowledged) assert.ok(kept.has(entry), `the acknowledged entry ${entry} is not kept`);
       },
@@ -38,7 +38,12 @@ interface Awaited {
   bytesSeen: number;
 }
 
+/** How often each request is made. */
+const WEIGHTS = { keep: 8, later: 4, bulk: 4, sum: 4, lend: 4, watch: 2, fail: 0.2, leave: 0.3, nonsense: 0.2 };
+
 class LedgerPeer implements PeerModel {
+  /** Each peer has its own likings. */
+  readonly #weights = { ...WEIGHTS };
   readonly #acknowledged: string[];
   readonly #awaited: Awaited[] = [];
   #nextId: number;
@@ -51,7 +56,9 @@ class LedgerPeer implements PeerModel {
     },
   });
 
-  constructor(index: number, acknowledged: string[]) {
+  constructor(index: number, random: RandomSource, acknowledged: string[]) {
+    for (const kind of Object.keys(WEIGHTS) as (keyof typeof WEIGHTS)[])
+      this.#weights[kind] *= random.pick([0.1, 1, 5]);
     this.#acknowledged = acknowledged;
     this.#nextId = index * 100_000;
   }
@@ -65,17 +72,7 @@ class LedgerPeer implements PeerModel {
 
   #request(random: RandomSource): Uint8Array {
     const id = this.#nextId++;
-    const kind = random.weighted({
-      keep: 8,
-      later: 4,
-      bulk: 4,
-      sum: 4,
-      lend: 4,
-      watch: 1,
-      fail: 0.2,
-      leave: 0.2,
-      nonsense: 0.2,
-    });
+    const kind = random.weighted(this.#weights);
     switch (kind) {
       case 'keep':
       case 'later': {

@@ -53,9 +53,9 @@ export class ConnectionMonitor {
     this.#owner = owner;
   }
 
-  /** Whether `onClosed` has come. */
-  get isClosed(): boolean {
-    return this.#closes > 0;
+  /** Whether the server has cut it: what was queued may not have been sent. */
+  get wasDestroyed(): boolean {
+    return this.#wasDestroyed;
   }
 
   /** To be called when the peer has read all there is, and the connection stands. */
@@ -246,6 +246,9 @@ export class ConnectionMonitor {
           this.#owner.note(`${this.connection.id} closed ${reason}`);
           if (this.#firstReason !== undefined && reason !== this.#firstReason)
             this.#fail('first-reason-counts', `closed for ${this.#firstReason}, told ${reason}`);
+          const { code } = (error ?? {}) as NodeJS.ErrnoException;
+          if ((reason === 'socket-error' && code !== 'ETIMEDOUT') || code?.startsWith('ERR_STREAM'))
+            this.#fail('the-socket-is-used-rightly', `${error?.message}`);
           handler.onClosed?.(reason, error);
         });
       },

@@ -97,10 +97,19 @@ export async function shrinkFailure(protocol: SimulatedProtocol, failure: Simula
   return shortest;
 }
 
-/** @returns how the scenario fails, if it does */
-export async function failureOf(options: SimulateOptions): Promise<SimulationError | undefined> {
+/**
+ * As `simulate`, for who goes on after a failure.
+ *
+ * @param onReport told of a run in which everything held
+ * @returns how the scenario fails, if it does
+ */
+export async function failureOf(
+  options: SimulateOptions,
+  onReport?: (report: SimulationReport) => void,
+): Promise<SimulationError | undefined> {
   try {
-    await simulate(options);
+    const report = await simulate(options);
+    onReport?.(report);
     return undefined;
   } catch (error) {
     if (error instanceof SimulationError) return error;

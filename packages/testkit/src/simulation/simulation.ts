@@ -185,7 +185,9 @@ export class Simulation {
     this.#note(`peer ${index} ${ending}`);
     const { peer, model, monitor } = this.#participants.get(index)!;
     model.onEnding?.(ending);
-    if (ending === 'server-ended' && peer.hasEnded && monitor?.connection.closeReason === 'peer-closed')
+    // One that did not read in time was cut.
+    const isWhole = monitor && !monitor.wasDestroyed && monitor.connection.closeReason === 'peer-closed';
+    if (ending === 'server-ended' && peer.hasEnded && isWhole)
       this.#guard('requests-are-answered', () => model.checkAnswered?.(true));
   }
 

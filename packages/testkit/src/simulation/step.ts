@@ -48,9 +48,10 @@ const ALWAYS: ReadonlySet<Kind> = new Set<Kind>(['connect', 'send', 'wait']);
 /** @param actions what the protocol can do by itself */
 export function randomSteps(random: RandomSource, count: number, actions: readonly string[]): Step[] {
   const weights = { ...WEIGHTS };
-  // Each seed leaves some kinds out: what only shows when one thing happens often would drown in all the others.
+  // Each seed leaves some kinds out, and prefers others: what only shows when one thing happens often would drown in all the rest.
   for (const kind of Object.keys(weights) as Kind[]) {
-    if (!ALWAYS.has(kind) && random.chance(0.35)) weights[kind] = 0;
+    if (ALWAYS.has(kind)) weights[kind] *= random.pick([0.3, 1, 3]);
+    else weights[kind] *= random.pick([0, 0, 0.5, 1, 4]);
   }
   if (actions.length === 0) weights.act = 0;
   const maxPeers = random.between(1, 8);

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type SimulatedProtocol, simulate } from '@sluice/testkit';
+import { echo } from './protocols/echo.js';
+import { ledger } from './protocols/ledger.js';
+
+/** Runs seeds 1 to `count`. @returns how often connections ended for each reason */
+async function simulateAll(protocol: SimulatedProtocol, count: number): Promise<Map<string, number>> {
+  const closed = new Map<string, number>();
+  for (let seed = 1; seed <= count; seed++) {
+    const report = await simulate({ protocol, seed });
+    for (const [reason, times] of report.closed) closed.set(reason, (closed.get(reason) ?? 0) + times);
+  }
+  return closed;
+}
+
+const REASONS = ['peer-closed', 'peer-reset', 'first-byte-timeout', 'idle-timeout', 'shutdown'];
+
+describe('core in simulation', () => {
+  it('keeps its promises to a handler of bytes, whatever peers and links do', async () => {
+    const closed = await simulateAll(echo, 1000);
+    for (const reason of REASONS) assert.ok((closed.get(reason) ?? 0) >= 10, `${reason} hardly ever happens`);
+  });
+
+  it('keeps its promises to a handler of frames, whatever peers and links do', async () => {
+    const closed = await simulateAll(ledger, 1500);
+    for (const reason of [...REASONS, 'framing-error', 'handler-failed', 'left'])
+      assert.ok((closed.get(reason) ?? 0) >= 10, `${reason} hardly ever happens`);
+  });
+
+  it('does the same again for the same seed', async () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const { digest, steps } = await simulate({ protocol: ledger, seed });
+      assert.equal((await simulate({ protocol: ledger, seed })).digest, digest);
+      assert.equal((await simulate({ protocol: ledger, seed, steps })).digest, digest, 'with its steps given');
+    }
+  });
+});

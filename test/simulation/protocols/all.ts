@@ -1,0 +1,8 @@
+import type { SimulatedProtocol } from '@sluice/testkit';
+import { echo } from './echo.js';
+import { ledger } from './ledger.js';
+
+/** What `npm run simulate` runs, by name. */
+export const PROTOCOLS: ReadonlyMap<string, SimulatedProtocol> = new Map(
+  [echo, ledger].map((protocol) => [protocol.name, protocol]),
+);
