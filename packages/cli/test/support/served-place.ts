@@ -43,6 +43,10 @@ export class ServedPlace implements AsyncDisposable {
     return this.#directory;
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   sluice(args: readonly string[]): Promise<SluiceResult> {
     return runSluice(args, { env: { SLUICE_URL: this.url } });
   }

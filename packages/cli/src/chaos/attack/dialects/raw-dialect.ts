@@ -1,0 +1,21 @@
+import type { Dialect } from './dialect.js';
+
+/**
+ * For a protocol that nobody knows: lengths as most begin with, of 32 bits in either order, and of 16 bits.
+ *
+ * @param request what a client sends, if the user has told
+ */
+export function rawDialect(request: Buffer = Buffer.from('\r\n')): Dialect {
+  const behind = Buffer.from('aaaaaaaaaaaaaaaa');
+  return {
+    preamble: Buffer.alloc(0),
+    opening: request.subarray(0, Math.max(0, request.length - 1)),
+    filler: Buffer.from('a'),
+    hugePrefixes: [
+      Buffer.concat([Buffer.of(0x7f, 0xff, 0xff, 0xff), behind]),
+      Buffer.concat([Buffer.of(0xff, 0xff, 0xff, 0x7f), behind]),
+      Buffer.concat([Buffer.of(0xff, 0xff), behind]),
+    ],
+    request,
+  };
+}
