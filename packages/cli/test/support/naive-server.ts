@@ -8,8 +8,17 @@ const WORK_MS = 15;
 const kept: Buffer[] = [];
 
 const faults: Readonly<Record<string, (socket: Socket) => void>> = {
-  /** Has places for few, and no deadline. */
-  'few-places': (socket) => void socket.on('error', () => {}).resume(),
+  /** Has places for few, and no deadline; who has closed his side in the middle of something keeps the place. */
+  'few-places': (socket) => {
+    let hasSpoken = false;
+    socket
+      .on('error', () => {})
+      .on('data', () => {
+        hasSpoken = true;
+      });
+    // waits for the rest of what was begun
+    socket.on('end', () => hasSpoken || socket.end());
+  },
   /** Makes room for what a client announces. */
   'believes-lengths': (socket) =>
     void socket

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { usageError } from '../../command-error.js';
 import type { Address } from '../../options/option-table.js';
-import { HTTP_REQUEST } from './dialects/http-dialect.js';
+import { httpDialect } from './dialects/http-dialect.js';
 import { ACTIVE_EXCHANGE } from './dialects/sluice-dialect.js';
 
 /** What a well-behaved client does. */
@@ -34,7 +34,7 @@ export function probeOf(name: ProbeName, request: Buffer | undefined, expected: 
     case 'sluice-ping':
       return { request: ACTIVE_EXCHANGE, isAnswer: isActiveAnswer };
     case 'http':
-      return { request: HTTP_REQUEST, isAnswer: isHttpAnswer };
+      return { request: httpDialect.request, isAnswer: isHttpAnswer };
   }
 }
 

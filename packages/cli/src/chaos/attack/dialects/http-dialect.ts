@@ -1,7 +1,5 @@
 import type { Dialect } from './dialect.js';
 
-export const HTTP_REQUEST = Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
-
 export const httpDialect: Dialect = {
   preamble: Buffer.alloc(0),
   opening: Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\nX-Filler: '),
@@ -10,5 +8,5 @@ export const httpDialect: Dialect = {
     Buffer.from('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2147483647\r\n\r\naaaa'),
     Buffer.from('POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\naaaa'),
   ],
-  request: HTTP_REQUEST,
+  request: Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'),
 };
