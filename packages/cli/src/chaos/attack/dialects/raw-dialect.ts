@@ -1,11 +1,13 @@
 import type { Dialect } from './dialect.js';
 
+const EMPTY_LINE = Buffer.from('\r\n');
+
 /**
  * For a protocol that nobody knows: lengths as most begin with, of 32 bits in either order, and of 16 bits.
  *
- * @param request what a client sends, if the user has told
+ * @param request what a client sends, if the user has told; an empty line ends many
  */
-export function rawDialect(request: Buffer = Buffer.from('\r\n')): Dialect {
+export function rawDialect(request = EMPTY_LINE): Dialect {
   const behind = Buffer.from('aaaaaaaaaaaaaaaa');
   return {
     preamble: Buffer.alloc(0),
