@@ -19,8 +19,8 @@ describe('docs/writing-a-protocol.md', () => {
     await examples[Symbol.asyncDispose]();
   });
 
-  it('has two programs', () => {
-    assert.deepEqual([...examples.names], ['echo.ts', 'bulk.ts']);
+  it('has three programs', () => {
+    assert.deepEqual([...examples.names], ['echo.ts', 'bulk.ts', 'prices.ts']);
   });
 
   it('has an echo that answers whole, joined and split frames, and drains on SIGTERM', async () => {
@@ -84,6 +84,35 @@ describe('docs/writing-a-protocol.md', () => {
     peer.destroy();
     await listener.close();
     assert.equal(listener.counters.closed.get('handler-failed'), 1);
+  });
+});
+
+describe('the prices of docs/writing-a-protocol.md', () => {
+  it('come as they change, and of many that a client did not take the latest', async () => {
+    const examples = await CompiledExamples.of(await readPage('docs/writing-a-protocol.md'));
+    const { listener, publish } = (await import(pathToFileURL(examples.file('prices.ts')).href)) as {
+      listener: Listener;
+      publish: (item: string, price: number) => void;
+    };
+    const peer = await dial(listener.address.port);
+    await until(() => listener.connections.size === 1);
+    publish('tea', 1);
+    assert.ok((await receive(peer, 9)).equals(frame('tea 1')));
+    peer.pause();
+    const [connection] = listener.connections;
+    for (let price = 2; connection!.queuedBytes === 0; price++) publish(`${'tea'.padEnd(50_000)}`, price);
+    for (let price = 1; price <= 1000; price++) publish('tea', price);
+    const last = frame('tea 1000');
+    let tail = Buffer.alloc(0);
+    peer.on('data', (chunk: Buffer) => {
+      tail = Buffer.concat([tail, chunk]).subarray(-last.length);
+    });
+    peer.resume();
+    await until(() => tail.equals(last));
+    assert.equal(listener.counters.messages.supersededMessages, 999);
+    peer.destroy();
+    await listener.close();
+    await examples[Symbol.asyncDispose]();
   });
 });
 

@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import { ChunkJoiner } from '@sluice/framing';
 import type { Clock } from './clock.js';
 import { type ConnectionDeadlines, DeadlineWatch } from './deadlines.js';
+import type { MessageCounters } from './message-stream.js';
 import { type OutboundLimits, OutboundQueue, type SendResult } from './outbound-queue.js';
 import { ProxyHeaderReader } from './proxy-header-reader.js';
 import { type ReceiveMode, startReceiving, stopReceiving } from './receive-buffer.js';
@@ -20,6 +21,7 @@ export type CloseReason =
   | 'frame-timeout'
   | 'idle-timeout'
   | 'write-stall'
+  | 'stream-overrun'
   | 'framing-error'
   | 'handler-failed'
   | 'proxy-header'
@@ -72,6 +74,7 @@ export interface ConnectionInit {
   readonly tls: TlsAcceptor | undefined;
   /** Whether the peer is a balancer that begins with a header of the PROXY protocol. */
   readonly isProxied: boolean;
+  readonly messageCounters: MessageCounters;
   /** Called once, when nothing of the connection is pending any more. `failure` is what its handler's `onClosed` threw. */
   readonly onGone: (connection: Connection, failure?: unknown) => void;
 }
@@ -92,6 +95,8 @@ const TLS_HANDSHAKE = 0x16;
 export class Connection {
   readonly id: number;
   readonly openedAtMs: number;
+  /** Of all connections of the listener. */
+  readonly messageCounters: MessageCounters;
   #localAddress: string;
   #localPort: number;
   #remoteAddress: string;
@@ -116,13 +121,14 @@ export class Connection {
   #isReadingPaused = false;
 
   /** Made by the listener. Set the handler before the next tick: bytes may come then. */
-  constructor({ id, socket, clock, limits, receiveMode, tls, isProxied, onGone }: ConnectionInit) {
+  constructor({ id, socket, clock, limits, receiveMode, tls, isProxied, messageCounters, onGone }: ConnectionInit) {
     this.id = id;
     this.#localAddress = socket.localAddress ?? '';
     this.#localPort = socket.localPort ?? 0;
     this.#remoteAddress = socket.remoteAddress ?? '';
     this.#remotePort = socket.remotePort ?? 0;
     this.openedAtMs = clock.nowMs();
+    this.messageCounters = messageCounters;
     this.#watch = new DeadlineWatch(this.openedAtMs);
     if (tls || isProxied) this.#opening = { header: isProxied ? new ProxyHeaderReader() : undefined, tls };
     this.#clock = clock;

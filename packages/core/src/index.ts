@@ -14,6 +14,14 @@ export type { CertificateRequest } from './issued-certificate.js';
 export { IssuedCertificate } from './issued-certificate.js';
 export type { ListenerCounters, ListenerOptions } from './listener.js';
 export { DEFAULT_CONNECTION_LIMITS, DEFAULT_LISTENER_OPTIONS, Listener } from './listener.js';
+export type {
+  MessageCounters,
+  MessageSink,
+  MessageStreamOptions,
+  OfferResult,
+  OverflowPolicy,
+} from './message-stream.js';
+export { DEFAULT_MESSAGE_STREAM_OPTIONS, MessageStream } from './message-stream.js';
 export type { OutboundLimits, SendResult, WriteTarget } from './outbound-queue.js';
 export { DEFAULT_OUTBOUND_LIMITS, OutboundQueue } from './outbound-queue.js';
 export type { ProxyEnd, ProxyHeader } from './proxy-header.js';

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from './clock.js';
 import { type CloseReason, Connection, type ConnectionHandler, type ConnectionLimits } from './connection.js';
 import { type ConnectionDeadlines, DEFAULT_DEADLINES, deadlineTimes } from './deadlines.js';
 import { descriptorLimit, fitToDescriptors } from './descriptor-limit.js';
+import type { MessageCounters } from './message-stream.js';
 import { DEFAULT_OUTBOUND_LIMITS, type OutboundLimits } from './outbound-queue.js';
 import type { ReceiveMode } from './receive-buffer.js';
 import { type CreateServer, createSystemServer } from './system-server.js';
@@ -74,11 +75,19 @@ export interface ListenerCounters {
   /** Bytes of connections that have ended. */
   receivedBytes: number;
   sentBytes: number;
+  readonly messages: MessageCounters;
 }
 
 /** Accepts connections, admits as many as may be served at once, watches their deadlines, and ends them in order. */
 export class Listener {
-  readonly counters: ListenerCounters = { accepted: 0, refused: 0, closed: new Map(), receivedBytes: 0, sentBytes: 0 };
+  readonly counters: ListenerCounters = {
+    accepted: 0,
+    refused: 0,
+    closed: new Map(),
+    receivedBytes: 0,
+    sentBytes: 0,
+    messages: { droppedMessages: 0, supersededMessages: 0 },
+  };
   /** The largest number of connections served at once, after the descriptor limit was taken into account. */
   readonly maxConnections: number;
   /** The largest number of connections that wait for a place, likewise. */
@@ -246,6 +255,7 @@ export class Listener {
         receiveMode: this.#options.receiveMode,
         tls: this.#tls,
         isProxied: this.#options.isProxy?.(socket.remoteAddress ?? '') ?? false,
+        messageCounters: this.counters.messages,
         onGone: this.#onGone,
       });
     } catch (error) {

@@ -1,3 +1,4 @@
+import type { MessageStream, MessageStreamOptions } from '@sluice/core';
 import type { CommandText, Field, TransferRecord } from '@sluice/wire';
 import type { Log } from './log.js';
 import type { Principal } from './principal.js';
@@ -52,6 +53,8 @@ export interface Session {
    * @returns whether they were kept; if not, the connection is closing and `release` is not called
    */
   sendOwned(packets: Uint8Array, count: number, release: () => void): boolean;
+  /** A stream of packets that are sent because something happens, and what becomes of those for which there is no room. */
+  messageStream(options: MessageStreamOptions): MessageStream;
   /** Ends the connection after what is queued has left. */
   close(reason: string): void;
   /** Ends the connection at once. */
@@ -98,11 +101,10 @@ export interface PacketProtocol {
 }
 
 /** A peer, as a protocol without packets sees it. */
-export interface StreamSession
-  extends Pick<Session, 'id' | 'remoteAddress' | 'log' | 'isClosing' | 'queuedBytes' | 'close' | 'destroy'> {
-  /** Sends the caller's bytes, which stay untouched until `release` is called. @returns as `Session.sendOwned` */
-  sendOwned(bytes: Uint8Array, release: () => void): boolean;
-}
+export type StreamSession = Pick<
+  Session,
+  'id' | 'remoteAddress' | 'log' | 'isClosing' | 'queuedBytes' | 'messageStream' | 'close' | 'destroy'
+>;
 
 /** What a protocol without packets does on one connection. */
 export interface StreamHandler {
@@ -119,5 +121,7 @@ export interface StreamProtocol {
   readonly flag: number;
   open(session: StreamSession): StreamHandler;
 }
+
+export type { MessageStream };
 
 export type Protocol = PacketProtocol | StreamProtocol;

@@ -49,6 +49,7 @@ export class ServerStats {
         protocols,
         closed: Object.fromEntries(counters.closed),
       },
+      messages: { dropped: counters.messages.droppedMessages, superseded: counters.messages.supersededMessages },
       transfers,
       openFiles: this.#openFiles.size,
       receivedBytes,

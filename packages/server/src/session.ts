@@ -1,4 +1,12 @@
-import { type CloseReason, type Connection, FramedConnection, type FrameHandler, type SendResult } from '@sluice/core';
+import {
+  type CloseReason,
+  type Connection,
+  FramedConnection,
+  type FrameHandler,
+  MessageStream,
+  type MessageStreamOptions,
+  type SendResult,
+} from '@sluice/core';
 import { FramingError } from '@sluice/framing';
 import {
   asciiFold,
@@ -183,6 +191,23 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   sendOwned(packets: Uint8Array, count: number, release: () => void): boolean {
     this.#sentFrames += count;
     return this.#requireKept(this.#connection.sendOwned(packets, release));
+  }
+
+  messageStream(options: MessageStreamOptions): MessageStream {
+    const connection = this.#connection;
+    const sink = {
+      get isClosing() {
+        return connection.isClosing;
+      },
+      messageCounters: connection.messageCounters,
+      sendOwned: (bytes: Uint8Array, release: () => void, packets: number) => {
+        const result = connection.sendOwned(bytes, release);
+        if (result !== 'refused') this.#sentFrames += packets;
+        return result;
+      },
+      close: (reason: string) => connection.close(reason),
+    };
+    return new MessageStream(sink, options);
   }
 
   #requireKept(result: SendResult): boolean {

@@ -1,4 +1,10 @@
-import type { CloseReason, Connection, ConnectionHandler } from '@sluice/core';
+import {
+  type CloseReason,
+  type Connection,
+  type ConnectionHandler,
+  MessageStream,
+  type MessageStreamOptions,
+} from '@sluice/core';
 import type { ClientRegistry, ClientSource } from './client-registry.js';
 import { type Log, withFields } from './log.js';
 import type { StreamHandler, StreamProtocol, StreamSession } from './protocol.js';
@@ -45,8 +51,8 @@ export class ServerStreamSession implements StreamSession, ConnectionHandler, Cl
     return this.#connection.queuedBytes;
   }
 
-  sendOwned(bytes: Uint8Array, release: () => void): boolean {
-    return this.#connection.sendOwned(bytes, release) !== 'refused';
+  messageStream(options: MessageStreamOptions): MessageStream {
+    return new MessageStream(this.#connection, options);
   }
 
   close(reason: string): void {

@@ -56,7 +56,7 @@ export function clientCommands(
       'watchclients',
       ({ command, text }) => {
         const intervalMs = decodeWatchClientsRequest(text);
-        watch.start(intervalMs, () => session.reply(responseText(command, ResultCode.Success)));
+        return watch.start(intervalMs, () => session.reply(responseText(command, ResultCode.Success)));
       },
     ],
     [

@@ -3,12 +3,13 @@ import {
   type ClientRecord,
   Command,
   encodeJsonData,
+  encodePacket,
   Key,
   RequestError,
   ResultCode,
   responseText,
 } from '@sluice/wire';
-import type { Session } from '../protocol.js';
+import type { MessageStream, Session } from '../protocol.js';
 import type { ConnectedClient, ServerControls } from '../server-controls.js';
 import { visibleClients } from './permission.js';
 
@@ -17,6 +18,9 @@ const RECORDS_PER_PACKET = 500;
 
 /** Characters of records in one round: what is beyond follows in the next one. Three bytes each at most, which the outbound queue holds. */
 const MAX_ROUND_CHARACTERS = 4 << 20;
+
+/** What the packets of one round take at most, in bytes: those above, and a record more. */
+const MAX_ROUND_BYTES = 3 * MAX_ROUND_CHARACTERS + (1 << 20);
 
 /** A round costs some microseconds for each connection: with many of them, rounds are so much rarer that they take a tenth of the time. */
 const MS_BETWEEN_ROUNDS_PER_CONNECTION = 0.1;
@@ -50,6 +54,8 @@ export class ClientWatch {
   readonly #session: Session;
   readonly #controls: ServerControls;
   readonly #count: WatchCount;
+  /** Has one round at most: what the peer misses is in the next one, which is made of what holds then. */
+  readonly #packets: MessageStream;
   #givePlaceBack: (() => void) | undefined;
   #cancel: (() => void) | undefined;
   /** What the peer was told last, by id. */
@@ -62,24 +68,32 @@ export class ClientWatch {
     this.#session = session;
     this.#controls = controls;
     this.#count = count;
+    this.#packets = session.messageStream({ policy: 'wait', maxBytes: MAX_ROUND_BYTES });
   }
 
   /**
-   * Begins anew: the first round, at once, has all.
+   * Begins anew, when the peer has taken the last round before: the first one, at once, has all.
    *
    * @param intervalMs 0 for an end
    * @param accept answers the request, before the first round
    * @throws {RequestError} code 12
    */
-  start(intervalMs: number, accept: () => void): void {
+  start(intervalMs: number, accept: () => void): void | Promise<void> {
     this.stop();
+    if (this.#packets.queuedMessages === 0) return this.#begin(intervalMs, accept);
+    return this.#packets.drained().then(() => {
+      if (!this.#session.isClosing) return this.start(intervalMs, accept);
+    });
+  }
+
+  #begin(intervalMs: number, accept: () => void): void {
     if (intervalMs > 0) this.#givePlaceBack = this.#count.take(this.#session.principal.userName ?? '');
     accept();
     if (intervalMs === 0) return;
     this.#cancel = this.#controls.every(intervalMs, () => {
       this.#waitedMs += intervalMs;
       if (this.#session.isClosing) this.stop();
-      else if (this.#session.queuedBytes === 0 && this.#hasWaited) this.#round();
+      else if (this.#packets.queuedMessages === 0 && this.#hasWaited) this.#round();
     });
     this.#round();
   }
@@ -138,6 +152,6 @@ export class ClientWatch {
 
   #send(changes: ClientChanges): void {
     const text = responseText(Command.ClientChanges, ResultCode.Success, [[Key.Count, changes.total]]);
-    this.#session.reply(text, encodeJsonData(changes));
+    this.#packets.offer(encodePacket(text, encodeJsonData(changes)));
   }
 }

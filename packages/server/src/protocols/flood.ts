@@ -1,12 +1,13 @@
 import {
   encodeFloodReport,
+  encodePacket,
   type FloodPackets,
   type FloodReport,
   type FloodRequest,
   MAX_FLOOD_BYTES,
   type TransferRecord,
 } from '@sluice/wire';
-import type { Session } from '../protocol.js';
+import type { MessageStream, Session } from '../protocol.js';
 import type { FloodClock, FloodPlace } from './flood-places.js';
 import { ProcessLoad } from './process-load.js';
 
@@ -18,9 +19,6 @@ const PACE_MS = 50;
 
 /** Time after the end for the peer to take what is queued, and to stop sending; then the connection is cut. */
 const LATE_MS = 10_000;
-
-/** A report is left out while more than this waits for the peer: the next one tells it, too. */
-const MAX_QUEUED_BYTES = 512 << 10;
 
 export interface FloodInit {
   readonly session: Session;
@@ -61,9 +59,13 @@ export class Flood {
   /** Ends the wait of a peer that has sent too fast. */
   #goOn: (() => void) | undefined;
 
+  /** What the peer has missed is in the next report. */
+  readonly #reports: MessageStream;
+
   /** Runs from now on. */
   constructor(init: FloodInit) {
     this.#init = init;
+    this.#reports = init.session.messageStream({ policy: 'drop-newest', maxMessages: 1 });
     const { clock, request, durationMs } = init;
     this.#startedMs = clock.nowMs();
     this.#size = request.size ?? MAX_FLOOD_BYTES;
@@ -205,8 +207,7 @@ export class Flood {
   #scheduleReport(intervalMs: number): void {
     this.#after(intervalMs, () => {
       this.#scheduleReport(intervalMs);
-      const { session } = this.#init;
-      if (session.queuedBytes <= MAX_QUEUED_BYTES) session.reply(encodeFloodReport(this.#report(false)));
+      this.#reports.offer(encodePacket(encodeFloodReport(this.#report(false))));
     });
   }
 

@@ -6,14 +6,13 @@ import {
   encodePacket,
   type FollowLogRequest,
   type LogLines,
-  RequestError,
   ResultCode,
   responseText,
 } from '@sluice/wire';
 import { LOG_LEVELS, type LogLevel } from '../log.js';
 import type { LogHistory } from '../log-stream.js';
 import type { JournalReader } from '../logging/log-journal.js';
-import type { CommandHandler, Session } from '../protocol.js';
+import type { CommandHandler, MessageStream, Session } from '../protocol.js';
 import { requireAdmin } from './permission.js';
 
 /** FollowLog: the log as records, with a place to go on from. docs/protocol.md, section 17. */
@@ -52,6 +51,7 @@ class LogReading {
   readonly #journal: LogHistory;
   readonly #reader: JournalReader;
   readonly #request: FollowLogRequest;
+  readonly #packets: MessageStream;
   readonly #unsubscribe: () => void;
   /** Lines that can never be had again, before the next ones; -1 when nobody can know how many. */
   #missed = 0;
@@ -62,6 +62,7 @@ class LogReading {
     this.#session = session;
     this.#journal = journal;
     this.#request = request;
+    this.#packets = session.messageStream({ policy: 'wait', maxMessages: 1 });
     const cursor = request.cursor === undefined ? undefined : decodeLogCursor(request.cursor);
     let from = journal.writtenSeq + 1 - (request.lines ?? 0);
     if (cursor && cursor.journal === journal.id && cursor.seq <= journal.writtenSeq) from = cursor.seq + 1;
@@ -99,12 +100,14 @@ class LogReading {
 
   async #pump(): Promise<void> {
     for (;;) {
+      await this.#packets.drained();
+      if (this.#isStopped) return;
       const page = await this.#reader.page();
       if (this.#isStopped) return;
       const isDry = page.lines.length === 0;
       if (isDry && this.#request.follows) return;
       if (this.#missed >= 0) this.#missed += page.missed;
-      await this.#send({
+      this.#send({
         lines: page.lines.filter((line) => this.#isWanted(line)),
         cursor: encodeLogCursor(this.#journal.id, page.next - 1),
         missed: this.#missed,
@@ -115,13 +118,9 @@ class LogReading {
     }
   }
 
-  /** Ends when the system has taken it for the peer. */
-  async #send(lines: LogLines): Promise<void> {
+  #send(lines: LogLines): void {
     const data = new TextEncoder().encode(lines.lines.map((line) => `${line}\n`).join(''));
-    const packet = encodePacket(encodeLogLines(lines), data);
-    await new Promise<void>((resolve, reject) => {
-      if (!this.#session.sendOwned(packet, 1, resolve)) reject(new RequestError(ResultCode.UnknownError, 'closing'));
-    });
+    if (this.#packets.offer(encodePacket(encodeLogLines(lines), data)) === 'closed') this.stop();
   }
 
   #isWanted(line: string): boolean {

@@ -1,7 +1,7 @@
 import { ProtocolFlag } from '@sluice/wire';
 import type { LogStream } from '../log-stream.js';
 import { logOutputLine } from '../logging/log-record.js';
-import type { StreamHandler, StreamProtocol, StreamSession } from '../protocol.js';
+import type { MessageStream, StreamHandler, StreamProtocol, StreamSession } from '../protocol.js';
 
 /** What a connection may have waiting, in bytes. Specification 10. */
 const MAX_WAITING_BYTES = 16 << 10;
@@ -28,23 +28,21 @@ export function logOutputProtocol(log: LogStream, isAllowed: (address: string) =
   };
 }
 
-/** One reader. What it does not take in time is dropped, line by line, and the number told when there is room again. */
+/** One reader. What it does not take in time is dropped, line by line, and the number told in its place. */
 class LogOutputHandler implements StreamHandler {
   readonly #session: StreamSession;
+  readonly #lines: MessageStream;
   readonly #unsubscribe: () => void;
-  /** What waits for the system to take what was sent before. */
-  #waiting: Buffer[] = [];
-  #waitingBytes = 0;
-  /** Bytes that the system has not taken yet. */
-  #sentBytes = 0;
-  #droppedLines = 0;
 
   constructor(session: StreamSession, log: LogStream) {
     this.#session = session;
-    this.#offer(BANNER);
-    this.#unsubscribe = log.subscribe((record) => {
-      if (!this.#offer(logOutputLine(record))) this.#droppedLines += 1;
+    this.#lines = session.messageStream({
+      policy: 'drop-newest',
+      maxBytes: MAX_WAITING_BYTES,
+      gapMessage: (dropped) => Buffer.from(`${dropped} lines dropped\r\n`),
     });
+    this.#offer(BANNER);
+    this.#unsubscribe = log.subscribe((record) => this.#offer(logOutputLine(record)));
   }
 
   /** ESC as the first or only byte of the input closes (D42); any other input is answered with the banner. */
@@ -57,31 +55,7 @@ class LogOutputHandler implements StreamHandler {
     this.#unsubscribe();
   }
 
-  /** Keeps a text if there is room for it. */
-  #offer(text: string): boolean {
-    if (this.#session.isClosing) return true; // nobody misses it
-    const bytes = Buffer.from(text);
-    if (this.#sentBytes + this.#waitingBytes + bytes.length > MAX_WAITING_BYTES) return false;
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
-    this.#send();
-    return true;
+  #offer(text: string): void {
+    this.#lines.offer(Buffer.from(text));
   }
-
-  #send(): void {
-    if (this.#sentBytes > 0 || this.#waitingBytes === 0) return;
-    const bytes = Buffer.concat(this.#waiting);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#sentBytes = bytes.length;
-    if (!this.#session.sendOwned(bytes, this.#onSent)) this.#sentBytes = 0;
-  }
-
-  readonly #onSent = (): void => {
-    this.#sentBytes = 0;
-    const dropped = this.#droppedLines;
-    this.#droppedLines = 0; // first: the system may take what is offered at once, and come back here
-    if (dropped > 0 && !this.#offer(`${dropped} lines dropped\r\n`)) this.#droppedLines += dropped;
-    this.#send();
-  };
 }
