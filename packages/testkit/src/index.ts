@@ -7,10 +7,12 @@ export { randomBytes, randomNumbers } from './random.js';
 export type { RawPacket } from './raw-peer.js';
 export { RawPeer } from './raw-peer.js';
 export { RandomSource } from './simulation/random-source.js';
+export { shrinkList } from './simulation/shrink-list.js';
 export type { SimulateOptions, SimulationReport } from './simulation/simulate.js';
 export { failureOf, SimulationError, shrinkFailure, simulate } from './simulation/simulate.js';
 export { SimulatedClock } from './simulation/simulated-clock.js';
-export type { LinkConditions } from './simulation/simulated-end.js';
+export type { LinkConditions, LinkErrorCode } from './simulation/simulated-end.js';
+export { SimulatedEnd, SimulatedLink } from './simulation/simulated-end.js';
 export type { PeerEnding } from './simulation/simulated-peer.js';
 export type {
   PeerModel,

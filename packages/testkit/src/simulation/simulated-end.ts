@@ -25,8 +25,8 @@ export class SimulatedLink {
   readonly clock: SimulatedClock;
   readonly random: RandomSource;
   readonly conditions: LinkConditions;
-  /** Nothing passes any more, in either direction, and nobody is told. */
-  isDead = false;
+  readonly #ends: SimulatedEnd[] = [];
+  #isDead = false;
   #stalledUntilMs = 0;
 
   constructor(clock: SimulatedClock, random: RandomSource, conditions: LinkConditions) {
@@ -39,6 +39,22 @@ export class SimulatedLink {
     const { minDelayMs, maxDelayMs } = this.conditions;
     const stalledMs = Math.max(0, this.#stalledUntilMs - this.clock.nowMs());
     return stalledMs + minDelayMs + this.random.next() * (maxDelayMs - minDelayMs);
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  /** From now on nothing passes, in either direction, and nobody is told. */
+  cut(): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
+    for (const end of this.#ends) end.watchDeadLink();
+  }
+
+  /** Called by the ends. */
+  join(...ends: SimulatedEnd[]): void {
+    this.#ends.push(...ends);
   }
 
   get isStalled(): boolean {
@@ -90,6 +106,7 @@ export class SimulatedEnd {
     const [one, other] = [new SimulatedEnd(link), new SimulatedEnd(link)];
     one.#other = other;
     other.#other = one;
+    link.join(one, other);
     return [one, other];
   }
 
@@ -173,15 +190,15 @@ export class SimulatedEnd {
     if (!this.#error) this.#sendReset();
   }
 
-  /** What the clock does to an end whose link is dead. */
+  /** What becomes of an end whose link is dead. */
   watchDeadLink(): void {
     const { clock } = this.#link;
     const startedMs = clock.nowMs();
     const watch = (): void => {
-      if (this.#isClosed) return;
+      if (this.#isClosed || this.#error) return;
       const silentMs = clock.nowMs() - startedMs;
       if (this.#sending.length > 0 || silentMs >= KEEP_ALIVE_TIMEOUT_MS) this.#fail('ETIMEDOUT');
-      else clock.happen(RETRANSMISSION_TIMEOUT_MS, watch);
+      else clock.happen(Math.min(RETRANSMISSION_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS - silentMs), watch);
     };
     clock.happen(RETRANSMISSION_TIMEOUT_MS, watch);
   }

@@ -102,7 +102,8 @@ export class SimulatedPeer implements EndOwner {
 
   /** As a machine that loses its power: nothing comes or goes any more, and the server is not told. */
   vanish(): void {
-    this.#end.link.isDead = true;
+    this.#end.link.cut();
+    this.#end.close();
     this.#finish('left');
   }
 
