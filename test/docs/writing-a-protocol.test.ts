@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { DEFAULT_OUTBOUND_LIMITS, type Listener } from '@sluice/core';
+import { failureOf, type SimulatedProtocol, SimulationError, shrinkFailure, simulate } from '@sluice/testkit';
 import { CompiledExamples } from './compiled-examples.js';
 import { readPage } from './markdown.js';
 
@@ -19,8 +20,8 @@ describe('docs/writing-a-protocol.md', () => {
     await examples[Symbol.asyncDispose]();
   });
 
-  it('has three programs', () => {
-    assert.deepEqual([...examples.names], ['echo.ts', 'bulk.ts', 'prices.ts']);
+  it('has four programs', () => {
+    assert.deepEqual([...examples.names], ['echo.ts', 'bulk.ts', 'prices.ts', 'counter.ts']);
   });
 
   it('has an echo that answers whole, joined and split frames, and drains on SIGTERM', async () => {
@@ -84,6 +85,24 @@ describe('docs/writing-a-protocol.md', () => {
     peer.destroy();
     await listener.close();
     assert.equal(listener.counters.closed.get('handler-failed'), 1);
+  });
+
+  it('has a counter whose fault a simulation finds in the first seeds, and shrinks to two steps', async () => {
+    const file = pathToFileURL(examples.file('counter.ts')).href;
+    const { counter } = (await import(file)) as { counter: SimulatedProtocol };
+    let failure: SimulationError | undefined;
+    for (let seed = 1; seed <= 5 && !failure; seed++) failure = await failureOf({ protocol: counter, seed });
+    assert.equal(failure?.invariant, 'answers-are-right');
+    const { seed, steps, asCode } = await shrinkFailure(counter, failure);
+    assert.deepEqual(
+      steps.map((step) => step.do),
+      ['connect', 'send'],
+    );
+    assert.match(
+      asCode,
+      /^await simulate\(\{\n {2}protocol,\n {2}seed: \d,\n {2}steps: \[\n {4}\{ do: 'connect', peer: \d \},\n/,
+    );
+    await assert.rejects(simulate({ protocol: counter, seed, steps }), SimulationError);
   });
 });
 
