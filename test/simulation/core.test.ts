@@ -1,18 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type SimulatedProtocol, simulate } from '@sluice/testkit';
+import { simulate } from '@sluice/testkit';
 import { echo } from './protocols/echo.js';
 import { ledger } from './protocols/ledger.js';
-
-/** Runs seeds 1 to `count`. @returns how often connections ended for each reason */
-async function simulateAll(protocol: SimulatedProtocol, count: number): Promise<Map<string, number>> {
-  const closed = new Map<string, number>();
-  for (let seed = 1; seed <= count; seed++) {
-    const report = await simulate({ protocol, seed });
-    for (const [reason, times] of report.closed) closed.set(reason, (closed.get(reason) ?? 0) + times);
-  }
-  return closed;
-}
+import { simulateAll } from './support/simulate-all.js';
 
 const REASONS = ['peer-closed', 'peer-reset', 'first-byte-timeout', 'idle-timeout', 'shutdown'];
 
@@ -24,7 +15,7 @@ describe('core in simulation', () => {
 
   it('keeps its promises to a handler of frames, whatever peers and links do', async () => {
     const closed = await simulateAll(ledger, 1500);
-    for (const reason of [...REASONS, 'framing-error', 'handler-failed', 'left'])
+    for (const reason of [...REASONS, 'framing-error', 'handler-failed', 'left', 'write-stall', 'stream-overrun'])
       assert.ok((closed.get(reason) ?? 0) >= 10, `${reason} hardly ever happens`);
   });
 

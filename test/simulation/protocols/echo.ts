@@ -12,6 +12,7 @@ export const echo: SimulatedProtocol = {
       waitTimeoutMs: 20_000,
       firstByteTimeoutMs: 6000,
       idleTimeoutMs: 60_000,
+      writeStallTimeoutMs: 20_000,
       limits: { outbound: { lowWaterMarkBytes: 512, highWaterMarkBytes: 4096, hardLimitBytes: 64 << 10 } },
     },
     serve: (connection) => new Echo(connection, random.between(1, 3)),

@@ -18,6 +18,8 @@ export const Kind = {
   Lend: 5,
   /** Some messages later on, without being asked again. */
   Watch: 6,
+  /** All that is published from now on, by the policy that the body names. */
+  Follow: 9,
   /** An error in the handler. */
   Fail: 7,
   /** The server ends the connection, after its answer. */
@@ -26,6 +28,12 @@ export const Kind = {
 
 /** A message that answers nothing. */
 export const PUSHED = 0x80;
+/** Something that was published; its number is the next one. */
+export const PUBLISHED = 0x81;
+/** So many published messages were left out. */
+export const GAP = 0x82;
+
+export const POLICIES = ['drop-newest', 'drop-oldest', 'latest-per-key', 'close'] as const;
 
 export function message(kind: number, id: number, body: Uint8Array = new Uint8Array(0)): Buffer {
   const bytes = Buffer.alloc(HEAD_BYTES + body.length);

@@ -1,10 +1,46 @@
-import { type CloseReason, type Connection, FramedConnection, type FrameHandler } from '@sluice/core';
+import { type CloseReason, type Connection, FramedConnection, type FrameHandler, MessageStream } from '@sluice/core';
 import type { RandomSource, SimulatedClock } from '@sluice/testkit';
-import { bulkByte, HEAD_BYTES, Kind, layout, message, PUSHED, uint32 } from './ledger-messages.js';
+import {
+  bulkByte,
+  GAP,
+  HEAD_BYTES,
+  Kind,
+  layout,
+  message,
+  POLICIES,
+  PUBLISHED,
+  PUSHED,
+  uint32,
+} from './ledger-messages.js';
 
 const BLOCK_BYTES = 700;
 const PUSHES = 5;
 const PUSH_PERIOD_MS = 40;
+
+const MAX_STREAM_BYTES = 3000;
+
+/** Tells all followers. */
+export class Publisher {
+  readonly #streams = new Map<LedgerServer, { readonly stream: MessageStream; next: number }>();
+
+  get followers(): number {
+    return this.#streams.size;
+  }
+
+  add(follower: LedgerServer, stream: MessageStream): void {
+    if (!this.#streams.has(follower)) this.#streams.set(follower, { stream, next: 0 });
+  }
+
+  remove(follower: LedgerServer): void {
+    this.#streams.delete(follower);
+  }
+
+  /** To each follower its own numbers: 0, 1, 2 and so on. */
+  publish(bodyBytes: number, key: string): void {
+    for (const follower of this.#streams.values())
+      follower.stream.offer(message(PUBLISHED, follower.next++, new Uint8Array(bodyBytes)), key);
+  }
+}
 
 /** Uses everything that a framed protocol may use of core. */
 export class LedgerServer implements FrameHandler {
@@ -12,6 +48,7 @@ export class LedgerServer implements FrameHandler {
   readonly #clock: SimulatedClock;
   readonly #random: RandomSource;
   readonly #kept: Set<string>;
+  readonly #publisher: Publisher;
   #framed!: FramedConnection;
   #wake: (() => void) | undefined;
   #pushesLeft = 0;
@@ -23,13 +60,21 @@ export class LedgerServer implements FrameHandler {
     clock: SimulatedClock,
     random: RandomSource,
     kept: Set<string>,
+    publisher: Publisher,
   ): FramedConnection {
-    const server = new LedgerServer(connection, clock, random, kept);
+    const server = new LedgerServer(connection, clock, random, kept, publisher);
     server.#framed = new FramedConnection(connection, layout, server);
     return server.#framed;
   }
 
-  private constructor(connection: Connection, clock: SimulatedClock, random: RandomSource, kept: Set<string>) {
+  private constructor(
+    connection: Connection,
+    clock: SimulatedClock,
+    random: RandomSource,
+    kept: Set<string>,
+    publisher: Publisher,
+  ) {
+    this.#publisher = publisher;
     this.#connection = connection;
     this.#clock = clock;
     this.#random = random;
@@ -65,6 +110,16 @@ export class LedgerServer implements FrameHandler {
       case Kind.Watch:
         this.#watch(id);
         return;
+      case Kind.Follow: {
+        this.#send(message(Kind.Follow, id));
+        const options = {
+          policy: POLICIES[body[0]! % POLICIES.length]!,
+          maxBytes: MAX_STREAM_BYTES,
+          gapMessage: (dropped: number) => message(GAP, dropped),
+        };
+        this.#publisher.add(this, new MessageStream(this.#connection, options));
+        return;
+      }
       case Kind.Leave:
         this.#send(message(Kind.Leave, id));
         this.#connection.close('left');
@@ -102,6 +157,7 @@ export class LedgerServer implements FrameHandler {
 
   onClosed(_reason: CloseReason, _error: Error | undefined): void {
     this.#stop();
+    this.#publisher.remove(this);
     this.#wake?.();
   }
 

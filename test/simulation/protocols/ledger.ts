@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
 import { LengthFieldDecoder } from '@sluice/framing';
 import type { PeerModel, RandomSource, SimulatedProtocol } from '@sluice/testkit';
-import { bulkByte, HEAD_BYTES, Kind, layout, message, PUSHED, sumOf, uint32 } from './ledger-messages.js';
-import { LedgerServer } from './ledger-server.js';
+import {
+  bulkByte,
+  GAP,
+  HEAD_BYTES,
+  Kind,
+  layout,
+  message,
+  POLICIES,
+  PUBLISHED,
+  PUSHED,
+  sumOf,
+  uint32,
+} from './ledger-messages.js';
+import { LedgerServer, Publisher } from './ledger-server.js';
 
 /** Frames, handlers that take their time, lent memory, pieces, pushed messages: what core offers, in one protocol. What it said is kept, is. */
 export const ledger: SimulatedProtocol = {
@@ -10,6 +22,7 @@ export const ledger: SimulatedProtocol = {
   begin: ({ clock, random }) => {
     const kept = new Set<string>();
     const acknowledged: string[] = [];
+    const publisher = new Publisher();
     return {
       listener: {
         maxConnections: 5,
@@ -17,11 +30,20 @@ export const ledger: SimulatedProtocol = {
         waitTimeoutMs: 20_000,
         firstByteTimeoutMs: 6000,
         idleTimeoutMs: 60_000,
+        frameTimeoutMs: 10_000,
+        writeStallTimeoutMs: 20_000,
         limits: { outbound: { lowWaterMarkBytes: 1024, highWaterMarkBytes: 6000, hardLimitBytes: 256 << 10 } },
       },
-      serve: (connection) => LedgerServer.start(connection, clock, random.fork(connection.id), kept),
+      serve: (connection) => LedgerServer.start(connection, clock, random.fork(connection.id), kept, publisher),
       peer: (index, random) => new LedgerPeer(index, random, acknowledged),
+      actions: {
+        publish: (random) => {
+          for (let count = random.between(1, 60); count > 0; count--)
+            publisher.publish(random.between(0, 300), `key ${random.below(5)}`);
+        },
+      },
       check: () => {
+        assert.equal(publisher.followers, 0, 'followers that are left');
         for (const entry of acknowledged) assert.ok(kept.has(entry), `the acknowledged entry ${entry} is not kept`);
       },
     };
@@ -39,7 +61,18 @@ interface Awaited {
 }
 
 /** How often each request is made. */
-const WEIGHTS = { keep: 8, later: 4, bulk: 4, sum: 4, lend: 4, watch: 2, fail: 0.2, leave: 0.3, nonsense: 0.2 };
+const WEIGHTS = {
+  keep: 8,
+  later: 4,
+  bulk: 4,
+  sum: 4,
+  lend: 4,
+  watch: 2,
+  follow: 2,
+  fail: 0.2,
+  leave: 0.3,
+  nonsense: 0.2,
+};
 
 class LedgerPeer implements PeerModel {
   /** Each peer has its own likings. */
@@ -47,6 +80,9 @@ class LedgerPeer implements PeerModel {
   readonly #acknowledged: string[];
   readonly #awaited: Awaited[] = [];
   #nextId: number;
+  #nextPublished = 0;
+  /** A message may have taken the place of an older one. */
+  #mayMissUntold = false;
   /** After nonsense, or a request that ends the connection, nothing more is answered. */
   #isAnsweredNoMore = false;
   readonly #decoder = new LengthFieldDecoder(layout, {
@@ -98,6 +134,12 @@ class LedgerPeer implements PeerModel {
       case 'watch':
         this.#await(Kind.Watch, id, Buffer.alloc(0));
         return message(Kind.Watch, id);
+      case 'follow': {
+        const policy = random.below(POLICIES.length);
+        this.#await(Kind.Follow, id, Buffer.alloc(0));
+        this.#mayMissUntold ||= POLICIES[policy] === 'latest-per-key';
+        return message(Kind.Follow, id, Uint8Array.of(policy));
+      }
       case 'leave':
         this.#await(Kind.Leave, id, Buffer.alloc(0));
         this.#isAnsweredNoMore = true;
@@ -131,6 +173,16 @@ class LedgerPeer implements PeerModel {
   #onAnswer(frame: Buffer): void {
     const [kind, id, body] = [frame[4], frame.readUInt32BE(5), frame.subarray(HEAD_BYTES)];
     if (kind === PUSHED) return;
+    if (kind === GAP) {
+      this.#nextPublished += id;
+      return;
+    }
+    if (kind === PUBLISHED) {
+      if (this.#mayMissUntold) assert.ok(id >= this.#nextPublished, `published message ${id} comes late`);
+      else assert.equal(id, this.#nextPublished, 'the number of the next published message');
+      this.#nextPublished = id + 1;
+      return;
+    }
     const awaited = this.#awaited[0];
     assert.ok(awaited, `an answer of kind ${kind} that nobody asked for`);
     assert.equal(id, awaited.id, 'the number of the next answer');

@@ -185,7 +185,11 @@ export class ConnectionMonitor {
     return this.#judge(result, maxBytes);
   }
 
-  #sendOwned(bytes: Uint8Array, release: () => void, send: Connection['sendOwned']): SendResult {
+  #sendOwned(
+    bytes: Uint8Array,
+    release: () => void,
+    send: (bytes: Uint8Array, release: () => void) => SendResult,
+  ): SendResult {
     const loan: Loan = { releases: 0 };
     this.#loans.push(loan);
     const result = this.#send(bytes, () =>
@@ -221,45 +225,72 @@ export class ConnectionMonitor {
     }
   }
 
+  /** The handler itself, but for the calls that are watched. */
   #wrap(handler: ConnectionHandler): ConnectionHandler {
-    const call = <T>(name: string, run: () => T): T => {
-      if (this.#closes > 0) this.#fail('nothing-after-the-end', `${name} was called after onClosed`);
-      if (this.#running) this.#fail('one-call-at-a-time', `${name} was called from within ${this.#running}`);
-      if (this.#isEnding && name !== 'onClosed') this.#fail('nothing-after-the-end', `${name} was called after close`);
-      this.#owner.note(`${this.connection.id} ${name}`);
-      return this.#during(name, run);
-    };
-    const wrapped: ConnectionHandler = {
-      onBytes: (source, start, end) => {
-        this.#handed.push(Buffer.from(source.subarray(start, end)));
-        call('onBytes', () => handler.onBytes(source, start, end));
+    const wrapped = new Proxy(handler, {
+      get: (target, key) => {
+        const value: unknown = Reflect.get(target, key, target);
+        const watch = this.#watched.get(key);
+        if (watch && (value || ALWAYS_CALLED.has(key)))
+          return (...args: unknown[]) =>
+            watch(args, () => this.#call(key as string, () => (value as Call | undefined)?.apply(target, args)));
+        return typeof value === 'function' ? value.bind(target) : value;
       },
-      ...(handler.onPeerEnd && { onPeerEnd: () => call('onPeerEnd', () => handler.onPeerEnd!()) }),
-      onDrained: () => {
-        this.#isDrainedOwed = false;
-        call('onDrained', () => handler.onDrained?.());
-      },
-      ...(handler.onShutdown && { onShutdown: () => call('onShutdown', () => handler.onShutdown!()) }),
-      onClosed: (reason, error) => {
-        call('onClosed', () => {
-          this.#closes += 1;
-          this.#owner.note(`${this.connection.id} closed ${reason}`);
-          if (this.#firstReason !== undefined && reason !== this.#firstReason)
-            this.#fail('first-reason-counts', `closed for ${this.#firstReason}, told ${reason}`);
-          const { code } = (error ?? {}) as NodeJS.ErrnoException;
-          if ((reason === 'socket-error' && code !== 'ETIMEDOUT') || code?.startsWith('ERR_STREAM'))
-            this.#fail('the-socket-is-used-rightly', `${error?.message}`);
-          handler.onClosed?.(reason, error);
-        });
-      },
-      get isWorking() {
-        return handler.isWorking ?? false;
-      },
-    };
+    });
     this.#wrappers.add(wrapped);
     return wrapped;
   }
+
+  /** What is noted of a call of the handler. */
+  readonly #watched = new Map<string | symbol, (args: unknown[], goOn: () => unknown) => unknown>([
+    [
+      'onBytes',
+      ([source, start, end], goOn) => {
+        this.#handed.push(Buffer.from((source as Uint8Array).subarray(start as number, end as number)));
+        return goOn();
+      },
+    ],
+    ['onPeerEnd', (_, goOn) => goOn()],
+    ['onShutdown', (_, goOn) => goOn()],
+    [
+      'onDrained',
+      (_, goOn) => {
+        this.#isDrainedOwed = false;
+        return goOn();
+      },
+    ],
+    [
+      'onClosed',
+      ([reason, error], goOn) => {
+        this.#judgeEnd(reason as CloseReason, error as NodeJS.ErrnoException | undefined);
+        const result = goOn();
+        this.#closes += 1;
+        return result;
+      },
+    ],
+  ]);
+
+  #judgeEnd(reason: CloseReason, error: NodeJS.ErrnoException | undefined): void {
+    this.#owner.note(`${this.connection.id} closed ${reason}`);
+    if (this.#firstReason !== undefined && reason !== this.#firstReason)
+      this.#fail('first-reason-counts', `closed for ${this.#firstReason}, told ${reason}`);
+    if ((reason === 'socket-error' && error?.code !== 'ETIMEDOUT') || error?.code?.startsWith('ERR_STREAM'))
+      this.#fail('the-socket-is-used-rightly', `${error?.message}`);
+  }
+
+  #call(name: string, run: () => unknown): unknown {
+    if (this.#closes > 0) this.#fail('nothing-after-the-end', `${name} was called after onClosed`);
+    if (this.#running) this.#fail('one-call-at-a-time', `${name} was called from within ${this.#running}`);
+    if (this.#isEnding && name !== 'onClosed') this.#fail('nothing-after-the-end', `${name} was called after close`);
+    this.#owner.note(`${this.connection.id} ${name}`);
+    return this.#during(name, run);
+  }
 }
+
+type Call = (...args: unknown[]) => unknown;
+
+/** Watched in handlers too that do not have them. */
+const ALWAYS_CALLED: ReadonlySet<string | symbol> = new Set(['onDrained', 'onClosed']);
 
 function differsAt(one: Buffer, other: Buffer): number {
   let at = 0;

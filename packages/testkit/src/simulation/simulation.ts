@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { type Connection, type ConnectionHandler, Listener } from '@sluice/core';
 import { ConnectionMonitor } from './connection-monitor.js';
 import { linkConditions, peerAddress } from './link-kinds.js';
@@ -17,6 +17,8 @@ const SETTLE_MS = 5000;
 const MAX_TRAVEL_MS = 120_000;
 /** Time after which every connection has ended, whatever its peer does: TCP's keep-alive, and some. */
 const MAX_LIFE_MS = 9_000_000;
+const CLOSE_PAUSE_MS = 2;
+const MAX_CLOSE_PAUSES = 5000;
 /** A server to which more happens in one run is busy with itself. */
 const MAX_EVENTS = 2_000_000;
 
@@ -51,6 +53,7 @@ export class Simulation {
   readonly #scene: SimulatedScene;
   readonly #participants = new Map<number, Participant>();
   readonly #monitors: ConnectionMonitor[] = [];
+  readonly #monitored = new WeakSet<Connection>();
   readonly #warnings: string[] = [];
   #server!: SimulatedServerUnderTest;
   #violation: Violation | undefined;
@@ -117,16 +120,27 @@ export class Simulation {
   }
 
   #serve(connection: Connection): ConnectionHandler {
+    return this.#monitor(connection, this.#scene.serve!.bind(this.#scene));
+  }
+
+  #monitor(connection: Connection, serve: (connection: Connection) => ConnectionHandler): ConnectionHandler {
     const participant = this.#participants.get(SimulatedNetwork.peerOf(connection.remotePort));
     const owner = {
       onViolation: (violation: Violation) => this.#violate(violation),
       note: (event: string) => this.#note(event),
     };
-    const serve = this.#scene.serve!.bind(this.#scene);
     const { monitor, handler } = ConnectionMonitor.watch(connection, participant?.peer, owner, serve);
     this.#monitors.push(monitor);
+    this.#monitored.add(connection);
     if (participant) participant.monitor = monitor;
     return handler;
+  }
+
+  /** Those of a server that has its own listener are seen here when they have been admitted, and before their first byte. */
+  #monitorNewcomers(): void {
+    for (const connection of this.#server.listener.connections) {
+      if (!this.#monitored.has(connection)) connection.handler = this.#monitor(connection, ({ handler }) => handler);
+    }
   }
 
   async #happen(step: Step): Promise<void> {
@@ -244,7 +258,8 @@ export class Simulation {
           `${listener.connections.size} are served and ${listener.waiting} wait, when all peers have left`,
         ),
       );
-    if (this.#drained && !this.#drained.isDone)
+    await this.#untilDone(() => this.#drained?.isDone ?? true);
+    if (this.#drained?.isDone === false)
       throw this.#violate(new Violation('a-drain-ends', 'no connection is left, and the drain goes on'));
     let isClosed = false;
     const closing = this.#server.close().then(() => {
@@ -254,9 +269,15 @@ export class Simulation {
     const closeUntilMs = this.#clock.nowMs() + SETTLE_MS;
     do await this.#advance(10);
     while (!isClosed && this.#clock.nowMs() < closeUntilMs);
+    await this.#untilDone(() => isClosed);
     if (!isClosed) throw this.#violate(new Violation('close-ends', 'the server does not come to its end'));
     await this.#advance(SETTLE_MS);
     this.#checkEnd(listener);
+  }
+
+  /** What a whole server closes besides its connections, files for one, takes real time. */
+  async #untilDone(isDone: () => boolean): Promise<void> {
+    for (let i = 0; i < MAX_CLOSE_PAUSES && this.#scene.listen && !isDone(); i++) await pause(CLOSE_PAUSE_MS);
   }
 
   #checkEnd(listener: Listener): void {
@@ -290,6 +311,7 @@ export class Simulation {
       }
       if (!isMore) break;
       this.#events += 1;
+      if (this.#scene.listen) this.#monitorNewcomers();
       if (this.#events > MAX_EVENTS) throw this.#violate(new Violation('it-comes-to-rest', `${MAX_EVENTS} events`));
       await this.#turn();
       this.#watchDrain();
@@ -299,7 +321,7 @@ export class Simulation {
 
   #watchDrain(): void {
     const drained = this.#drained;
-    if (!drained || drained.isDone || this.#clock.nowMs() <= drained.untilMs) return;
+    if (!drained || this.#clock.nowMs() <= drained.untilMs || this.#server.listener.connections.size === 0) return;
     this.#violate(new Violation('a-drain-ends', 'connections stand after the time that was given'));
   }
 
