@@ -1,0 +1,167 @@
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Scratch, ServeCommand } from '../command.js';
+import type { AttackingPeer } from './attacking-peer.js';
+import {
+  type Attack,
+  declareAndBeSilent,
+  floodLog,
+  followLog,
+  LARGE_DIRECTORY,
+  LARGE_FILE,
+  neverRead,
+  neverReadDownload,
+  neverReadListings,
+  neverReadRemoteFile,
+  sendHalf,
+  upload,
+} from './attacks.js';
+import { Bystander, type BystanderFigures } from './bystander.js';
+import { type ProcessState, processState } from './server-process.js';
+import { StalledDisk } from './stalled-disk.js';
+
+/** A way to overload a server. */
+export interface Scenario {
+  readonly name: string;
+  readonly what: string;
+  readonly attack: Attack;
+  /** Connections in the full size. */
+  readonly connections: number;
+  readonly stallsDisk?: boolean;
+  /** What goes on beside. */
+  readonly beside?: (port: number, ms: number) => Promise<void>;
+}
+
+export const SCENARIOS: readonly Scenario[] = [
+  { name: 'silent', what: 'declare 10 MiB and go silent', attack: declareAndBeSilent, connections: 2000 },
+  { name: 'half', what: 'declare 10 MiB, send 5 MiB slowly', attack: sendHalf, connections: 2000 },
+  { name: 'unread', what: 'ask for large answers and never read', attack: neverRead, connections: 2000 },
+  { name: 'listings', what: 'ask for large listings and never read', attack: neverReadListings, connections: 2000 },
+  { name: 'reads', what: 'ask for 10 MiB of a file and never read', attack: neverReadRemoteFile, connections: 2000 },
+  { name: 'downloads', what: 'begin downloads and never read', attack: neverReadDownload, connections: 2000 },
+  { name: 'stalled', what: 'upload onto a stalled disk', attack: upload, connections: 200, stallsDisk: true },
+  { name: 'log', what: 'follow a flooded log and never read', attack: followLog, connections: 500, beside: floodLog },
+];
+
+export interface OverloadOptions {
+  readonly connections: number;
+  /** How long the attack stands once it is there, in milliseconds. */
+  readonly standsMs: number;
+  /** Options of `sluice serve`. */
+  readonly serve: readonly string[];
+  readonly onNote?: (note: string) => void;
+}
+
+export interface OverloadFigures {
+  readonly before: ProcessState;
+  /** When the attack stood. */
+  readonly during: ProcessState;
+  /** Some seconds after the attackers had gone. */
+  readonly after: ProcessState;
+  /** Attackers that were let in and had set up what they wanted. */
+  readonly established: number;
+  /** Of these, those that the server has closed before the end. */
+  readonly closed: number;
+  readonly bystander: BystanderFigures;
+}
+
+const SMALL_DIRECTORY = 'few';
+const SMALL_FILES = 20;
+const LARGE_LISTING_FILES = 20_000;
+const LARGE_FILE_BYTES = 64 << 20;
+const AT_ONCE = 64;
+const SETTLE_MS = 4000;
+
+/** Overloads the shipped server in one way, and looks at what that does to it and to others. */
+export async function runScenario(scenario: Scenario, options: OverloadOptions): Promise<OverloadFigures> {
+  await using scratch = await Scratch.make();
+  const root = scratch.path('root');
+  await makeRoot(root);
+  const disk = scenario.stallsDisk ? await StalledDisk.make(scratch.folder, root) : undefined;
+  const logFile = ['--log-file', scratch.path('log')];
+  await using server = await ServeCommand.start(root, [...options.serve, ...logFile], 0, disk?.environment);
+  const { pid = 0 } = server.command.child;
+  await visit(server.port);
+  const before = await processState(pid);
+  const bystander = new Bystander(server.port, SMALL_DIRECTORY);
+  await disk?.stall();
+  const peers: AttackingPeer[] = [];
+  try {
+    const beside = scenario.beside?.(server.port, options.standsMs);
+    await establish(scenario, server.port, options, peers);
+    options.onNote?.(`${peers.length} stand`);
+    await pause(options.standsMs);
+    await beside;
+    const during = await processState(pid);
+    const figures = await bystander.stop();
+    const closed = peers.filter(({ isClosed }) => isClosed).length;
+    for (const peer of peers) peer.destroy();
+    await disk?.goOn();
+    await pause(SETTLE_MS);
+    for (let i = 0; i < 5; i++) await visit(server.port);
+    const after = await processState(pid);
+    return { before, during, after, established: peers.length, closed, bystander: figures };
+  } finally {
+    for (const peer of peers) peer.destroy();
+    await disk?.goOn();
+    await bystander.stop();
+  }
+}
+
+async function visit(port: number): Promise<void> {
+  const once = new Bystander(port, SMALL_DIRECTORY);
+  await pause(100);
+  await once.stop();
+}
+
+async function establish(
+  { attack }: Scenario,
+  port: number,
+  { connections, onNote }: OverloadOptions,
+  peers: AttackingPeer[],
+): Promise<void> {
+  let next = 0;
+  let failed = 0;
+  const startedMs = performance.now();
+  const lane = async (): Promise<void> => {
+    while (next < connections && performance.now() - startedMs < 60_000) {
+      const number = next;
+      next += 1;
+      try {
+        peers.push(await withinTime(attack(port, number)));
+      } catch {
+        failed += 1; // refused: that is one of the things a server may do
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  if (failed > 0) onNote?.(`${failed} were not let in`);
+}
+
+async function withinTime<T>(work: Promise<T>): Promise<T> {
+  const timer = new AbortController();
+  try {
+    return await Promise.race([
+      work,
+      pause(5000, undefined, { signal: timer.signal }).then(() => {
+        throw new Error('not within 5 s');
+      }),
+    ]);
+  } finally {
+    timer.abort();
+  }
+}
+
+async function makeRoot(root: string): Promise<void> {
+  for (const [directory, files] of [
+    [SMALL_DIRECTORY, SMALL_FILES],
+    [LARGE_DIRECTORY, LARGE_LISTING_FILES],
+  ] as const) {
+    await mkdir(path.join(root, directory), { recursive: true });
+    for (let i = 0; i < files; i++)
+      await writeFile(path.join(root, directory, `${'n'.repeat(180)}-${String(i).padStart(6, '0')}`), '');
+  }
+  await using file = await open(path.join(root, LARGE_FILE), 'w');
+  await file.truncate(LARGE_FILE_BYTES);
+}
