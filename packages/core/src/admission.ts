@@ -26,15 +26,31 @@ export class Admission<T> {
     return this.#waiting.size;
   }
 
-  /** `admitted` takes a slot: give it back with `release`. */
-  offer(newcomer: T, nowMs: number): AdmissionResult {
-    if (this.#active < this.#maxActive) {
+  /**
+   * `admitted` takes a slot: give it back with `release`.
+   *
+   * @param mayEnter whether it may be admitted although a slot is free. @default true
+   */
+  offer(newcomer: T, nowMs: number, mayEnter = true): AdmissionResult {
+    if (mayEnter && this.#active < this.#maxActive) {
       this.#active += 1;
       return 'admitted';
     }
     if (this.#waiting.size >= this.#maxWaiting) return 'refused';
     this.#waiting.set(newcomer, nowMs);
     return 'waiting';
+  }
+
+  /** Gives free slots to those who wait although there are some. @returns who they are */
+  admitWaiting(): T[] {
+    const admitted: T[] = [];
+    for (const waiting of this.#waiting.keys()) {
+      if (this.#active >= this.#maxActive) break;
+      this.#waiting.delete(waiting);
+      this.#active += 1;
+      admitted.push(waiting);
+    }
+    return admitted;
   }
 
   /** Gives a slot back. @returns who has it now, if anyone waited */

@@ -4,6 +4,8 @@ import { ChunkJoiner } from '@sluice/framing';
 import type { Clock } from './clock.js';
 import { type ConnectionDeadlines, DeadlineWatch } from './deadlines.js';
 import type { MessageCounters } from './message-stream.js';
+import type { MemoryAccount, MemoryHolder } from './memory-budget.js';
+import type { MemoryCeiling } from './memory-ceiling.js';
 import { type OutboundLimits, OutboundQueue, type SendResult } from './outbound-queue.js';
 import { ProxyHeaderReader } from './proxy-header-reader.js';
 import { type ReceiveMode, startReceiving, stopReceiving } from './receive-buffer.js';
@@ -28,6 +30,7 @@ export type CloseReason =
   | 'tls-handshake'
   | 'tls-busy'
   | 'tls-handshake-timeout'
+  | 'memory'
   | 'shutdown'
   | (string & {});
 
@@ -41,6 +44,8 @@ export interface ConnectionHandler {
   onDrained?(): void;
   /** The listener stops: end what is begun, then close. Without this method the connection is closed at once. */
   onShutdown?(): void;
+  /** The connection is being ended because it holds too much: give that back now. `onClosed` follows. */
+  onMemoryShort?(): void;
   /** The connection is gone, once for each connection. */
   onClosed?(reason: CloseReason, error: Error | undefined): void;
   /** Whether the handler works on something while nothing moves on the wire; that time is not the peer's. See `ConnectionDeadlines`. */
@@ -75,6 +80,8 @@ export interface ConnectionInit {
   /** Whether the peer is a balancer that begins with a header of the PROXY protocol. */
   readonly isProxied: boolean;
   readonly messageCounters: MessageCounters;
+  /** What the server may hold. @default without a limit */
+  readonly memory?: MemoryCeiling | undefined;
   /** Called once, when nothing of the connection is pending any more. `failure` is what its handler's `onClosed` threw. */
   readonly onGone: (connection: Connection, failure?: unknown) => void;
 }
@@ -92,7 +99,7 @@ const TLS_HANDSHAKE = 0x16;
  *                                     0x16  └─► securing ─► open: the handler sees what is inside TLS
  * ```
  */
-export class Connection {
+export class Connection implements MemoryHolder {
   readonly id: number;
   readonly openedAtMs: number;
   /** Of all connections of the listener. */
@@ -119,9 +126,16 @@ export class Connection {
   readonly #watch: DeadlineWatch;
   #receivedBytes = 0;
   #isReadingPaused = false;
+  /** For how many budgets it is not read. */
+  #memoryPauses = 0;
+  readonly #memory: MemoryCeiling | undefined;
+  /** What has been received and is not handled. `undefined` without a limit. */
+  readonly receiveAccount: MemoryAccount | undefined;
+  readonly #sendAccount: MemoryAccount | undefined;
 
   /** Made by the listener. Set the handler before the next tick: bytes may come then. */
-  constructor({ id, socket, clock, limits, receiveMode, tls, isProxied, messageCounters, onGone }: ConnectionInit) {
+  constructor(init: ConnectionInit) {
+    const { id, socket, clock, limits, receiveMode, tls, isProxied, messageCounters, memory, onGone } = init;
     this.id = id;
     this.#localAddress = socket.localAddress ?? '';
     this.#localPort = socket.localPort ?? 0;
@@ -134,8 +148,11 @@ export class Connection {
     this.#clock = clock;
     this.#limits = limits;
     this.#onGone = onGone;
+    this.#memory = memory;
+    this.receiveAccount = memory?.receive.open(this);
+    this.#sendAccount = memory?.send.open(this);
     this.#socket = startReceiving(socket, this.#opening ? this.#onRawChunk : this.#onChunk, receiveMode);
-    this.#queue = new OutboundQueue(this.#socket, limits.outbound, this.#onProgress);
+    this.#queue = new OutboundQueue(this.#socket, limits.outbound, this.#onProgress, this.#sendAccount);
     this.#listen();
   }
 
@@ -241,10 +258,30 @@ export class Connection {
     if (this.#state === 'open') this.#pause();
   }
 
+  /** What the server may hold, and does. */
+  get memory(): MemoryCeiling | undefined {
+    return this.#memory;
+  }
+
+  pauseForMemory(): void {
+    this.#memoryPauses += 1;
+    if (this.#memoryPauses === 1 && this.#state === 'open') this.#pause();
+  }
+
+  resumeForMemory(): void {
+    this.#memoryPauses -= 1;
+    if (this.#memoryPauses === 0 && this.#state === 'open' && !this.#isReadingPaused) this.#resume();
+  }
+
+  closeForMemory(): void {
+    this.destroy('memory');
+    this.#handler.onMemoryShort?.();
+  }
+
   resumeReading(): void {
     if (!this.#isReadingPaused || this.isClosing) return;
     this.#isReadingPaused = false;
-    if (this.#state === 'open') this.#resume();
+    if (this.#state === 'open' && this.#memoryPauses === 0) this.#resume();
   }
 
   /** Sends what is queued, then ends. What still comes is dropped. Does nothing when the connection is closing already. */
@@ -256,7 +293,7 @@ export class Connection {
     this.#reason ??= reason;
     this.#closingSinceMs = this.#clock.nowMs();
     // Reading goes on: bytes left unread would turn our FIN into a reset, and the peer could lose the last answers.
-    if (this.#isReadingPaused) this.#resume();
+    if (this.#isReadingPaused || this.#memoryPauses > 0) this.#resume();
     this.#socket.end();
   }
 
@@ -354,7 +391,7 @@ export class Connection {
   readonly #onSecured = (socket: TLSSocket): void => {
     this.#socket = socket;
     this.#queue.close();
-    this.#queue = new OutboundQueue(socket, this.#limits.outbound, this.#onProgress);
+    this.#queue = new OutboundQueue(socket, this.#limits.outbound, this.#onProgress, this.#sendAccount);
     this.#listen();
     if (this.#state !== 'securing') {
       socket.destroy(); // ended in the same turn
@@ -366,7 +403,7 @@ export class Connection {
     const joiner = new ChunkJoiner(this.#onChunk, setImmediate);
     this.#joiner = joiner;
     socket.on('data', (record: Buffer) => joiner.push(record));
-    if (this.#isReadingPaused) this.#pause();
+    if (this.#isReadingPaused || this.#memoryPauses > 0) this.#pause();
   };
 
   readonly #onHandshakeFailed = (error: Error): void => {
@@ -436,6 +473,8 @@ export class Connection {
     this.#state = 'destroyed';
     this.#queue.close();
     this.#joiner?.drop();
+    this.receiveAccount?.close();
+    this.#sendAccount?.close();
     this.#reason ??= 'peer-closed';
     let failure: unknown;
     try {

@@ -1,5 +1,6 @@
 import { type FrameSink, FramingError, LengthFieldDecoder, type LengthFieldLayout } from '@sluice/framing';
 import type { CloseReason, Connection, ConnectionHandler } from './connection.js';
+import type { MemoryAccount } from './memory-budget.js';
 
 /**
  * Handles the frames of one connection, in order, one at a time. A method that returns a promise holds the connection's other frames
@@ -49,11 +50,13 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   #isShuttingDown = false;
   #hasPeerEnded = false;
   #frames = 0;
+  readonly #account: MemoryAccount | undefined;
 
   constructor(connection: Connection, layout: LengthFieldLayout, handler: FrameHandler) {
     this.#connection = connection;
     this.#handler = handler;
     this.#decoder = new LengthFieldDecoder(layout, this);
+    this.#account = connection.receiveAccount;
   }
 
   /** Whole frames received. */
@@ -81,7 +84,8 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
     if (this.#waiting > 0 || this.#isStopped) {
       this.#isStopped = true;
       this.#decoder.hold(source, start, end);
-      if (this.#decoder.bufferedBytes > MAX_HELD_BYTES) this.#connection.pauseReading();
+      if (this.#decoder.bufferedBytes > this.#maxHeldBytes) this.#connection.pauseReading();
+      this.#account?.set(this.#decoder.keptBytes);
       return;
     }
     let wantsMore = false;
@@ -128,6 +132,11 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
     this.#isShuttingDown = true;
     this.#handler.onShutdown?.();
     this.check();
+  }
+
+  onMemoryShort(): void {
+    this.#decoder.reset();
+    this.#account?.set(0);
   }
 
   onClosed(reason: CloseReason, error: Error | undefined): void {
@@ -188,14 +197,21 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
       this.#fail(error);
       return;
     }
+    this.#decoder.releaseFrame();
+    this.#account?.set(this.#decoder.keptBytes);
     this.#readOn();
+  }
+
+  /** While memory is short, nothing is read ahead: that a peer is gone may then show later. */
+  get #maxHeldBytes(): number {
+    return this.#account?.budget.isShort ? 0 : MAX_HELD_BYTES;
   }
 
   #readOn(): void {
     this.#connection.flush();
     // While a handler works, reading goes on for a little: only who reads learns that the peer is gone. What comes is held.
     const mayRead = !this.#connection.isAboveHighWaterMark && !this.#connection.isClosing;
-    if (mayRead && (!this.#isStopped || this.#decoder.bufferedBytes <= MAX_HELD_BYTES))
+    if (mayRead && (!this.#isStopped || this.#decoder.bufferedBytes <= this.#maxHeldBytes))
       this.#connection.resumeReading();
     else this.#connection.pauseReading(); // until a promise settles or the queue drains: each calls #goOn
     this.check();

@@ -22,8 +22,21 @@ export type {
   OverflowPolicy,
 } from './message-stream.js';
 export { DEFAULT_MESSAGE_STREAM_OPTIONS, MessageStream } from './message-stream.js';
+export type { MemoryCounters, MemoryHolder, MemoryLevel } from './memory-budget.js';
+export { MEMORY_STALL_MS, MEMORY_WAIT_MS, MemoryAccount, MemoryBudget, MIN_PAUSED_BYTES } from './memory-budget.js';
+export type { BudgetReport, MemoryReport, ProcessMemory } from './memory-ceiling.js';
+export { MemoryCeiling } from './memory-ceiling.js';
+export type { MemoryPlan, MemoryPlanOptions } from './memory-limit.js';
+export {
+  availableMemory,
+  DEFAULT_MEMORY_SHARE,
+  LEAST_CONNECTION_BYTES,
+  LEAST_TLS_CONNECTION_BYTES,
+  planMemory,
+} from './memory-limit.js';
 export type { OutboundLimits, SendResult, WriteTarget } from './outbound-queue.js';
 export { DEFAULT_OUTBOUND_LIMITS, OutboundQueue } from './outbound-queue.js';
+export { processMemory } from './process-memory.js';
 export type { ProxyEnd, ProxyHeader } from './proxy-header.js';
 export { MAX_PROXY_HEADER_BYTES, ProxyHeaderError, parseProxyHeader } from './proxy-header.js';
 export type { ReceiveMode } from './receive-buffer.js';

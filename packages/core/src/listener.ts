@@ -6,6 +6,7 @@ import { type CloseReason, Connection, type ConnectionHandler, type ConnectionLi
 import { type ConnectionDeadlines, DEFAULT_DEADLINES, deadlineTimes } from './deadlines.js';
 import { descriptorLimit, fitToDescriptors } from './descriptor-limit.js';
 import type { MessageCounters } from './message-stream.js';
+import type { MemoryCeiling } from './memory-ceiling.js';
 import { DEFAULT_OUTBOUND_LIMITS, type OutboundLimits } from './outbound-queue.js';
 import type { ReceiveMode } from './receive-buffer.js';
 import { type CreateServer, createSystemServer } from './system-server.js';
@@ -41,6 +42,8 @@ export interface ListenerOptions extends Partial<Omit<ConnectionDeadlines, 'hand
    * from others such a header is like any other bytes. @default none is
    */
   readonly isProxy?: (address: string) => boolean;
+  /** Budgets for what connections hold. While the process holds too much, new connections wait, as above `maxConnections`. @default no limit */
+  readonly memory?: MemoryCeiling;
   /** @default the machine's */
   readonly clock?: Clock;
   /** @default 'reused', where Node allows it */
@@ -169,6 +172,11 @@ export class Listener {
     return this.#connections;
   }
 
+  /** What the server may hold, and does. */
+  get memory(): MemoryCeiling | undefined {
+    return this.#options.memory;
+  }
+
   /** Connections that wait for a place. */
   get waiting(): number {
     return this.#admission.waiting;
@@ -226,7 +234,9 @@ export class Listener {
       socket.destroy();
       return;
     }
-    switch (this.#admission.offer(socket, this.#clock.nowMs())) {
+    const isFull = this.#options.memory?.isFull ?? false;
+    if (isFull) this.#options.memory!.heldBack += 1;
+    switch (this.#admission.offer(socket, this.#clock.nowMs(), !isFull)) {
       case 'admitted':
         this.#admit(socket);
         break;
@@ -254,6 +264,7 @@ export class Listener {
         limits: this.#limits,
         receiveMode: this.#options.receiveMode,
         tls: this.#tls,
+        memory: this.#options.memory,
         isProxied: this.#options.isProxy?.(socket.remoteAddress ?? '') ?? false,
         messageCounters: this.counters.messages,
         onGone: this.#onGone,
@@ -293,6 +304,10 @@ export class Listener {
   #scan(): void {
     const nowMs = this.#clock.nowMs();
     for (const connection of this.#connections) connection.checkDeadlines(nowMs, this.#deadlines);
+    if (this.#options.memory && !this.#options.memory.isFull) {
+      for (const socket of this.#admission.admitWaiting()) this.#admit(socket);
+    }
+    this.#options.memory?.check(this.#connections.size, (message) => this.#options.onWarning?.(message));
     if (this.#waitTimeoutMs > 0) {
       for (const socket of this.#admission.withdrawSince(nowMs - this.#waitTimeoutMs)) this.#refuse(socket);
     }

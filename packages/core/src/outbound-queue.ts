@@ -1,4 +1,5 @@
 import { BufferPool } from '@sluice/framing';
+import type { MemoryAccount } from './memory-budget.js';
 
 /**
  * - `sent`: go on
@@ -38,6 +39,8 @@ const pool = new BufferPool(8 << 20);
 /** A write the system has not taken completely. */
 interface PendingWrite {
   readonly bytes: number;
+  /** What is kept for it, in bytes. */
+  readonly keptBytes: number;
   readonly release: (() => void) | undefined;
 }
 
@@ -54,6 +57,7 @@ export class OutboundQueue {
   readonly #target: WriteTarget;
   readonly #limits: OutboundLimits;
   readonly #onProgress: (hasDrained: boolean) => void;
+  readonly #account: MemoryAccount | undefined;
   #batch: Uint8Array | undefined;
   #batchBytes = 0;
   #isHeld = false;
@@ -71,11 +75,20 @@ export class OutboundQueue {
   /** Bytes have waited for the system since `hasBeenBackedUp` was asked. */
   #isBackedUp = false;
 
-  /** @param onProgress called for each write that the system has taken, and with `hasDrained` after a `queued`, once */
-  constructor(target: WriteTarget, limits: OutboundLimits, onProgress: (hasDrained: boolean) => void) {
+  /**
+   * @param onProgress called for each write that the system has taken, and with `hasDrained` after a `queued`, once
+   * @param account told what is kept because the system does not take it: what it takes at once is no business of the budget
+   */
+  constructor(
+    target: WriteTarget,
+    limits: OutboundLimits,
+    onProgress: (hasDrained: boolean) => void,
+    account?: MemoryAccount,
+  ) {
     this.#target = target;
     this.#limits = limits;
     this.#onProgress = onProgress;
+    this.#account = account;
   }
 
   /** Bytes that the system has not taken. */
@@ -106,7 +119,7 @@ export class OutboundQueue {
     if (bytes.length === 0) return this.#result();
     if (bytes.length > BATCH_BYTES) {
       this.flush();
-      this.#write(Uint8Array.prototype.slice.call(bytes), undefined);
+      this.#write(Uint8Array.prototype.slice.call(bytes), bytes.length, undefined);
       return this.#result();
     }
     if (this.#batchBytes + bytes.length > BATCH_BYTES) this.flush();
@@ -141,7 +154,7 @@ export class OutboundQueue {
   sendOwned(bytes: Uint8Array, release: () => void): SendResult {
     if (this.#isRefused(bytes.length)) return 'refused';
     this.flush();
-    this.#write(bytes, release);
+    this.#write(bytes, bytes.length, release);
     return this.#result();
   }
 
@@ -164,9 +177,9 @@ export class OutboundQueue {
       // The peer reads slowly: keep only what is said, not a whole batch buffer for it.
       const said = batch.slice(0, bytes);
       pool.give(batch);
-      this.#write(said, undefined);
+      this.#write(said, bytes, undefined);
     } else {
-      this.#write(batch.subarray(0, bytes), () => pool.give(batch));
+      this.#write(batch.subarray(0, bytes), BATCH_BYTES, () => pool.give(batch));
     }
   }
 
@@ -179,6 +192,7 @@ export class OutboundQueue {
     this.#batchBytes = 0;
     for (const write of this.#pending.splice(0)) write.release?.();
     this.#pendingBytes = 0;
+    this.#account?.set(0);
   }
 
   #isRefused(bytes: number): boolean {
@@ -201,7 +215,7 @@ export class OutboundQueue {
     this.flush();
   };
 
-  #write(bytes: Uint8Array, release: (() => void) | undefined): void {
+  #write(bytes: Uint8Array, keptBytes: number, release: (() => void) | undefined): void {
     this.#target.write(bytes, this.#onWritten);
     if (this.#target.writableLength === 0) {
       this.#callbacksToSkip += 1;
@@ -209,8 +223,9 @@ export class OutboundQueue {
       this.#noteDrained();
       release?.();
     } else {
-      this.#pending.push({ bytes: bytes.length, release });
+      this.#pending.push({ bytes: bytes.length, keptBytes, release });
       this.#pendingBytes += bytes.length;
+      this.#account?.add(keptBytes); // last: it may close this queue
     }
   }
 
@@ -225,6 +240,7 @@ export class OutboundQueue {
       this.#sentBytes += write.bytes;
       if (this.#pendingBytes === 0) this.#isBackedUp = false;
       this.#noteDrained();
+      this.#account?.add(-write.keptBytes);
       write.release?.();
     }
     // Above the mark again by now, it will drain again: then is the time to say so.

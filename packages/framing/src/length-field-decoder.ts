@@ -82,6 +82,11 @@ export class LengthFieldDecoder implements FrameDecoder {
     return this.#partBytes + (this.#heldEnd - this.#heldStart);
   }
 
+  /** Memory that is kept for this stream now, in bytes: at most twice what has come of a frame, and what is held. */
+  get keptBytes(): number {
+    return (this.#part?.length ?? 0) + (this.#held?.length ?? 0) + (this.#retired?.length ?? 0);
+  }
+
   get isMidFrame(): boolean {
     return this.#partBytes > 0 || this.#pieceBytes > 0 || this.#held !== undefined;
   }
@@ -238,6 +243,11 @@ export class LengthFieldDecoder implements FrameDecoder {
     this.#part = undefined;
     this.#partBytes = 0;
     return part;
+  }
+
+  /** The frame that was reported last is not looked at any more: the memory of a large one is not kept until the next bytes come. */
+  releaseFrame(): void {
+    this.#recycle();
   }
 
   #recycle(): void {

@@ -15,6 +15,27 @@ export interface Request {
 /** Answers by `session.reply`. A `RequestError` or `StorageError` that it throws becomes the answer. */
 export type CommandHandler = (request: Request) => void | Promise<void>;
 
+/** What the requests of a connection may take of the server's memory. docs/operations.md, "Memory". */
+export interface SessionMemory {
+  /** Whether no work should begin that needs much, and what is kept for later should be given back. */
+  readonly isShort: boolean;
+  /**
+   * Asks for room for an answer of so many bytes, before it is made.
+   *
+   * @returns nothing when there is; a promise when the request has to wait for it
+   * @throws {RequestError} code 12 when that takes too long; or rejects with it
+   */
+  roomToSend(bytes: number): void | Promise<void>;
+  /** The same for the next piece of what is under way, which holds nothing meanwhile. Rejects only when the connection is gone. */
+  roomForMore(bytes: number): void | Promise<void>;
+  /** The same for an answer that is there, and must not wait. @throws {RequestError} code 12 */
+  requireRoomToSend(bytes: number): void;
+  /** Says that a request holds so much until the result is disposed. */
+  hold(bytes: number): Disposable;
+  /** As `hold`, when there is room. @throws {RequestError} code 12 when that takes too long */
+  holdWhenRoom(bytes: number): Promise<Disposable>;
+}
+
 /** A peer, as a protocol sees it. */
 export interface Session {
   /** Of the connection, unique in this run of the server. */
@@ -26,6 +47,7 @@ export interface Session {
   readonly knowsExtensions: boolean;
   /** Adds connection, user and address to what it is told. */
   readonly log: Log;
+  readonly memory: SessionMemory;
   readonly isClosing: boolean;
   /** Bytes that wait for the peer to read. */
   readonly queuedBytes: number;

@@ -22,6 +22,7 @@ export class ServerStats {
   }
 
   read(listener: Listener): object {
+    const ceiling = listener.memory?.read();
     const { counters, connections } = listener;
     const cpu = process.cpuUsage(this.#cpuAtStart);
     const memory = process.memoryUsage();
@@ -54,7 +55,7 @@ export class ServerStats {
       openFiles: this.#openFiles.size,
       receivedBytes,
       sentBytes,
-      memory: { rss: memory.rss, heapUsed: memory.heapUsed, external: memory.external },
+      memory: { rss: memory.rss, heapUsed: memory.heapUsed, external: memory.external, ...(ceiling && { ceiling }) },
       cpuSeconds: { user: cpu.user / 1e6, system: cpu.system / 1e6 },
       /** Since the server started; what is beyond the resolution of the timer that measures it. */
       eventLoopDelayMs: {

@@ -19,6 +19,7 @@ import {
   encodeWelcome,
   Feature,
   type Field,
+  Key,
   messageText,
   PACKET_HEAD_BYTES,
   ProtocolError,
@@ -29,11 +30,13 @@ import {
   type TransferRecord,
 } from '@sluice/wire';
 import { answerFor } from './answers.js';
+import { BusyError } from './busy-error.js';
 import type { ClientRegistry, ClientSource } from './client-registry.js';
 import { type Log, withFields } from './log.js';
 import { type Authenticator, LoginDialogue, type LoginLink, type LoginResult } from './login-dialogue.js';
 import type { Principal } from './principal.js';
 import type { PacketProtocol, ProtocolHandler, Session } from './protocol.js';
+import { RequestMemory } from './request-memory.js';
 import type { ServerMode } from './server-mode.js';
 
 /** What all packet sessions of a server share. */
@@ -52,6 +55,9 @@ export interface SessionContext {
 
 const DATA_TEXT = dataRequestText();
 const NO_DATA = new Uint8Array(0);
+
+/** Packets up to this size are copied to where the others of a tick are. */
+const COPIED_BYTES = 64 << 10;
 
 /** Logins that one connection may try in vain. */
 const MAX_FAILED_LOGINS = 10;
@@ -91,6 +97,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   /** The packet that has begun is to come whole: its command takes the data. */
   #isAssembling = false;
   readonly #gone = new AbortController();
+  readonly memory: RequestMemory;
 
   /** Takes the connection over from its next byte on. */
   static start(connection: Connection, protocol: PacketProtocol, context: SessionContext): FramedConnection {
@@ -108,6 +115,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
       certificate: connection.tls?.peerSubject,
       remote: `${connection.remoteAddress}:${connection.remotePort}`,
     }));
+    this.memory = new RequestMemory(connection.memory, connection, this.#gone.signal);
     this.#login = new LoginDialogue(context.authenticator, this);
     this.#features = [...protocol.features, Feature.Scram];
     this.#framed = new FramedConnection(connection, packetLayout(), this);
@@ -172,7 +180,10 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
 
   reply(text: Uint8Array, data?: Uint8Array): void {
     this.#sentFrames += 1;
-    this.#requireKept(this.#connection.send(encodePacket(text, data)));
+    const packet = encodePacket(text, data);
+    // It is ours, and nobody changes it: a large one is not copied once more.
+    if (packet.length > COPIED_BYTES) this.#requireKept(this.#connection.sendOwned(packet, nothing));
+    else this.#requireKept(this.#connection.send(packet));
   }
 
   refuse(command: string, error: unknown, fields: readonly Field[] = []): void {
@@ -180,7 +191,9 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     const { code, message, isExpected } = answerFor(error);
     if (isExpected) this.log.info('request refused', { command, code, detail: message });
     else this.log.error('request failed', { command, detail: String(error), cause: causeOf(error) });
-    this.reply(responseText(command, code, fields, messageText(message)));
+    const isTimed = error instanceof BusyError && this.#knowsExtensions;
+    const told: readonly Field[] = isTimed ? [...fields, [Key.RetryAfterMs, error.retryAfterMs]] : fields;
+    this.reply(responseText(command, code, told, messageText(message)));
   }
 
   replyInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number): void {
@@ -300,6 +313,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
 
   onClosed(reason: string, error: Error | undefined): void {
     this.#gone.abort();
+    this.memory.close();
     this.#context.clients.remove(this.#connection);
     this.log.info('connection closed', { reason, detail: error?.message });
     Promise.resolve(this.#handler.onClosed()).catch((failure: unknown) => {
@@ -386,6 +400,8 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     this.reply(encodeWelcome(command, features && this.#features));
   }
 }
+
+function nothing(): void {}
 
 function isPlainData(source: Uint8Array, start: number, end: number): boolean {
   // Compared as bytes: this is the one text that comes with every few KiB of an upload.

@@ -31,6 +31,7 @@ import { throughputProtocol } from './protocols/throughput-protocol.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
 import { VerifyQueue } from './protocols/verify-queue.js';
 import type { ReloadResult, ServerControls } from './server-controls.js';
+import { ceilingOf, type ServerMemoryOptions, withinPlan } from './server-memory.js';
 import type { ServerMode } from './server-mode.js';
 import { ServerStats } from './server-stats.js';
 import type { SessionContext } from './session.js';
@@ -111,6 +112,8 @@ export interface SluiceServerOptions
    * peer. @default none
    */
   readonly proxyFrom?: readonly string[];
+  /** What connections and requests may hold in memory, beside what the process takes at its start. @default no limit */
+  readonly memory?: ServerMemoryOptions;
   /** @default the machine's */
   readonly clock?: Clock;
 }
@@ -175,8 +178,11 @@ export class SluiceServer {
       logStream,
       tls,
       proxyFrom = [],
-      ...listen
+      memory,
+      ...listenAsked
     } = others;
+    const ceiling = memory && ceilingOf(memory, options, clock);
+    const listen = { ...listenAsked, ...(ceiling && withinPlan(ceiling, listenAsked, log)) };
     const proxies = proxyFrom.map(requireNetwork);
     const closings: (() => void | Promise<void>)[] = [];
     /** Closes what was opened, the last first. */
@@ -191,7 +197,7 @@ export class SluiceServer {
       const tree = opened(await DirectoryTree.open(root));
       const digests = opened(await openDigests(tree, log));
       const webhooks = opened(await openWebhooks(tree, webhookTargets, clock, log));
-      const batches = opened(await FileBatches.open(tree));
+      const batches = opened(await FileBatches.open(tree, ceiling && ceiling.plan.workBytes / 2));
       const staging = opened(
         await StagingArea.open((isMade) => tree.openOwn('staging', isMade), {
           keepMs: keepPartialsMs,

@@ -7,6 +7,7 @@ import { addressText } from '../options/address.js';
 import { deadlineOptions, deadlinesOf } from '../serve/deadline-options.js';
 import { hookOptions, hooksOf } from '../serve/hook-options.js';
 import { logOptions, openServerLog } from '../serve/log-options.js';
+import { memoryOf, memoryOptions } from '../serve/memory-options.js';
 import { partialOptions, protocolOptions, speedLimitsOf } from '../serve/protocol-options.js';
 import { loadTls, tlsOptions } from '../serve/tls-options.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
@@ -73,6 +74,7 @@ export const serve = defineCommand({
       summary: 'connections that may wait for a free place',
     },
     ...deadlineOptions,
+    ...memoryOptions,
     durability: {
       kind: 'choice',
       placeholder: 'LEVEL',
@@ -129,6 +131,7 @@ export const serve = defineCommand({
           maxConnections: options['max-connections'],
           maxWaiting: options['max-waiting'],
           ...deadlinesOf(options),
+          memory: memoryOf(server, options, given),
           durability: options.durability,
           onDrainRequested: drainRequest.make,
           openProtocols: options.open,

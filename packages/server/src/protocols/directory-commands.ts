@@ -17,6 +17,9 @@ import { parseDirectoryName, parseFileName } from '../storage/path-name.js';
 import type { StorageError } from '../storage/storage-error.js';
 import type { SharedFiles } from './shared-files.js';
 
+/** A listing up to this size is sent even while memory is short. */
+const SMALL_LISTING_BYTES = 64 << 10;
+
 /** Dir and FileList. Specification 6 and 7. */
 export function listingCommands(session: Session, { listings }: SharedFiles): [string, CommandHandler][] {
   const onSkipped = (name: string): void => session.log.info('a name cannot be listed', { name });
@@ -29,7 +32,7 @@ export function listingCommands(session: Session, { listings }: SharedFiles): [s
         const answer = await listings.list(keyOf(command, tree, directory), session.gone, async () =>
           fitting(encodeDirResponse(command, await tree.listDirectories(directory, onSkipped))),
         );
-        session.reply(answer);
+        sendListing(session, answer);
       },
     ],
     [
@@ -40,7 +43,7 @@ export function listingCommands(session: Session, { listings }: SharedFiles): [s
         const answer = await listings.list(keyOf(command, tree, directory), session.gone, async () =>
           fitting(encodeFileListResponse(command, await tree.listFiles(directory, onSkipped))),
         );
-        session.reply(answer);
+        sendListing(session, answer);
       },
     ],
   ];
@@ -105,6 +108,12 @@ export function changingCommands(
       },
     ],
   ];
+}
+
+/** A small one is always sent: whoever looks around must not wait for those who move much. */
+function sendListing(session: Session, answer: Uint8Array): void {
+  if (answer.length > SMALL_LISTING_BYTES) session.memory.requireRoomToSend(answer.length);
+  session.reply(answer);
 }
 
 /** Who asks for the same directory with the same command, as spelled, gets the same answer. No component holds a slash. */

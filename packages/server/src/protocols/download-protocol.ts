@@ -27,7 +27,7 @@ import { fileNotFound } from './file-not-found.js';
 import { fileStatusCommands } from './file-status-commands.js';
 import { getFiles } from './get-files.js';
 import type { SharedFiles } from './shared-files.js';
-import { SlabPool } from './slab-pool.js';
+import { SLAB_BYTES, SlabPool } from './slab-pool.js';
 import { treeCommands } from './tree-commands.js';
 
 /** Sent in one turn of the event loop, in bytes of packets; then the other connections have theirs. */
@@ -107,6 +107,7 @@ class DownloadHandler implements ProtocolHandler {
     if (packetSize < 1n) throw new RequestError(ResultCode.ParameterError, `${Key.PacketSize} is below 1`);
     if (fileSize < 0n) throw new RequestError(ResultCode.ParameterError, `${Key.FileSize} is below 0`);
     const { count, version } = this.#session.knowsExtensions ? decodeDownloadRange(request.text) : {};
+    await this.#session.memory.roomToSend(SLAB_BYTES);
     if (count === undefined) await this.#drop('download replaced');
     else await this.#transfer?.ended;
 
@@ -258,6 +259,8 @@ class DownloadTransfer {
   #isSlabSent = true;
   #isRunning = false;
   #isStopped = false;
+  /** It waits, without a slab, until there is memory again. */
+  #isWaiting = false;
   #reading: Promise<number> | undefined;
   /** Settles when all was sent, or nothing more will be. */
   readonly ended: Promise<void>;
@@ -277,7 +280,7 @@ class DownloadTransfer {
    * the next turn. Only one of these is ever under way: the slab is being read, or being sent, or free.
    */
   run(): void {
-    if (this.#isRunning || !this.#maySend) return;
+    if (this.#isRunning || !this.#maySend || this.#mustWait()) return;
     const { end } = this.#init;
     this.#isRunning = true;
     let left = BYTES_PER_TURN;
@@ -288,6 +291,23 @@ class DownloadTransfer {
     if (!this.#maySend) return;
     if (this.#position >= end) this.#finish();
     else setImmediate(this.#onTurn);
+  }
+
+  /** While memory is short, transfers that are under way take turns in having a slab. */
+  #mustWait(): boolean {
+    const { memory } = this.#init.session;
+    if (this.#isWaiting) return true;
+    if (!memory.isShort) return false;
+    this.#giveSlab();
+    const room = memory.roomForMore(SLAB_BYTES);
+    if (!room) return false;
+    this.#isWaiting = true;
+    const goOn = (): void => {
+      this.#isWaiting = false;
+      if (!this.#isStopped) this.run();
+    };
+    room.then(goOn, goOn);
+    return true;
   }
 
   /** Not when the connection is closing: what was not sent by then never will be, and `stop` comes. */

@@ -30,12 +30,18 @@ export async function getFiles(session: Session, files: SharedFiles, { command, 
   if (!session.knowsExtensions) throw new RequestError(ResultCode.NotExistCommand);
   const { directories, files: names } = decodeGetFilesTable(data);
   const base = parseDirectoryName(decodeGetFilesRequest(text));
+  await session.memory.roomToSend(ANSWER_BYTES);
   const answer = new Answer(session, files, base, directories, names);
+  // What is read, and the answer that it is put together to.
+  using _held = await session.memory.holdWhenRoom(2 * ANSWER_BYTES);
   await answer.fill();
   session.log.debug('files sent', { files: answer.fetched.length, of: names.length });
   const contents = Buffer.concat([encodeFetchedTable(answer.fetched), ...answer.contents]);
   session.reply(getFilesResponseText(command, answer.fetched.length), contents);
 }
+
+/** An answer is not larger: the buffers that files are read into are of this size. */
+const ANSWER_BYTES = 1 << 20;
 
 const NO_FACTS: BatchFacts = { size: 0, digest: 0n };
 

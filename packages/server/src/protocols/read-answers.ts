@@ -33,6 +33,17 @@ export function answerRead(
   call: ReadCall,
   done: (got: number) => void = nothing,
 ): void | Promise<void> {
+  const room = call.count > MAX_IN_PLACE_BYTES ? session.memory.roomToSend(call.count) : undefined;
+  if (room) return room.then(() => readAndAnswer(session, file, call, done));
+  return readAndAnswer(session, file, call, done);
+}
+
+function readAndAnswer(
+  session: Session,
+  file: RemoteFile,
+  call: ReadCall,
+  done: (got: number) => void,
+): void | Promise<void> {
   const { tag, position, count } = call;
   const answer = canonical.get(call.command) ?? new ReadAnswer(call.command);
   if (!file.readsDirectly(count)) return readPooled(session, file, call, answer, done);
@@ -60,6 +71,7 @@ async function readPooled(
   answer: ReadAnswer,
   done: (got: number) => void,
 ): Promise<void> {
+  using _held = session.memory.hold(count);
   const buffer = Buffer.allocUnsafeSlow(MAX_HEAD_BYTES + count);
   const got = await file.read(buffer, MAX_HEAD_BYTES, count, position);
   done(got);
@@ -75,7 +87,9 @@ async function readPooled(
 function sendFrom(session: Session, buffer: Buffer, answer: ReadAnswer, tag: number | undefined, got: number): void {
   const start = MAX_HEAD_BYTES - answer.headBytes(tag, got);
   answer.writeHead(buffer, start, tag, got);
-  session.sendOwned(buffer.subarray(start, MAX_HEAD_BYTES + got), 1, nothing);
+  const packet = buffer.subarray(start, MAX_HEAD_BYTES + got);
+  // At the end of a file: the whole buffer is not kept for the few bytes that were there.
+  session.sendOwned(packet.length < buffer.length / 2 ? Uint8Array.from(packet) : packet, 1, nothing);
 }
 
 function nothing(): void {}

@@ -155,7 +155,11 @@ class RemoteStreamHandler implements ProtocolHandler, FileHolder {
       const idle = this.#flow.idle();
       if (!idle) return this.#run({ ...request, tag }, work);
       const call = { ...request, tag, data: Uint8Array.from(request.data) };
-      return idle.then(() => this.#run(call, work));
+      const held = this.#session.memory.hold(call.data.length);
+      return idle.then(() => {
+        held[Symbol.dispose]();
+        return this.#run(call, work);
+      });
     };
   }
 
@@ -334,12 +338,19 @@ class RemoteStreamHandler implements ProtocolHandler, FileHolder {
     if (this.#session.principal.quota)
       return this.#writeWithinQuota(file, Uint8Array.from(call.data), position, answer);
     const pending = file.write(call.data, position);
-    if (pending) return pending.then(answer);
+    if (pending) return this.#whileHeld(count, pending).then(answer);
     answer();
+  }
+
+  /** The copies of what is written count as long as that goes on. */
+  async #whileHeld(bytes: number, work: Promise<void>): Promise<void> {
+    using _held = this.#session.memory.hold(bytes);
+    await work;
   }
 
   /** @param data a copy: the receive buffer is used again meanwhile */
   async #writeWithinQuota(file: RemoteFile, data: Uint8Array, position: number, answer: () => void): Promise<void> {
+    using _held = this.#session.memory.hold(data.length);
     await this.#takeRoom(file, position + data.length);
     await file.write(data, position);
     answer();

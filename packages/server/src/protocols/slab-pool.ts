@@ -1,7 +1,7 @@
 import { DataSlab, dataResponseText } from '@sluice/wire';
 
 /** Memory of one slab: a packet of 256 KiB fits, or several smaller ones. */
-const SLAB_BYTES = (256 << 10) + 256;
+export const SLAB_BYTES = (256 << 10) + 256;
 
 /** Free slabs that are kept, for each size of packet; and sizes that are kept at once. */
 const MAX_FREE = 8;

@@ -133,23 +133,35 @@ export class StagedUploads implements UploadHolder {
       if (hasRoom === true || hasRoom === undefined) {
         const pending = place.write(parts);
         if (!pending) return;
-        const work = pending.catch((error: unknown) => this.#failData(error));
+        const work = this.#whileHeld(
+          bytes,
+          pending.catch((error: unknown) => this.#failData(error)),
+        );
         this.#work = work;
         return work;
       }
       if (hasRoom === false) throw new StorageError('ERR_QUOTA', 'the quota does not have room for more');
       const copy = [Buffer.concat(parts)];
-      const work = hasRoom
-        .then((isThere) => {
-          if (!isThere) throw new StorageError('ERR_QUOTA', 'the quota does not have room for more');
-          return place.write(copy);
-        })
-        .catch((error: unknown) => this.#failData(error));
+      const work = this.#whileHeld(
+        bytes,
+        hasRoom
+          .then((isThere) => {
+            if (!isThere) throw new StorageError('ERR_QUOTA', 'the quota does not have room for more');
+            return place.write(copy);
+          })
+          .catch((error: unknown) => this.#failData(error)),
+      );
       this.#work = work;
       return work;
     } catch (error) {
       this.#failData(error);
     }
+  }
+
+  /** The copies of what is written count as long as that goes on. */
+  async #whileHeld(bytes: number, work: Promise<void>): Promise<void> {
+    using _held = this.#session.memory.hold(bytes);
+    await work;
   }
 
   /** A newer session goes on with the upload: this one's peer is gone, or has lost its way. */

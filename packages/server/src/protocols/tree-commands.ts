@@ -18,6 +18,9 @@ const MAX_WORK_MS = 1000;
 /** Length of the paths in a part, in UTF-16 units: with every character escaped they fit into one packet. */
 const MAX_PATH_LENGTH = 1 << 20;
 
+/** A part up to this size is sent even while memory is short. */
+const SMALL_PART_BYTES = 64 << 10;
+
 /** ListTree. docs/protocol.md, section 17. */
 export function treeCommands(session: Session, files: SharedFiles): [string, CommandHandler][] {
   return [['listtree', (request) => listTree(session, files, request)]];
@@ -29,21 +32,23 @@ async function listTree(session: Session, files: SharedFiles, { command, text }:
   const after = cursor === undefined ? undefined : decodeCursor(cursor);
   const { tree } = session.principal;
   // Nobody else wants the same part: the queue is there for the order.
-  const { entries, hasMore } = await files.listings.list(`tree of ${session.id}`, session.gone, () => {
+  const { text: answer, data } = await files.listings.list(`tree of ${session.id}`, session.gone, async () => {
     const endMs = performance.now() + MAX_WORK_MS;
-    return tree.listTree(directory, {
+    const { entries, hasMore } = await tree.listTree(directory, {
       after,
       maxEntries: limit,
       maxPathLength: MAX_PATH_LENGTH,
       isEnough: () => session.gone.aborted || performance.now() > endMs,
       onSkipped: (name) => session.log.info('a name cannot be listed', { name }),
     });
+    const listed: WireTreeEntry[] = [];
+    for (const entry of entries) listed.push(await wireEntryOf(entry, files));
+    const last = entries.at(-1);
+    const page = { entries: listed, cursor: hasMore && last ? encodeCursor(last) : undefined };
+    return { text: encodeListTreeResponse(command, page), data: encodeTreeEntries(listed) };
   });
-  const listed: WireTreeEntry[] = [];
-  for (const entry of entries) listed.push(await wireEntryOf(entry, files));
-  const last = entries.at(-1);
-  const page = { entries: listed, cursor: hasMore && last ? encodeCursor(last) : undefined };
-  session.reply(encodeListTreeResponse(command, page), encodeTreeEntries(listed));
+  if (data.length > SMALL_PART_BYTES) session.memory.requireRoomToSend(data.length);
+  session.reply(answer, data);
 }
 
 async function wireEntryOf(

@@ -118,15 +118,27 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
     if (this.#parts.length === 0) return this.#staged.flush();
     const parts = this.#parts;
     this.#parts = [];
-    const hasRoom = this.#session.principal.quota?.take(totalBytes(parts)) ?? true;
-    if (typeof hasRoom !== 'boolean') return this.#track(this.#writeIfRoom(hasRoom, Buffer.concat(parts)));
+    const bytes = totalBytes(parts);
+    const hasRoom = this.#session.principal.quota?.take(bytes) ?? true;
+    if (typeof hasRoom !== 'boolean') {
+      return this.#track(this.#whileHeld(bytes, this.#writeIfRoom(hasRoom, Buffer.concat(parts))));
+    }
     try {
       if (!hasRoom) throw quotaExceeded();
       const pending = this.#open?.writer.write(parts);
-      if (pending) return this.#track(pending.catch((error: unknown) => this.#failWrite(error)));
+      if (pending) {
+        const work = pending.catch((error: unknown) => this.#failWrite(error));
+        return this.#track(this.#whileHeld(bytes, work));
+      }
     } catch (error) {
       this.#failWrite(error);
     }
+  }
+
+  /** The copies of what is written count as long as that goes on. */
+  async #whileHeld(bytes: number, work: Promise<void>): Promise<void> {
+    using _held = this.#session.memory.hold(bytes);
+    await work;
   }
 
   /** @param bytes a copy: the receive buffer is used again meanwhile */

@@ -14,7 +14,7 @@ const STAGING_DIRECTORY = 'staging';
 /** What a temporary file of a batch ends in. */
 const TEMPORARY_SUFFIX = '.batch';
 
-/** Contents that may wait to be stored, of all connections together, in bytes. */
+/** Contents that may wait to be stored, of all connections together, in bytes, unless told otherwise. */
 const MAX_PENDING_BYTES = 128 << 20;
 
 /** Contents of a batch, until it is disposed. */
@@ -31,17 +31,21 @@ export class FileBatches {
   #staging: Promise<DirectoryHandle> | undefined;
   #pendingBytes = 0;
 
-  private constructor(tree: DirectoryTree) {
+  readonly #maxPendingBytes: number;
+
+  private constructor(tree: DirectoryTree, maxPendingBytes: number) {
     this.#tree = tree;
+    this.#maxPendingBytes = maxPendingBytes;
   }
 
   /**
    * Removes what an earlier run of the server has left behind in the middle.
    *
    * @param tree of the server's root; stays open as long as this
+   * @param maxPendingBytes contents that may wait to be stored; a single batch may always. @default 128 MiB
    * @throws {StorageError} `ERR_IO`
    */
-  static async open(tree: DirectoryTree): Promise<FileBatches> {
+  static async open(tree: DirectoryTree, maxPendingBytes = MAX_PENDING_BYTES): Promise<FileBatches> {
     try {
       await using staging = await tree.openOwn(STAGING_DIRECTORY, false);
       for (const { name } of staging ? await staging.list() : []) {
@@ -50,12 +54,12 @@ export class FileBatches {
     } catch (error) {
       throw storageErrorFrom(error, 'file');
     }
-    return new FileBatches(tree);
+    return new FileBatches(tree, maxPendingBytes);
   }
 
   /** Copies contents, so that they stay while they are stored. @returns `undefined` when too much waits already */
   keep(contents: Uint8Array): BatchContents | undefined {
-    if (this.#pendingBytes + contents.length > MAX_PENDING_BYTES) return undefined;
+    if (this.#pendingBytes > 0 && this.#pendingBytes + contents.length > this.#maxPendingBytes) return undefined;
     this.#pendingBytes += contents.length;
     const memory = this.#memory.take(contents.length);
     memory.set(contents);

@@ -1,0 +1,46 @@
+import {
+  type Clock,
+  DEFAULT_LISTENER_OPTIONS,
+  type ListenerOptions,
+  MemoryCeiling,
+  planMemory,
+  processMemory,
+} from '@sluice/core';
+import type { Log } from './log.js';
+
+export interface ServerMemoryOptions {
+  /** In bytes; `availableMemory` times `DEFAULT_MEMORY_SHARE` is a good one. */
+  readonly limitBytes: number;
+  /** Whether `maxConnections` is lowered to what the limit holds; otherwise a larger one is refused. @default false */
+  readonly lowersConnections?: boolean;
+}
+
+/** @throws {OptionsError} when the limit does not hold what is to be in it */
+export function ceilingOf(
+  memory: ServerMemoryOptions,
+  { maxConnections, tls }: Pick<ListenerOptions, 'maxConnections' | 'tls'>,
+  clock: Clock,
+): MemoryCeiling {
+  const plan = planMemory({
+    limitBytes: memory.limitBytes,
+    connections: maxConnections ?? DEFAULT_LISTENER_OPTIONS.maxConnections,
+    hasTls: tls !== undefined,
+    isGiven: memory.lowersConnections !== true,
+  });
+  return new MemoryCeiling(plan, clock, processMemory);
+}
+
+/** As many connections as the memory holds. */
+export function withinPlan(
+  ceiling: MemoryCeiling,
+  { maxConnections = DEFAULT_LISTENER_OPTIONS.maxConnections }: Pick<ListenerOptions, 'maxConnections'>,
+  log: Log,
+): Pick<ListenerOptions, 'memory' | 'maxConnections'> {
+  const { connections, limitBytes } = ceiling.plan;
+  if (connections < maxConnections) {
+    log.warn(
+      `serving ${connections} connections at once, not ${maxConnections}: the memory limit of ${limitBytes >> 20} MiB holds no more (--memory-limit)`,
+    );
+  }
+  return { memory: ceiling, maxConnections: connections };
+}
