@@ -68,6 +68,7 @@ export class MemoryBudget {
   #timedWaits = 0;
   #usedBytes = 0;
   #peakBytes = 0;
+  #promisedBytes = 0;
   #shortSinceMs: number | undefined;
   #isClosing = false;
 
@@ -115,7 +116,8 @@ export class MemoryBudget {
 
   /** Whether a request that needs so much may begin: what is above level 1 by itself may when nothing else is held. */
   hasRoomFor(bytes: number): boolean {
-    return this.#usedBytes === 0 || this.#usedBytes + bytes <= this.#level1Bytes;
+    const taken = this.#usedBytes + this.#promisedBytes;
+    return taken === 0 || taken + bytes <= this.#level1Bytes;
   }
 
   /**
@@ -246,16 +248,24 @@ export class MemoryBudget {
     if (account.bytes > 0) account.set(0);
   }
 
+  /** What somebody is let go on with counts at once, until it shows in an account or nothing came of it. */
+  #promise(bytes: number): void {
+    this.#promisedBytes += bytes;
+    setImmediate(() => {
+      this.#promisedBytes -= bytes;
+      if (this.#waiting.size > 0) this.#wake();
+    });
+  }
+
   /** Lets those go on who wait, as far as there is room: requests first, for they hold nothing yet. */
   #wake(): void {
     if (this.#isClosing) return;
-    let promisedBytes = 0;
     for (const waiting of this.#waiting) {
-      if (!this.hasRoomFor(promisedBytes + waiting.bytes)) break;
-      promisedBytes += waiting.bytes;
+      if (!this.hasRoomFor(waiting.bytes)) break;
+      this.#promise(waiting.bytes);
       waiting.settle(true);
     }
-    let room = this.#level1Bytes - this.#usedBytes - promisedBytes;
+    let room = this.#level1Bytes - this.#usedBytes - this.#promisedBytes;
     for (const account of this.#paused) {
       if (room < 0) break;
       room -= RESUMED_BYTES;

@@ -32,6 +32,11 @@ export interface MessageStreamOptions {
    * @default nothing stands in their place
    */
   readonly gapMessage?: (dropped: number) => Uint8Array;
+  /**
+   * Messages that follow one another faster leave together, in milliseconds after those before, or earlier when they fill half of `maxBytes`:
+   * for what goes to many peers, a call of the system for each message and peer is the dearest part. @default 0: at once
+   */
+  readonly gatherMs?: number;
 }
 
 export const DEFAULT_MESSAGE_STREAM_OPTIONS = { maxBytes: 64 << 10, maxMessages: 1024 } as const;
@@ -79,6 +84,9 @@ export class MessageStream {
   readonly #maxBytes: number;
   readonly #maxMessages: number;
   readonly #gapMessage: ((dropped: number) => Uint8Array) | undefined;
+  readonly #gatherMs: number;
+  #sentAtMs = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
   /** By key, or by itself where it has none; the oldest first. */
   readonly #waiting = new Map<unknown, Waiting>();
   /** Of those that wait and those in flight. */
@@ -105,6 +113,7 @@ export class MessageStream {
     this.#maxBytes = maxBytes;
     this.#maxMessages = maxMessages;
     this.#gapMessage = options.gapMessage;
+    this.#gatherMs = options.gatherMs ?? 0;
   }
 
   /** Bytes of messages that the peer has not taken. */
@@ -207,7 +216,7 @@ export class MessageStream {
 
   /** Gives the connection the next batch, when the one before is taken. The system may take each at once, from within. */
   #flush(): void {
-    if (this.#isFlushing) return;
+    if (this.#isFlushing || (this.#gatherMs > 0 && this.#isGathering())) return;
     this.#isFlushing = true;
     while (!this.#isInFlight && (this.#waiting.size > 0 || this.#droppedAtEnd > 0)) {
       const parts = this.#nextBatch();
@@ -220,6 +229,21 @@ export class MessageStream {
       }
     }
     this.#isFlushing = false;
+  }
+
+  #isGathering(): boolean {
+    if (this.#isInFlight) return true;
+    const nowMs = performance.now();
+    const dueMs = this.#sentAtMs + this.#gatherMs - nowMs;
+    if (dueMs <= 0 || this.#bytes > this.#maxBytes / 2) {
+      this.#sentAtMs = nowMs;
+      return false;
+    }
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#flush();
+    }, dueMs).unref();
+    return true;
   }
 
   /** Moves what waits longest into flight. */

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 
-/** Text that waits for the disk; what comes above it is lost, and counted. */
+/** Text that waits for the disk, unless told otherwise; what comes above it is lost, and counted. */
 const MAX_WAITING_BYTES = 4 << 20;
 
 /** Most bytes of one write: between two, the file may be changed for another. */
@@ -23,6 +23,8 @@ export interface AppendFileOptions {
   readonly onWritten?: (seq: number) => void;
   /** Told of lines that are lost. */
   readonly onLost: (failure: AppendFailure) => void;
+  /** Of text that waits for the disk. @default 4 MiB */
+  readonly maxWaitingBytes?: number;
 }
 
 interface WaitingLine {
@@ -64,7 +66,7 @@ export class AppendFile {
   /** @param line without a line end @param seq its number: larger than those before */
   append(line: string, seq: number): void {
     const bytes = Buffer.byteLength(line) + 1;
-    if (this.#waitingBytes + bytes > MAX_WAITING_BYTES) {
+    if (this.#waitingBytes + bytes > (this.#options.maxWaitingBytes ?? MAX_WAITING_BYTES)) {
       this.#lose(1, 'the disk is too slow');
       return;
     }

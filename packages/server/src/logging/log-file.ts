@@ -8,6 +8,8 @@ export interface LogFileOptions {
   readonly maxAgeMs: number;
   /** Older files that are kept, as `FILE.1`, `FILE.2` and so on, the newest first. */
   readonly keep: number;
+  /** Of lines that wait for the disk. @default 4 MiB */
+  readonly maxWaitingBytes?: number;
   readonly onLost: (failure: AppendFailure) => void;
   /** @default Date.now */
   readonly nowMs?: () => number;
@@ -33,7 +35,12 @@ export class LogFile {
     const log = new LogFile(path, options);
     const known = await stat(path).catch(() => undefined);
     log.#begunMs = known ? known.birthtimeMs || known.mtimeMs : log.#nowMs();
-    log.#file = await AppendFile.open(path, { next: (bytes) => log.#next(bytes), onLost: options.onLost });
+    const { onLost, maxWaitingBytes } = options;
+    log.#file = await AppendFile.open(path, {
+      next: (bytes) => log.#next(bytes),
+      onLost,
+      ...(maxWaitingBytes !== undefined && { maxWaitingBytes }),
+    });
     return log;
   }
 

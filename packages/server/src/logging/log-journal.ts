@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AppendFailure, AppendFile } from './append-file.js';
+import { RecentLines } from './recent-lines.js';
 
 /** The journal is this many files, so that dropping the oldest drops little. */
 const SEGMENTS = 8;
@@ -13,6 +14,8 @@ const ID_NAME = 'id';
 export interface LogJournalOptions {
   /** Length of all files together, in bytes. */
   readonly maxBytes: number;
+  /** Of lines that wait for the disk. @default 4 MiB */
+  readonly maxWaitingBytes?: number;
   readonly onLost: (failure: AppendFailure) => void;
 }
 
@@ -38,6 +41,7 @@ export class LogJournal {
   readonly #readers = new Set<() => void>();
   /** Numbers of the first lines of the files, ascending. */
   readonly #segments: number[];
+  readonly #recent: RecentLines;
   #file!: AppendFile;
   #nextSeq: number;
   #writtenSeq: number;
@@ -47,6 +51,7 @@ export class LogJournal {
     this.id = id;
     this.#segments = segments;
     this.#nextSeq = lastSeq + 1;
+    this.#recent = new RecentLines(lastSeq + 1);
     this.#writtenSeq = lastSeq;
     this.#segmentBytes = segmentBytes;
   }
@@ -56,7 +61,7 @@ export class LogJournal {
    *
    * @throws the system's error
    */
-  static async open(directory: string, { maxBytes, onLost }: LogJournalOptions): Promise<LogJournal> {
+  static async open(directory: string, { maxBytes, maxWaitingBytes, onLost }: LogJournalOptions): Promise<LogJournal> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const names = await readdir(directory);
     const segments = names
@@ -77,7 +82,11 @@ export class LogJournal {
     journal.#file = await AppendFile.open(join(directory, segmentName(segments.at(-1)!)), {
       next: (bytes, firstSeq) => journal.#next(bytes, firstSeq),
       onWritten: (seq) => journal.#onWritten(seq),
-      onLost,
+      onLost: (failure) => {
+        journal.#recent.clear();
+        onLost(failure);
+      },
+      ...(maxWaitingBytes !== undefined && { maxWaitingBytes }),
     });
     return journal;
   }
@@ -99,8 +108,10 @@ export class LogJournal {
 
   /** @param line JSON, with the number that `nextSeq` was as `seq` */
   append(line: string): void {
-    this.#file.append(line, this.#nextSeq);
+    const seq = this.#nextSeq;
     this.#nextSeq += 1;
+    this.#recent.push(line);
+    this.#file.append(line, seq); // it may be lost, and then is not recent either
   }
 
   /** Reads from a line on; behind the newest for what is to come. */
@@ -109,6 +120,7 @@ export class LogJournal {
       this.#directory,
       () => this.#segments,
       () => this.#writtenSeq,
+      this.#recent,
       fromSeq,
     );
   }
@@ -150,14 +162,22 @@ export class JournalReader {
   readonly #directory: string;
   readonly #segments: () => readonly number[];
   readonly #writtenSeq: () => number;
+  readonly #recent: RecentLines;
   #next: number;
   /** Where the next line is, once that is known. */
   #place: { readonly segment: number; offset: number } | undefined;
 
-  constructor(directory: string, segments: () => readonly number[], writtenSeq: () => number, fromSeq: number) {
+  constructor(
+    directory: string,
+    segments: () => readonly number[],
+    writtenSeq: () => number,
+    recent: RecentLines,
+    fromSeq: number,
+  ) {
     this.#directory = directory;
     this.#segments = segments;
     this.#writtenSeq = writtenSeq;
+    this.#recent = recent;
     this.#next = fromSeq;
   }
 
@@ -165,6 +185,12 @@ export class JournalReader {
   async page(): Promise<JournalPage> {
     const last = this.#writtenSeq();
     if (this.#next > last) return { lines: [], next: this.#next, missed: 0 };
+    const recent = this.#recent.between(this.#next, last, READ_BYTES);
+    if (recent) {
+      this.#next += recent.length;
+      this.#place = undefined;
+      return { lines: recent, next: this.#next, missed: 0 };
+    }
     for (;;) {
       const place = this.#place ?? this.#findPlace();
       this.#place = place;

@@ -14,7 +14,11 @@ export interface OpenLogOptions {
   readonly file?: Omit<LogFileOptions, 'onLost'> & { readonly path: string };
   /** Where the newest lines are kept for `sluice logs`; without it they are not. */
   readonly journal?: { readonly directory: string; readonly maxBytes: number };
+  /** Of lines that wait for the disk, in bytes, for the file and for the journal. @default 4 MiB */
+  readonly maxWaitingBytes?: number;
 }
+
+const DEFAULT_WAITING_BYTES = 4 << 20;
 
 /** What is left out is told this often, in milliseconds. */
 const SWEEP_PERIOD_MS = 10_000;
@@ -33,13 +37,24 @@ export interface OpenedLog {
  *
  * @throws the system's error when the log file or the journal cannot be opened
  */
-export async function openLog({ level, format, write, file, journal }: OpenLogOptions): Promise<OpenedLog> {
+export async function openLog({
+  level,
+  format,
+  write,
+  file,
+  journal,
+  maxWaitingBytes = DEFAULT_WAITING_BYTES,
+}: OpenLogOptions): Promise<OpenedLog> {
   const losses = new LossReport(write);
   const lineOf = format === 'text' ? textLine : jsonLine;
-  const logFile = file && (await LogFile.open(file.path, { ...file, onLost: losses.of('log file') }));
+  const logFile = file && (await LogFile.open(file.path, { ...file, maxWaitingBytes, onLost: losses.of('log file') }));
   const history =
     journal &&
-    (await LogJournal.open(journal.directory, { maxBytes: journal.maxBytes, onLost: losses.of('log history') }));
+    (await LogJournal.open(journal.directory, {
+      maxBytes: journal.maxBytes,
+      maxWaitingBytes,
+      onLost: losses.of('log history'),
+    }));
   const sink = logFile
     ? (record: LogRecord) => logFile.append(lineOf(record), record.seq)
     : (record: LogRecord) => write(`${lineOf(record)}\n`);

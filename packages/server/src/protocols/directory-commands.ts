@@ -23,14 +23,19 @@ const SMALL_LISTING_BYTES = 64 << 10;
 /** Dir and FileList. Specification 6 and 7. */
 export function listingCommands(session: Session, { listings }: SharedFiles): [string, CommandHandler][] {
   const onSkipped = (name: string): void => session.log.info('a name cannot be listed', { name });
+  const beforeLarge = (): void => requireRoom(session, 2 * SMALL_LISTING_BYTES);
   return [
     [
       'dir',
       async ({ command, text }) => {
         const directory = parseDirectoryName(decodeDirRequest(text));
         const { tree } = session.principal;
-        const answer = await listings.list(keyOf(command, tree, directory), session.gone, async () =>
-          fitting(encodeDirResponse(command, await tree.listDirectories(directory, onSkipped))),
+        const answer = await listings.listDirectory(
+          keyOf(command, tree, directory),
+          session.gone,
+          async (bounds) =>
+            fitting(encodeDirResponse(command, await tree.listDirectories(directory, onSkipped, bounds))),
+          beforeLarge,
         );
         sendListing(session, answer);
       },
@@ -40,8 +45,13 @@ export function listingCommands(session: Session, { listings }: SharedFiles): [s
       async ({ command, text }) => {
         const directory = parseDirectoryName(decodeFileListRequest(text));
         const { tree } = session.principal;
-        const answer = await listings.list(keyOf(command, tree, directory), session.gone, async () =>
-          fitting(encodeFileListResponse(command, await tree.listFiles(directory, onSkipped))),
+        const onFound = (nameBytes: number): void => requireRoom(session, nameBytes);
+        const answer = await listings.listDirectory(
+          keyOf(command, tree, directory),
+          session.gone,
+          async (bounds) =>
+            fitting(encodeFileListResponse(command, await tree.listFiles(directory, onSkipped, bounds, onFound))),
+          beforeLarge,
         );
         sendListing(session, answer);
       },
@@ -110,10 +120,14 @@ export function changingCommands(
   ];
 }
 
-/** A small one is always sent: whoever looks around must not wait for those who move much. */
 function sendListing(session: Session, answer: Uint8Array): void {
-  if (answer.length > SMALL_LISTING_BYTES) session.memory.requireRoomToSend(answer.length);
+  requireRoom(session, answer.length);
   session.reply(answer);
+}
+
+/** A small one is always sent: whoever looks around must not wait for those who move much. */
+function requireRoom(session: Session, bytes: number): void {
+  if (bytes > SMALL_LISTING_BYTES) session.memory.requireRoomToSend(bytes);
 }
 
 /** Who asks for the same directory with the same command, as spelled, gets the same answer. No component holds a slash. */

@@ -15,6 +15,12 @@ import type { JournalReader } from '../logging/log-journal.js';
 import type { CommandHandler, MessageStream, Session } from '../protocol.js';
 import { requireAdmin } from './permission.js';
 
+/** Who has all lines is told of new ones so often at most, in milliseconds: for many readers, a line at a time would be more work than logging it. */
+const FOLLOW_PERIOD_MS = 50;
+
+/** Of the lines of one answer; it is made of a page of the journal. */
+const PAGE_BYTES = 64 << 10;
+
 /** FollowLog: the log as records, with a place to go on from. docs/protocol.md, section 17. */
 export class LogFollowing implements Disposable {
   readonly commands: [string, CommandHandler][];
@@ -57,6 +63,7 @@ class LogReading {
   #missed = 0;
   #isRunning = false;
   #isStopped = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(session: Session, journal: LogHistory, request: FollowLogRequest) {
     this.#session = session;
@@ -73,12 +80,20 @@ class LogReading {
     }
     // Whoever asks for lines back gets those that there are; who goes on from a cursor is told of those that are gone.
     this.#reader = journal.read(cursor ? from : Math.max(from, journal.firstSeq));
-    this.#unsubscribe = journal.subscribe(() => this.run());
+    this.#unsubscribe = journal.subscribe(() => this.#runSoon());
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#unsubscribe();
+    clearTimeout(this.#timer);
+  }
+
+  #runSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.run();
+    }, FOLLOW_PERIOD_MS).unref();
   }
 
   /** Reads on, unless that is going on: it ends when there is nothing more, and is called again when there is. */
@@ -101,6 +116,7 @@ class LogReading {
   async #pump(): Promise<void> {
     for (;;) {
       await this.#packets.drained();
+      await this.#session.memory.roomForMore(PAGE_BYTES);
       if (this.#isStopped) return;
       const page = await this.#reader.page();
       if (this.#isStopped) return;

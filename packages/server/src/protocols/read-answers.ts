@@ -71,7 +71,7 @@ async function readPooled(
   answer: ReadAnswer,
   done: (got: number) => void,
 ): Promise<void> {
-  using _held = session.memory.hold(count);
+  using _held = await session.memory.holdWhenRoom(count);
   const buffer = Buffer.allocUnsafeSlow(MAX_HEAD_BYTES + count);
   const got = await file.read(buffer, MAX_HEAD_BYTES, count, position);
   done(got);

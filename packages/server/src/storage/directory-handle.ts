@@ -5,6 +5,7 @@ import {
   lstat,
   mkdir,
   open,
+  opendir,
   readdir,
   realpath,
   rename,
@@ -29,6 +30,9 @@ export const DEFAULT_DIRECTORY_ANCHOR: DirectoryAnchor = process.platform === 'l
 export type EntryName = string | Buffer;
 
 const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
+
+/** Entries that are asked of the system at once. */
+const SCANNED_AT_ONCE = 256;
 
 /**
  * A directory held open, and the operations on its entries, of which none follows a link. Names are not checked: each
@@ -83,6 +87,14 @@ export class DirectoryHandle {
   /** All entries but `.` and `..`, in the order of the disk. */
   list(): Promise<Dirent<Buffer>[]> {
     return this.#use(() => readdir(this.#pathOf('.'), { encoding: 'buffer', withFileTypes: true }));
+  }
+
+  /** As `list`, one entry after the other, so that a large directory is not in memory as a whole. What `visit` throws ends it. */
+  async scan(visit: (entry: Dirent<Buffer>) => void): Promise<void> {
+    await this.#use(async () => {
+      const entries = await opendir(this.#pathOf('.'), { encoding: 'buffer' as 'utf8', bufferSize: SCANNED_AT_ONCE });
+      for await (const entry of entries) visit(entry as unknown as Dirent<Buffer>);
+    });
   }
 
   async makeDirectory(name: EntryName, mode?: number): Promise<void> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Dirent } from 'node:fs';
 import { DEFAULT_DIRECTORY_ANCHOR, type DirectoryAnchor, DirectoryHandle } from './directory-handle.js';
 import { forEachLimited } from './for-each-limited.js';
 import { HeldDirectory } from './held-directory.js';
@@ -26,6 +27,17 @@ export interface DirectoryTreeOptions {
 }
 
 const MAX_STATS_AT_ONCE = 64;
+
+/** More bytes of names fit into no packet. */
+const MAX_LISTED_NAME_BYTES = 10 << 20;
+
+/** How much one listing may have. */
+export interface ListingBounds {
+  /** Entries of any kind. @default no limit */
+  readonly maxEntries?: number;
+  /** Bytes of the names that are listed. @default 10 MiB */
+  readonly maxNameBytes?: number;
+}
 
 /** Some megabytes at most. When there are more, all are forgotten. */
 const MAX_SYNCED_PATHS = 16_384;
@@ -193,33 +205,66 @@ export class DirectoryTree {
     this.#syncedPaths.add(path);
   }
 
-  /** The names of the immediate sub-directories, sorted by code point. Throws as `resolve`. */
-  async listDirectories(components: readonly string[], onSkipped?: OnSkipped): Promise<string[]> {
+  /**
+   * The names of the immediate sub-directories, sorted by code point.
+   *
+   * @throws {StorageError} as `resolve`; `ERR_TOO_MANY_ENTRIES` for more than there may be
+   */
+  async listDirectories(
+    components: readonly string[],
+    onSkipped?: OnSkipped,
+    bounds: ListingBounds = {},
+  ): Promise<string[]> {
     await using directory = await this.#open(components);
-    const names: string[] = [];
-    try {
-      for (const entry of await directory.list()) {
-        if (!entry.isDirectory()) continue;
-        const name = listedName(entry.name, this.#isServerRoot && components.length === 0, onSkipped);
-        if (name !== undefined) names.push(name);
-      }
-    } catch (error) {
-      throw storageErrorFrom(error, 'directory');
-    }
+    const names = await this.#names(directory, components, onSkipped, bounds, (entry) => entry.isDirectory());
     return names.sort(compareCodePoints);
   }
 
-  /** The regular files of a directory, sorted by code point. Throws as `resolve`. */
-  async listFiles(components: readonly string[], onSkipped?: OnSkipped): Promise<ListedFile[]> {
-    await using directory = await this.#open(components);
+  /** The names of entries of one kind, in the order of the disk. */
+  async #names(
+    directory: DirectoryHandle,
+    components: readonly string[],
+    onSkipped: OnSkipped | undefined,
+    { maxEntries = Number.POSITIVE_INFINITY, maxNameBytes = MAX_LISTED_NAME_BYTES }: ListingBounds,
+    isWanted: (entry: Dirent<Buffer>) => boolean,
+  ): Promise<string[]> {
     const names: string[] = [];
+    let entries = 0;
+    let bytes = 0;
+    try {
+      await directory.scan((entry) => {
+        entries += 1;
+        if (isWanted(entry)) {
+          const name = listedName(entry.name, this.#isServerRoot && components.length === 0, onSkipped);
+          if (name !== undefined) names.push(name);
+          bytes += entry.name.length;
+        }
+        if (entries > maxEntries || bytes > maxNameBytes)
+          throw new StorageError('ERR_TOO_MANY_ENTRIES', 'listing too large for one packet');
+      });
+    } catch (error) {
+      throw storageErrorFrom(error, 'directory');
+    }
+    return names;
+  }
+
+  /**
+   * The regular files of a directory, sorted by code point.
+   *
+   * @param onFound told of how many bytes the names have, before the files are looked at one by one; what it throws is thrown on
+   * @throws {StorageError} as `listDirectories`
+   */
+  async listFiles(
+    components: readonly string[],
+    onSkipped?: OnSkipped,
+    bounds: ListingBounds = {},
+    onFound?: (nameBytes: number) => void,
+  ): Promise<ListedFile[]> {
+    await using directory = await this.#open(components);
+    const names = await this.#names(directory, components, onSkipped, bounds, (entry) => entry.isFile());
+    onFound?.(names.reduce((sum, name) => sum + name.length, 0));
     const files: ListedFile[] = [];
     try {
-      for (const entry of await directory.list()) {
-        if (!entry.isFile()) continue;
-        const name = listedName(entry.name, this.#isServerRoot && components.length === 0, onSkipped);
-        if (name !== undefined) names.push(name);
-      }
       await forEachLimited(names, MAX_STATS_AT_ONCE, async (name) => {
         const stats = await directory.stat(name).catch(undefinedIfMissing);
         if (stats?.isFile()) files.push({ name, size: stats.size });

@@ -18,6 +18,7 @@ export type StorageErrorCode =
   | 'ERR_EXISTS'
   | 'ERR_OTHER_DEVICE'
   | 'ERR_TOO_MANY_FILES'
+  | 'ERR_TOO_MANY_ENTRIES'
   | 'ERR_IO';
 
 export interface StorageErrorOptions extends ErrorOptions {

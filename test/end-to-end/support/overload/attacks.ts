@@ -97,9 +97,10 @@ export const neverReadDownload: Attack = async (port) => {
 export const neverRead: Attack = (port, number) =>
   [neverReadListings, neverReadRemoteFile, neverReadDownload][number % 3]!(port, number);
 
+const CHUNK_BYTES = 4 << 20;
 const DATA = encodePacket(dataRequestText(), Buffer.alloc(256 << 10, 3));
 
-/** Uploads a file, as fast as the server takes it. */
+/** Begins an upload; `sendUpload` goes on with it. */
 export const upload: Attack = async (port, number) => {
   const peer = await AttackingPeer.connectLoggedIn(port, ProtocolFlag.Upload);
   const begun = decodeBegunUpload(
@@ -107,12 +108,12 @@ export const upload: Attack = async (port, number) => {
   );
   if (begun.uploadId === undefined) throw new Error('the upload was not begun');
   peer.request(encodePlaceDataRequest(0));
-  void sendFully(peer);
   return peer;
 };
 
-async function sendFully(peer: AttackingPeer): Promise<void> {
-  for (let sent = 0; sent < 4 << 20 && !peer.isClosed; sent += 256 << 10) {
+/** Sends the first chunk of an upload, as fast as the server takes it. */
+export async function sendUpload(peer: AttackingPeer): Promise<void> {
+  for (let sent = 0; sent < CHUNK_BYTES && !peer.isClosed; sent += 256 << 10) {
     if (peer.socket.write(DATA)) continue;
     await new Promise<void>((resolve) => {
       peer.socket.once('drain', resolve);

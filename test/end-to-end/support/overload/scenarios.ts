@@ -15,6 +15,7 @@ import {
   neverReadListings,
   neverReadRemoteFile,
   sendHalf,
+  sendUpload,
   upload,
 } from './attacks.js';
 import { Bystander, type BystanderFigures } from './bystander.js';
@@ -28,7 +29,10 @@ export interface Scenario {
   readonly attack: Attack;
   /** Connections in the full size. */
   readonly connections: number;
+  /** The disk stops answering when the connections are set up. */
   readonly stallsDisk?: boolean;
+  /** What each connection does then. */
+  readonly goOn?: (peer: AttackingPeer) => void;
   /** What goes on beside. */
   readonly beside?: (port: number, ms: number) => Promise<void>;
 }
@@ -40,7 +44,14 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'listings', what: 'ask for large listings and never read', attack: neverReadListings, connections: 2000 },
   { name: 'reads', what: 'ask for 10 MiB of a file and never read', attack: neverReadRemoteFile, connections: 2000 },
   { name: 'downloads', what: 'begin downloads and never read', attack: neverReadDownload, connections: 2000 },
-  { name: 'stalled', what: 'upload onto a stalled disk', attack: upload, connections: 200, stallsDisk: true },
+  {
+    name: 'stalled',
+    what: 'upload onto a stalled disk',
+    attack: upload,
+    connections: 200,
+    stallsDisk: true,
+    goOn: sendUpload,
+  },
   { name: 'log', what: 'follow a flooded log and never read', attack: followLog, connections: 500, beside: floodLog },
 ];
 
@@ -82,15 +93,17 @@ export async function runScenario(scenario: Scenario, options: OverloadOptions):
   const logFile = ['--log-file', scratch.path('log')];
   await using server = await ServeCommand.start(root, [...options.serve, ...logFile], 0, disk?.environment);
   const { pid = 0 } = server.command.child;
-  await visit(server.port);
-  const before = await processState(pid);
   const bystander = new Bystander(server.port, SMALL_DIRECTORY);
-  await disk?.stall();
+  await bystander.visited(3);
+  const before = await processState(pid);
+  bystander.reset();
   const peers: AttackingPeer[] = [];
   try {
     const beside = scenario.beside?.(server.port, options.standsMs);
     await establish(scenario, server.port, options, peers);
     options.onNote?.(`${peers.length} stand`);
+    await disk?.stall();
+    if (scenario.goOn) for (const peer of peers) scenario.goOn(peer);
     await pause(options.standsMs);
     await beside;
     const during = await processState(pid);
@@ -99,7 +112,6 @@ export async function runScenario(scenario: Scenario, options: OverloadOptions):
     for (const peer of peers) peer.destroy();
     await disk?.goOn();
     await pause(SETTLE_MS);
-    for (let i = 0; i < 5; i++) await visit(server.port);
     const after = await processState(pid);
     return { before, during, after, established: peers.length, closed, bystander: figures };
   } finally {
@@ -107,12 +119,6 @@ export async function runScenario(scenario: Scenario, options: OverloadOptions):
     await disk?.goOn();
     await bystander.stop();
   }
-}
-
-async function visit(port: number): Promise<void> {
-  const once = new Bystander(port, SMALL_DIRECTORY);
-  await pause(100);
-  await once.stop();
 }
 
 async function establish(
