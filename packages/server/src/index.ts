@@ -1,4 +1,3 @@
-export { availableMemory, DEFAULT_MEMORY_SHARE } from '@sluice/core';
 export { programHook } from './hooks/program-hook.js';
 export type { HookedFile, UploadEvent, UploadEventKind, UploadHooks } from './hooks/upload-hooks.js';
 export { UPLOAD_EVENTS, UploadRefused } from './hooks/upload-hooks.js';
@@ -17,6 +16,7 @@ export { ROLES } from './principal.js';
 export type { SelfSigned } from './self-signed.js';
 export { makeSelfSigned } from './self-signed.js';
 export type { ServerMemoryOptions } from './server-memory.js';
+export { defaultMemoryLimit } from './server-memory.js';
 export type { OpenProtocol, ServerTlsOptions, SluiceServerOptions, WebhookTarget } from './sluice-server.js';
 export { DEFAULT_KEEP_FILES_MS, SluiceServer } from './sluice-server.js';
 export type { SpeedLimits } from './speed-limits.js';

@@ -1,5 +1,7 @@
 import {
+  availableMemory,
   type Clock,
+  DEFAULT_MEMORY_SHARE,
   DEFAULT_LISTENER_OPTIONS,
   type ListenerOptions,
   MemoryCeiling,
@@ -9,10 +11,15 @@ import {
 import type { Log } from './log.js';
 
 export interface ServerMemoryOptions {
-  /** In bytes; `availableMemory` times `DEFAULT_MEMORY_SHARE` is a good one. */
+  /** In bytes; `defaultMemoryLimit()` is what the command takes. */
   readonly limitBytes: number;
   /** Whether `maxConnections` is lowered to what the limit holds; otherwise a larger one is refused. @default false */
   readonly lowersConnections?: boolean;
+}
+
+/** Half of the memory that the process may have, by the machine or its control group, in bytes. */
+export function defaultMemoryLimit(): number {
+  return Math.floor(availableMemory() * DEFAULT_MEMORY_SHARE);
 }
 
 /** @throws {OptionsError} when the limit does not hold what is to be in it */

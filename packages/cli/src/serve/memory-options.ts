@@ -17,10 +17,10 @@ export const memoryOptions = {
 
 /** The limit as it was given, or what the machine suggests; a number of connections that nobody has given is lowered to it. */
 export function memoryOf(
-  { availableMemory, DEFAULT_MEMORY_SHARE }: typeof import('@sluice/server'),
+  { defaultMemoryLimit }: typeof import('@sluice/server'),
   options: OptionValues<typeof memoryOptions>,
   given: ReadonlySet<string>,
 ): ServerMemoryOptions {
-  const limitBytes = options['memory-limit'] ?? Math.floor(availableMemory() * DEFAULT_MEMORY_SHARE);
+  const limitBytes = options['memory-limit'] ?? defaultMemoryLimit();
   return { limitBytes, lowersConnections: !given.has('max-connections') };
 }
