@@ -3,9 +3,9 @@ import type { TLSSocket } from 'node:tls';
 import { ChunkJoiner } from '@sluice/framing';
 import type { Clock } from './clock.js';
 import { type ConnectionDeadlines, DeadlineWatch } from './deadlines.js';
-import type { MessageCounters } from './message-stream.js';
 import type { MemoryAccount, MemoryHolder } from './memory-budget.js';
 import type { MemoryCeiling } from './memory-ceiling.js';
+import type { MessageCounters } from './message-stream.js';
 import { type OutboundLimits, OutboundQueue, type SendResult } from './outbound-queue.js';
 import { ProxyHeaderReader } from './proxy-header-reader.js';
 import { type ReceiveMode, startReceiving, stopReceiving } from './receive-buffer.js';
@@ -248,7 +248,7 @@ export class Connection implements MemoryHolder {
 
   /** Whether `pauseReading` was called, and `resumeReading` was not. */
   get isReadingPaused(): boolean {
-    return this.#isReadingPaused;
+    return this.#isReadingPaused || this.#memoryPauses > 0;
   }
 
   /** No bytes are read until `resumeReading`. TCP makes the peer wait. */

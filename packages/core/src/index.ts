@@ -14,14 +14,6 @@ export type { CertificateRequest } from './issued-certificate.js';
 export { IssuedCertificate } from './issued-certificate.js';
 export type { ListenerCounters, ListenerOptions } from './listener.js';
 export { DEFAULT_CONNECTION_LIMITS, DEFAULT_LISTENER_OPTIONS, Listener } from './listener.js';
-export type {
-  MessageCounters,
-  MessageSink,
-  MessageStreamOptions,
-  OfferResult,
-  OverflowPolicy,
-} from './message-stream.js';
-export { DEFAULT_MESSAGE_STREAM_OPTIONS, MessageStream } from './message-stream.js';
 export type { MemoryCounters, MemoryHolder, MemoryLevel } from './memory-budget.js';
 export { MEMORY_STALL_MS, MEMORY_WAIT_MS, MemoryAccount, MemoryBudget, MIN_PAUSED_BYTES } from './memory-budget.js';
 export type { BudgetReport, MemoryReport, ProcessMemory } from './memory-ceiling.js';
@@ -34,6 +26,14 @@ export {
   LEAST_TLS_CONNECTION_BYTES,
   planMemory,
 } from './memory-limit.js';
+export type {
+  MessageCounters,
+  MessageSink,
+  MessageStreamOptions,
+  OfferResult,
+  OverflowPolicy,
+} from './message-stream.js';
+export { DEFAULT_MESSAGE_STREAM_OPTIONS, MessageStream } from './message-stream.js';
 export type { OutboundLimits, SendResult, WriteTarget } from './outbound-queue.js';
 export { DEFAULT_OUTBOUND_LIMITS, OutboundQueue } from './outbound-queue.js';
 export { processMemory } from './process-memory.js';

@@ -86,7 +86,7 @@ export class MessageStream {
   readonly #gapMessage: ((dropped: number) => Uint8Array) | undefined;
   readonly #gatherMs: number;
   #sentAtMs = Number.NEGATIVE_INFINITY;
-  #timer: NodeJS.Timeout | undefined;
+  #isTimerSet = false;
   /** By key, or by itself where it has none; the oldest first. */
   readonly #waiting = new Map<unknown, Waiting>();
   /** Of those that wait and those in flight. */
@@ -239,8 +239,10 @@ export class MessageStream {
       this.#sentAtMs = nowMs;
       return false;
     }
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
+    if (this.#isTimerSet) return true;
+    this.#isTimerSet = true;
+    setTimeout(() => {
+      this.#isTimerSet = false;
       this.#flush();
     }, dueMs).unref();
     return true;

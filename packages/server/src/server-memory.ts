@@ -1,8 +1,8 @@
 import {
   availableMemory,
   type Clock,
-  DEFAULT_MEMORY_SHARE,
   DEFAULT_LISTENER_OPTIONS,
+  DEFAULT_MEMORY_SHARE,
   type ListenerOptions,
   MemoryCeiling,
   planMemory,
