@@ -64,7 +64,7 @@ export function changingCommands(
   session: Session,
   { openFiles, descriptors }: SharedFiles,
 ): [string, CommandHandler][] {
-  const isInUse = (key: string): boolean => openFiles.isInUse(key);
+  const { isInUse } = openFiles;
   return [
     [
       'createdir',

@@ -200,7 +200,10 @@ class DownloadHandler implements ProtocolHandler {
     let claim: ReadClaim | undefined;
     try {
       await using directory = await descriptors.walk(() => tree.resolve(directoryName));
-      const held = openFiles.claimForReading(directory.entryKey(fileName));
+      const key = directory.entryKey(fileName);
+      const known = openFiles.knownElsewhere(key);
+      if (known) await known;
+      const held = openFiles.claimForReading(key);
       claim = held;
       const opened = await directory.openFile(fileName, 'read');
       return {

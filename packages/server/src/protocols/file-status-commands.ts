@@ -78,7 +78,10 @@ class FileStatus {
     parseFileName(request.fileName);
     const { gone } = this.#session;
     await using directory = await fileNotFound(this.#resolve(directoryName));
-    const claim = this.#files.openFiles.claimForReading(directory.entryKey(request.fileName));
+    const { openFiles } = this.#files;
+    const key = directory.entryKey(request.fileName);
+    await openFiles.knownElsewhere(key);
+    const claim = openFiles.claimForReading(key);
     try {
       using _place = this.#files.descriptors.openFile();
       const { handle } = await directory.openFile(request.fileName, 'read');

@@ -140,8 +140,11 @@ class Answer {
       try {
         if (!directory) codes[index] = failures.get(number) ?? ResultCode.UnknownError;
         else {
-          const { path, settled } = directory.pathOf(parseFileName(name));
-          claims.push(this.#files.openFiles.claimForReading(directory.entryKey(name)));
+          const key = directory.entryKey(parseFileName(name));
+          const known = this.#files.openFiles.knownElsewhere(key);
+          if (known) await known;
+          claims.push(this.#files.openFiles.claimForReading(key));
+          const { path, settled } = directory.pathOf(name);
           if (settled) removals.push(settled);
           placed.push({ index, path });
         }

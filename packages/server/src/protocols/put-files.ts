@@ -167,10 +167,12 @@ class Batch {
           const entry = this.#init.table.files[index]!;
           const name = parseFileName(entry.name);
           const key = directory.entryKey(name);
-          const { path, settled } = directory.pathOf(name);
           if (keys.has(key)) throw new StorageError('ERR_NAME_INVALID', 'name that occurs twice');
           keys.add(key);
+          const known = this.#files.openFiles.knownElsewhere(key);
+          if (known) await known;
           claims.push(this.#files.openFiles.claimForReplacing(key));
+          const { path, settled } = directory.pathOf(name);
           if (settled) removals.push(settled);
           placed.push({ index, directory, name, file: batchedFile(entry, path, this.#contentStarts[index]!) });
         } catch (error) {

@@ -92,6 +92,8 @@ export class RemoteFile {
       await using directory = await fileNotFound(files.descriptors.walk(() => tree.resolve(path.directory)));
       const key = directory.entryKey(path.fileName);
       if (mode === FileMode.Read) {
+        const known = files.openFiles.knownElsewhere(key);
+        if (known) await known;
         claim = files.openFiles.claimForReading(key);
         opened = await fileNotFound(directory.openFile(path.fileName, 'read'));
       } else {

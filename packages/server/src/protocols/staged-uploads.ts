@@ -373,7 +373,10 @@ export class StagedUploads implements UploadHolder {
     const finished = await upload.finish(size, { modifiedNs, mode, durable });
     const components = parseDirectoryName(begin.dirName);
     await using directory = await this.#files.descriptors.walk(() => this.#session.principal.tree.resolve(components));
-    using _claim = this.#files.openFiles.claimForReplacing(directory.entryKey(begin.fileName));
+    const { openFiles } = this.#files;
+    const key = directory.entryKey(begin.fileName);
+    await openFiles.knownElsewhere(key);
+    using _claim = openFiles.claimForReplacing(key);
     const replaced = await this.#existing(directory, begin.fileName);
     await this.#staging.publish(upload, directory, begin.fileName, begin.ifExists !== 'fail');
     // From here on the file has its name, whatever fails.

@@ -1,3 +1,6 @@
+import type { Answer, Coordinator, NameLease, NameMember, NameRequest } from '../coordination/coordinator.js';
+import { SINGLE_PROCESS } from '../coordination/single-process.js';
+import type { IsInUse } from './removals.js';
 import { StorageError } from './storage-error.js';
 
 /** Who writes a file, and how to make it stop. */
@@ -42,6 +45,10 @@ interface Entry {
   writer: UploadOrStream | undefined;
   /** Ends when all holders that were superseded have let the file go; `undefined` if none has it any more. */
   closing: Promise<void> | undefined;
+  /** What keeps other processes away while the file is written; `undefined` as long as nobody has asked for it. */
+  lease: Promise<NameLease> | undefined;
+  /** Whether the other processes have agreed. */
+  isLeased: boolean;
 }
 
 /**
@@ -49,20 +56,33 @@ interface Entry {
  * call, so no two connections can both believe that a file is theirs. Keys are `HeldDirectory.entryKey`: claim, wait
  * for `ready`, open the file, and release after the handle is closed.
  *
+ * Where the server is several processes, each has its own table. Who reads is known in its process only; who wants to write has all others
+ * asked before its claim is `ready`, and they refuse readers, or ask whether it is over, until it is released.
+ *
  * A connection that opens the file it already has must release its own claim first, or it takes over from itself.
  *
  * @see docs/protocol.md, sections 6.2 and 7.1; D34, D36
  */
-export class OpenFiles {
+export class OpenFiles implements NameMember {
   readonly #entries = new Map<string, Entry>();
+  readonly #coordinator: Coordinator;
+  /** Whether somebody has a file open; of other processes what is known here, and by asking them. */
+  readonly isInUse: IsInUse;
+
+  /** Removals that other processes must not come in between, by the key of the file. */
+  readonly #removing = new Map<string, Promise<void>>();
+
+  constructor(coordinator: Coordinator = SINGLE_PROCESS) {
+    this.#coordinator = coordinator;
+    const here = (key: string): boolean => this.#entries.has(key);
+    this.isInUse = coordinator.isAlone ? here : Object.assign(here, { others: this.#otherProcesses() });
+    coordinator.join('files', this);
+    coordinator.on('files.open', (keys: readonly string[]) => keys.some(here));
+  }
 
   /** Files that somebody has open, or has not let go yet. */
   get size(): number {
     return this.#entries.size;
-  }
-
-  isInUse(key: string): boolean {
-    return this.#entries.has(key);
   }
 
   /** Whether somebody may write to the file, including a superseded holder that has not let go yet. */
@@ -91,7 +111,8 @@ export class OpenFiles {
       previous.supersede();
       this.#closeAfter(entry, previous.holder);
     }
-    claim.waitFor(entry.closing);
+    if (this.#coordinator.isAlone) claim.waitFor(entry.closing);
+    else claim.waitFor(Promise.all([entry.closing, this.#leaseOf(entry, holder.kind)]));
     return claim;
   }
 
@@ -101,6 +122,7 @@ export class OpenFiles {
    * @throws {StorageError} `ERR_IN_USE` while somebody writes the file
    */
   claimForReading(key: string): ReadClaim {
+    if (this.#coordinator.isElsewhere('files', key)) throw inUse();
     const known = this.#entries.get(key);
     if (this.#isWritten(known)) throw inUse();
     const entry = known ?? this.#newEntry(key);
@@ -117,6 +139,7 @@ export class OpenFiles {
    * @throws {StorageError} `ERR_IN_USE` while somebody writes the file
    */
   claimForReplacing(key: string): ReplaceClaim {
+    if (this.#coordinator.isElsewhere('files', key)) throw inUse();
     const known = this.#entries.get(key);
     if (this.#isWritten(known)) throw inUse();
     const entry = known ?? this.#newEntry(key);
@@ -126,8 +149,102 @@ export class OpenFiles {
     });
   }
 
+  /**
+   * To be called, and waited for, before a file is claimed for reading or replacing: what another process had done with it a moment ago, and
+   * has ended, is known then.
+   *
+   * @returns `undefined` when there is nothing to wait for, as always where the server is one process
+   */
+  knownElsewhere(key: string): Promise<void> | undefined {
+    return this.#coordinator.isElsewhere('files', key) ? this.#coordinator.settled('files', key) : undefined;
+  }
+
+  /** Another process wants to know whether it still has to wait for a removal. */
+  async settled(key: string): Promise<void> {
+    await this.#removing.get(key);
+  }
+
+  /** Another process wants to write the file, or to remove it. */
+  asked(key: string, { kind }: NameRequest): Answer<boolean> {
+    const entry = this.#entries.get(key);
+    if (!entry) return true;
+    if (entry.readers + entry.replacers > 0) return false;
+    if (!entry.isLeased) return true; // waits for its turn, which comes later
+    const { writer } = entry;
+    if (kind !== 'upload' || writer?.holder.kind === 'remote-stream') return false;
+    // Whoever claims the file here from now on has its own entry, and its turn behind the other process.
+    this.#entries.delete(key);
+    if (writer) {
+      entry.writer = undefined;
+      writer.supersede();
+      this.#closeAfter(entry, writer.holder);
+    }
+    return (entry.closing ?? Promise.resolve()).then(() => {
+      this.#giveBackLease(entry);
+      return true;
+    });
+  }
+
+  #otherProcesses(): NonNullable<IsInUse['others']> {
+    const coordinator = this.#coordinator;
+    return {
+      async haveOpen(keys) {
+        const answers = await coordinator.gather<boolean>('files.open', keys);
+        return answers.includes(true);
+      },
+      claimForRemoving: async (key) => {
+        const lease = await coordinator.acquire('files', key, { kind: 'removal' });
+        if (!lease) return undefined;
+        let onReleased = (): void => {};
+        const removed = new Promise<void>((resolve) => {
+          onReleased = resolve;
+        });
+        this.#removing.set(key, removed);
+        return {
+          release: () => {
+            if (this.#removing.get(key) === removed) this.#removing.delete(key);
+            lease.release();
+            onReleased();
+          },
+        };
+      },
+    };
+  }
+
+  /** @returns rejects with `ERR_IN_USE` when another process does not agree */
+  #leaseOf(entry: Entry, kind: WriteHolder['kind']): Promise<NameLease> {
+    entry.lease ??= (async () => {
+      const lease = await this.#coordinator.acquire('files', entry.key, { kind });
+      if (!lease) {
+        entry.lease = undefined;
+        throw inUse();
+      }
+      entry.isLeased = true;
+      return lease;
+    })();
+    return entry.lease;
+  }
+
+  #giveBackLease(entry: Entry): void {
+    const { lease } = entry;
+    entry.lease = undefined;
+    entry.isLeased = false;
+    lease?.then(
+      ({ release }) => release(),
+      () => {},
+    );
+  }
+
   #newEntry(key: string): Entry {
-    const entry: Entry = { key, readers: 0, replacers: 0, writer: undefined, closing: undefined };
+    const entry: Entry = {
+      key,
+      readers: 0,
+      replacers: 0,
+      writer: undefined,
+      closing: undefined,
+      lease: undefined,
+      isLeased: false,
+    };
     this.#entries.set(key, entry);
     return entry;
   }
@@ -164,7 +281,9 @@ export class OpenFiles {
   }
 
   #forgetIfUnused(entry: Entry): void {
-    if (entry.readers + entry.replacers === 0 && !this.#isWritten(entry)) this.#entries.delete(entry.key);
+    if (this.#isWritten(entry)) return;
+    if (entry.lease) this.#giveBackLease(entry);
+    if (entry.readers + entry.replacers === 0 && this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
   }
 }
 
@@ -173,14 +292,14 @@ class UploadOrStream implements WriteClaim {
   readonly ready: Promise<void>;
   readonly release: () => void;
   #isSuperseded = false;
-  #resolve!: () => void;
+  #resolve!: (value?: unknown) => void;
   #reject!: (error: StorageError) => void;
 
   constructor(holder: WriteHolder, release: () => void) {
     this.holder = holder;
     this.release = release;
     this.ready = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
+      this.#resolve = () => resolve();
       this.#reject = reject;
     });
     // A holder that has gone away does not wait any more, and need not hear that it was superseded.
@@ -191,8 +310,8 @@ class UploadOrStream implements WriteClaim {
     return this.#isSuperseded;
   }
 
-  waitFor(former: Promise<void> | undefined): void {
-    if (former) former.then(this.#resolve);
+  waitFor(former: Promise<unknown> | undefined): void {
+    if (former) former.then(this.#resolve, this.#reject);
     else this.#resolve();
   }
 

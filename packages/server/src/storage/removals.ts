@@ -1,7 +1,19 @@
 import { StorageError, systemCodeOf } from './storage-error.js';
 
-/** Answers whether a file is open in this server; asked in the same tick in which its removal begins. */
-export type IsInUse = (entryKey: string) => boolean;
+/** Answers whether a file is open in this process; asked in the same tick in which its removal begins. */
+export interface IsInUse {
+  (entryKey: string): boolean;
+  /** Where the server is several processes. */
+  readonly others?: OtherProcesses | undefined;
+}
+
+/** The other processes of the server, which may have files open, too. */
+export interface OtherProcesses {
+  /** Whether one of the files is open there. */
+  haveOpen(entryKeys: readonly string[]): Promise<boolean>;
+  /** Keeps a file from being opened there. @returns `undefined` when it is open */
+  claimForRemoving(entryKey: string): Promise<{ release(): void } | undefined>;
+}
 
 /**
  * The files that are being unlinked at this moment. Between the question whether a file is in use and the end of its
@@ -27,6 +39,18 @@ export class Removals {
    * @throws {StorageError} `ERR_IN_USE`; what `unlink` throws, as it is
    */
   async remove(entryKey: string, isInUse: IsInUse, unlink: () => Promise<void>): Promise<void> {
+    if (!isInUse.others) return await this.#removeHere(entryKey, isInUse, unlink);
+    if (isInUse(entryKey)) throw new StorageError('ERR_IN_USE', 'file is in use'); // nobody has to be asked
+    const claim = await isInUse.others.claimForRemoving(entryKey);
+    if (!claim) throw new StorageError('ERR_IN_USE', 'file is in use');
+    try {
+      await this.#removeHere(entryKey, isInUse, unlink);
+    } finally {
+      claim.release();
+    }
+  }
+
+  async #removeHere(entryKey: string, isInUse: IsInUse, unlink: () => Promise<void>): Promise<void> {
     for (let pending = this.#pending.get(entryKey); pending; pending = this.#pending.get(entryKey)) await pending;
     // No await between the question and the entry in the table.
     if (isInUse(entryKey)) throw new StorageError('ERR_IN_USE', 'file is in use');

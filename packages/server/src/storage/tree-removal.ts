@@ -44,9 +44,9 @@ function requireUnused(target: DirectoryHandle, isInUse: IsInUse): Promise<void>
     async enter(directory, others) {
       if (others.length === 0) return;
       const key = await directory.readKey();
-      for (const name of others) {
-        if (isInUse(`${key}/${name}`)) throw new StorageError('ERR_IN_USE', 'a file in the directory is in use');
-      }
+      const entryKeys = others.map((name) => `${key}/${name}`);
+      const isUsed = entryKeys.some((entryKey) => isInUse(entryKey)) || (await isInUse.others?.haveOpen(entryKeys));
+      if (isUsed) throw new StorageError('ERR_IN_USE', 'a file in the directory is in use');
     },
   });
 }
