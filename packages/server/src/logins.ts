@@ -1,9 +1,8 @@
-import type { Clock } from '@sluice/core';
 import type { Authenticator, Refusal } from './login-dialogue.js';
 import type { Principal, Role } from './principal.js';
 import type { DirectoryTree } from './storage/directory-tree.js';
-import { StorageQuota } from './storage/storage-quota.js';
-import { LoginGuard } from './users/login-guard.js';
+import type { Quota } from './storage/storage-quota.js';
+import type { LoginGate } from './users/login-guard.js';
 import type { ScramExchange } from './users/scram-exchange.js';
 import type { ScramVerifier } from './users/scram-verifier.js';
 import type { Account, LoginOutcome, UserStore } from './users/user-store.js';
@@ -12,28 +11,37 @@ import type { Account, LoginOutcome, UserStore } from './users/user-store.js';
 interface UserRoot {
   readonly tree: DirectoryTree;
   readonly key: string;
-  readonly quotas: Map<string, StorageQuota>;
+  readonly quotas: Map<string, Quota>;
 }
+
+/**
+ * Makes the quota of a user.
+ *
+ * @param rootKey of the user's root; `undefined` for the server's
+ */
+export type QuotaMaker = (
+  limitBytes: number,
+  userName: string,
+  tree: DirectoryTree,
+  rootKey: string | undefined,
+) => Quota;
 
 /** Lets users in, each to its own root. */
 export class Logins implements Authenticator {
   readonly #users: UserStore;
   readonly #serverTree: DirectoryTree;
-  readonly #clock: Clock;
-  readonly #keptBytes: (userName: string) => number;
-  readonly #guard: LoginGuard;
+  readonly #makeQuota: QuotaMaker;
+  readonly #guard: LoginGate;
   /** By the path below the server's root. */
   readonly #roots = new Map<string, UserRoot>();
   /** Of directories that have been replaced by others: sessions may still be in them. */
   readonly #oldTrees: DirectoryTree[] = [];
 
-  /** @param keptBytes what is kept for a user beside the files of its tree */
-  constructor(users: UserStore, serverTree: DirectoryTree, clock: Clock, keptBytes: (userName: string) => number) {
-    this.#keptBytes = keptBytes;
+  constructor(users: UserStore, serverTree: DirectoryTree, guard: LoginGate, makeQuota: QuotaMaker) {
     this.#users = users;
     this.#serverTree = serverTree;
-    this.#clock = clock;
-    this.#guard = new LoginGuard({ clock });
+    this.#guard = guard;
+    this.#makeQuota = makeQuota;
   }
 
   /** @throws {StorageError} when the user's root cannot be used */
@@ -102,22 +110,22 @@ export class Logins implements Authenticator {
       return known;
     }
     if (known) this.#oldTrees.push(known.tree);
-    const root = { tree, key, quotas: new Map<string, StorageQuota>() };
+    const root = { tree, key, quotas: new Map<string, Quota>() };
     this.#roots.set(path, root);
     return root;
   }
 
-  readonly #serverQuotas = new Map<string, StorageQuota>();
+  readonly #serverQuotas = new Map<string, Quota>();
 
   /** One for each user and root: what one session writes, the others cannot. */
-  #quotaOf({ name, quotaBytes = 0 }: Account, tree: DirectoryTree, root: UserRoot | undefined): StorageQuota {
+  #quotaOf({ name, quotaBytes = 0 }: Account, tree: DirectoryTree, root: UserRoot | undefined): Quota {
     const quotas = root?.quotas ?? this.#serverQuotas;
     const known = quotas.get(name);
     if (known) {
       known.limitBytes = quotaBytes;
       return known;
     }
-    const quota = new StorageQuota(quotaBytes, async () => (await tree.measure()) + this.#keptBytes(name), this.#clock);
+    const quota = this.#makeQuota(quotaBytes, name, tree, root?.key);
     quotas.set(name, quota);
     return quota;
   }
@@ -127,10 +135,10 @@ export class Logins implements Authenticator {
 class AccountPrincipal implements Principal {
   readonly userName: string;
   readonly tree: DirectoryTree;
-  readonly quota: StorageQuota | undefined;
+  readonly quota: Quota | undefined;
   readonly #account: Account;
 
-  constructor(account: Account, tree: DirectoryTree, quota: StorageQuota | undefined) {
+  constructor(account: Account, tree: DirectoryTree, quota: Quota | undefined) {
     this.userName = account.name;
     this.tree = tree;
     this.quota = quota;

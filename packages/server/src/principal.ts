@@ -1,5 +1,5 @@
 import type { DirectoryTree } from './storage/directory-tree.js';
-import type { StorageQuota } from './storage/storage-quota.js';
+import type { Quota } from './storage/storage-quota.js';
 
 /** What a user may do: `read-only` reads its own files, `user` changes them too, `admin` also acts on others and on the server. */
 export const ROLES = ['admin', 'user', 'read-only'] as const;
@@ -14,5 +14,5 @@ export interface Principal {
   /** All the files there are for this principal; names are relative to its root. */
   readonly tree: DirectoryTree;
   /** How much its files may have together; `undefined` for no limit. */
-  readonly quota: StorageQuota | undefined;
+  readonly quota: Quota | undefined;
 }

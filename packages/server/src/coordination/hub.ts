@@ -8,6 +8,7 @@ export class Hub {
   readonly #links = new Map<number, MessageLink>();
   readonly #handlers = new Map<string, TopicHandler>();
   readonly #names: NameTable;
+  readonly #onGone: ((worker: number) => void)[] = [];
 
   constructor() {
     this.#names = new NameTable({
@@ -42,6 +43,11 @@ export class Hub {
     this.#handlers.set(topic, handler);
   }
 
+  /** Calls back when a worker has ended. */
+  onGone(callback: (worker: number) => void): void {
+    this.#onGone.push(callback);
+  }
+
   /**
    * A worker has begun. It must get no connection before it has got what this sends.
    *
@@ -65,6 +71,8 @@ export class Hub {
     this.#links.delete(worker);
     link?.close();
     this.#names.forget(worker);
+    for (const callback of this.#onGone) callback(worker);
+    this.tell('process.gone', worker);
   }
 
   /** @throws what the worker's handler throws; `LinkClosedError` when it is gone */

@@ -410,9 +410,9 @@ export class StagedUploads implements UploadHolder {
   }
 
   /** An admin sees all, others their own. */
-  #list({ command }: Request): void {
+  async #list({ command }: Request): Promise<void> {
     const { role, userName } = this.#session.principal;
-    const records = this.#staging.list(role === 'admin' ? undefined : (userName ?? '')).map(
+    const records = (await this.#staging.list(role === 'admin' ? undefined : (userName ?? ''))).map(
       (info): PartialRecord => ({
         id: info.id,
         name: info.name,

@@ -1,4 +1,6 @@
 import type { BigIntStats } from 'node:fs';
+import type { Coordinator } from '../coordination/coordinator.js';
+import { SINGLE_PROCESS } from '../coordination/single-process.js';
 import { type FileVersion, MAX_CHUNK_DIGEST_BYTES, type RecordedDigest } from './digest-log.js';
 import { type DigestedDirectory, type DigestSummary, DirectoryDigests, type NamedDigest } from './directory-digests.js';
 import type { DirectoryHandle } from './directory-handle.js';
@@ -15,6 +17,8 @@ export interface ContentDigestsOptions {
   readonly maxRecordsInMemory?: number;
   /** Records of one directory; the oldest go first. @default 200_000 */
   readonly maxRecordsOfDirectory?: number;
+  /** @default there are no other processes */
+  readonly coordinator?: Coordinator;
 }
 
 /**
@@ -50,6 +54,7 @@ export class ContentDigests {
   readonly #maxInMemory: number;
   readonly #maxOfDirectory: number;
   readonly #onFailure: (code: string) => void;
+  readonly #coordinator: Coordinator;
   readonly #openLogs = new Turnstile(MAX_OPEN_LOGS);
   /** Least recently used first. */
   readonly #logs = new Map<string, DirectoryDigests>();
@@ -57,6 +62,7 @@ export class ContentDigests {
   private constructor(place: DigestPlace, options: ContentDigestsOptions) {
     this.#place = place;
     this.#onFailure = options.onFailure ?? (() => {});
+    this.#coordinator = options.coordinator ?? SINGLE_PROCESS;
     this.#maxInMemory = options.maxRecordsInMemory ?? 200_000;
     this.#maxOfDirectory = options.maxRecordsOfDirectory ?? 200_000;
     this.#logDirectory = this.#openPlace(false);
@@ -144,6 +150,7 @@ export class ContentDigests {
         openLogs: this.#openLogs,
         maxRecords: this.#maxOfDirectory,
         onFailure: this.#onFailure,
+        coordinator: this.#coordinator,
       });
     this.#logs.set(name, log);
     return log;

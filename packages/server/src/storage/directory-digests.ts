@@ -1,5 +1,6 @@
-import { constants } from 'node:fs';
+import { constants, statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import type { Coordinator } from '../coordination/coordinator.js';
 import {
   encodeDigestRecord,
   type FoundRecord,
@@ -66,6 +67,8 @@ export interface DirectoryDigestsOptions {
   readonly openLogs: Turnstile;
   readonly maxRecords: number;
   readonly onFailure: (code: string) => void;
+  /** Other processes write to the log, too: one at a time, and what they have written is seen at once. */
+  readonly coordinator: Coordinator;
 }
 
 /** A file as it was when it was last read or written: another process may write to it, too. */
@@ -115,15 +118,24 @@ export class DirectoryDigests {
   }
 
   async read(name: string): Promise<RecordedDigest | undefined> {
-    if (!this.#isLoaded) await this.#inTurn(() => this.#load());
+    if (!this.#isUpToDate) await this.#inTurn(() => this.#load());
     const kept = this.#records.get(name);
     if (kept?.digestText !== undefined) return recordOf(kept, Buffer.from(kept.digestText, 'latin1'));
     return kept && (await this.#inTurn(() => this.#readFromFile(name)));
   }
 
   async summaries(): Promise<ReadonlyMap<string, DigestSummary>> {
-    if (!this.#isLoaded) await this.#inTurn(() => this.#load());
+    if (!this.#isUpToDate) await this.#inTurn(() => this.#load());
     return this.#records;
+  }
+
+  /** Whether the records in memory are those of the log. A server that is one process knows; others look at the file, for some 5 µs. */
+  get #isUpToDate(): boolean {
+    if (!this.#isLoaded || this.#options.coordinator.isAlone) return this.#isLoaded;
+    const prefix = this.#directory.entryPrefix;
+    const found = prefix && statSync(`${prefix}/${this.#fileName}`, { bigint: true, throwIfNoEntry: false });
+    if (!found) return this.#file === undefined && prefix !== undefined;
+    return this.#file?.inode === found.ino && BigInt(this.#file.bytes) === found.size;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T | undefined> {
@@ -138,7 +150,7 @@ export class DirectoryDigests {
   }
 
   async #load(): Promise<void> {
-    if (this.#isLoaded) return;
+    if (this.#isUpToDate) return;
     try {
       await using handle = await this.#directory.openFile(this.#fileName, constants.O_RDONLY);
       await this.#refresh(handle);
@@ -159,6 +171,7 @@ export class DirectoryDigests {
   async #refresh(handle: FileHandle): Promise<void> {
     const { ino, size } = await handle.stat({ bigint: true });
     if (this.#isLoaded && this.#file?.inode === ino && BigInt(this.#file.bytes) === size) return;
+    if (this.#isLoaded && this.#file?.inode === ino && (await this.#readOn(handle, this.#file, Number(size)))) return;
     const log = await readAll(handle, Math.min(Number(size), MAX_LOG_BYTES));
     const salt = saltOf(log);
     this.#begin(salt === undefined ? undefined : { inode: ino, salt, bytes: Number(size) });
@@ -173,6 +186,19 @@ export class DirectoryDigests {
       if (count % RECORDS_PER_TURN === 0) await nextTurn();
     }
     this.#compactAtBytes = Math.max(MIN_COMPACTED_BYTES, 2 * this.#liveBytes);
+  }
+
+  /** Reads what another process has appended. @returns whether the log is the one that it was */
+  async #readOn(handle: FileHandle, file: LogFile, size: number): Promise<boolean> {
+    if (size < file.bytes || saltOf(await readAll(handle, LOG_HEADER_BYTES)) !== file.salt) return false;
+    const start = file.bytes;
+    const log = await readAll(handle, size - start, start);
+    for (let found = nextDigestRecord(log, 0, file.salt), at = 0; found; found = nextDigestRecord(log, at, file.salt)) {
+      at = found.offset + found.bytes;
+      this.#keep({ ...found, offset: start + found.offset });
+    }
+    file.bytes = size;
+    return true;
   }
 
   #keep({ name, digest, offset, bytes }: FoundRecord): void {
@@ -214,6 +240,8 @@ export class DirectoryDigests {
     const waiting = this.#waiting;
     this.#waiting = [];
     let isRecorded = false;
+    const turn = this.#options.coordinator.lock(`digests/${this.#fileName}`);
+    const lock = turn instanceof Promise ? await turn : turn;
     try {
       const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
       await using handle = await this.#directory.openFile(this.#fileName, flags, 0o600);
@@ -231,6 +259,7 @@ export class DirectoryDigests {
       isRecorded = true;
       if (file.bytes >= this.#compactAtBytes) await this.#compact(handle, file, await waiting[0]!.directory.names());
     } finally {
+      lock.release();
       for (const { settle } of waiting) settle(isRecorded);
     }
   }

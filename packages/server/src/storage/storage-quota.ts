@@ -3,13 +3,22 @@ import type { Clock } from '@sluice/core';
 /** A measurement is good for so long before a write that finds no room measures again, in milliseconds. */
 const MEASURE_AGAIN_AFTER_MS = 5000;
 
+/** How much a user may have. The methods are those of {@link StorageQuota}. */
+export interface Quota {
+  limitBytes: number;
+  take(bytes: number): boolean | Promise<boolean>;
+  reserve(bytes: number): boolean | Promise<boolean>;
+  release(bytes: number): void;
+  add(bytes: number): void;
+}
+
 /**
  * How much all files of a tree may have together. What is there is measured when it is first asked for; from then on all growth is added.
  * What becomes free shows when it is measured again: when a write finds no room, and the last measurement is older than 5 s.
  *
  * A file counts with its length, not with what it takes on the disk. What others change on the disk shows at the next measurement.
  */
-export class StorageQuota {
+export class StorageQuota implements Quota {
   readonly #measure: () => Promise<number>;
   readonly #clock: Clock;
   #limitBytes: number;
@@ -23,6 +32,10 @@ export class StorageQuota {
     this.#limitBytes = limitBytes;
     this.#measure = measure;
     this.#clock = clock;
+  }
+
+  get limitBytes(): number {
+    return this.#limitBytes;
   }
 
   set limitBytes(bytes: number) {

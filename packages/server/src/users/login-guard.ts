@@ -38,6 +38,16 @@ interface Lane {
   readonly waiting: ((isTurn: boolean) => void)[];
 }
 
+/** Whoever decides when an attempt to log in is checked: {@link LoginGuard}. */
+export interface LoginGate {
+  attempt(
+    address: string,
+    userName: string,
+    verify: () => Promise<boolean>,
+    signal?: AbortSignal,
+  ): Promise<boolean | undefined>;
+}
+
 /**
  * Slows down who guesses passwords, by address, for IPv6 by /64. After a failure the address's attempts are verified
  * one at a time, and each is held back before it is verified: 0 ms after the first failure, then 500 ms, doubling
@@ -46,7 +56,7 @@ interface Lane {
  *
  * @see docs/protocol.md, section 4.2; D24
  */
-export class LoginGuard {
+export class LoginGuard implements LoginGate {
   readonly #clock: Clock;
   readonly #maxAddresses: number;
   /** In the order of the last failure. */

@@ -1,3 +1,5 @@
+import type { Coordinator } from '../../coordination/coordinator.js';
+import { SINGLE_PROCESS } from '../../coordination/single-process.js';
 import { StorageError } from '../storage-error.js';
 
 /** What stays free on the file system, unless told otherwise: a hundredth of it, at most 1 GiB. */
@@ -16,13 +18,16 @@ export interface Reservation {
 export class SpaceReservations {
   readonly #freeSpace: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
   readonly #floorBytes: number | undefined;
+  readonly #coordinator: Coordinator;
   #reservedBytes = 0;
 
   /** @param floorBytes what stays free. @default a hundredth of the file system, at most 1 GiB */
   constructor(
     freeSpace: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>,
     floorBytes: number | undefined,
+    coordinator: Coordinator = SINGLE_PROCESS,
   ) {
+    this.#coordinator = coordinator;
     this.#freeSpace = freeSpace;
     this.#floorBytes = floorBytes;
   }
@@ -36,10 +41,11 @@ export class SpaceReservations {
   async reserve(bytes: number): Promise<Reservation> {
     const { freeBytes, totalBytes } = await this.#freeSpace();
     const floor = this.#floorBytes ?? Math.min(MAX_DEFAULT_FLOOR_BYTES, Math.floor(totalBytes * DEFAULT_FLOOR_PART));
+    const isAlone = this.#coordinator.isAlone;
+    const room = isAlone ? freeBytes - floor - this.#reservedBytes : await this.#askForRoom(freeBytes - floor, bytes);
     // No await between the question and the promise.
-    const room = Math.max(0, freeBytes - floor - this.#reservedBytes);
     if (bytes > room) {
-      throw new StorageError('ERR_NO_SPACE', `${bytes} bytes do not fit: ${room} are free for uploads`);
+      throw new StorageError('ERR_NO_SPACE', `${bytes} bytes do not fit: ${Math.max(0, room)} are free for uploads`);
     }
     this.#reservedBytes += bytes;
     let left = bytes;
@@ -47,7 +53,20 @@ export class SpaceReservations {
       const given = Math.min(used, left);
       left -= given;
       this.#reservedBytes -= given;
+      if (!isAlone && given > 0) this.#coordinator.report('space.used', given);
     };
     return { use, release: () => use(left) };
   }
+
+  /** What all processes have promised counts; when it fits, it is promised with the answer. @returns the room that there was */
+  #askForRoom(freeBytes: number, bytes: number): Promise<number> {
+    return this.#coordinator.ask('space.reserve', { freeBytes, bytes } satisfies SpaceRequest);
+  }
+}
+
+/** What a process asks for. */
+export interface SpaceRequest {
+  /** Above the floor. */
+  readonly freeBytes: number;
+  readonly bytes: number;
 }

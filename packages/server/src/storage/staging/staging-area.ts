@@ -1,10 +1,12 @@
 import { createHash, randomInt } from 'node:crypto';
 import type { Clock } from '@sluice/core';
+import type { Answer, Coordinator, NameLease, NameMember, NameRequest } from '../../coordination/coordinator.js';
+import { SINGLE_PROCESS } from '../../coordination/single-process.js';
 import type { Log } from '../../log.js';
 import type { DirectoryHandle } from '../directory-handle.js';
 import type { HeldDirectory } from '../held-directory.js';
 import { StorageError, storageErrorFrom, systemCodeOf } from '../storage-error.js';
-import type { StorageQuota } from '../storage-quota.js';
+import type { Quota } from '../storage-quota.js';
 import { SpaceReservations } from './space-reservations.js';
 import { StagedFile } from './staged-file.js';
 import { StagedUpload, type UploadHolder } from './staged-upload.js';
@@ -35,7 +37,7 @@ export interface StagedRequest {
   readonly waits: boolean;
   /** Whether its data are synced while they come. */
   readonly durable: boolean;
-  readonly quota: StorageQuota | undefined;
+  readonly quota: Quota | undefined;
 }
 
 /** An upload that is not complete, for people. */
@@ -50,6 +52,14 @@ export interface PartialInfo {
   readonly isHeld: boolean;
 }
 
+export interface StagingTotals {
+  readonly partials: number;
+  /** Of these, those that nobody is at. */
+  readonly parked: number;
+  readonly parkedBytes: number;
+  readonly reservedBytes: number;
+}
+
 /** The one upload that is under way to a name. */
 interface Slot {
   readonly id: string;
@@ -58,12 +68,28 @@ interface Slot {
   opened: Promise<StagedUpload>;
   /** Set while it is open. */
   upload: StagedUpload | undefined;
-  readonly quota: StorageQuota | undefined;
+  readonly quota: Quota | undefined;
   /** Taken from the quota for it. */
   quotaBytes: number;
   readonly released: Promise<void>;
   readonly onReleased: () => void;
+  /** Keeps other processes away; `undefined` until they have agreed. */
+  lease: NameLease | undefined;
 }
+
+/** An upload to the name goes on in another process. */
+class HeldElsewhere extends StorageError {
+  constructor() {
+    super('ERR_IN_USE', 'another upload to this name goes on');
+  }
+}
+
+/** What processes tell each other of the partials that nobody is at, which all of them know; and what they ask. */
+const PARKED = 'staging.parked';
+const UNPARKED = 'staging.unparked';
+const LIVE = 'staging.live';
+const MAY_DROP = 'staging.may-drop';
+const NOT_DROPPED = 'staging.not-dropped';
 
 export interface StagingOptions {
   /** Age after which a partial that nobody is at is removed, in milliseconds; 0 for never. */
@@ -74,15 +100,20 @@ export interface StagingOptions {
   /** Milliseconds since 1970-01-01 UTC: the age of a partial is more than the time that this process has run. @default the system's */
   readonly wallClockMs?: () => number;
   readonly log: Log;
+  /** @default there are no other processes */
+  readonly coordinator?: Coordinator;
 }
 
 /**
  * Where uploads lie until they are complete: a directory of the server's own, on the file system of the root. Everything that is removed here
  * by age is one of its own files, so no finished file can be.
  *
+ * Where the server is several processes, an upload that is under way is one process's. Another one that needs it has it put down first, in
+ * order, and opens it anew.
+ *
  * @see docs/protocol.md, section 17
  */
-export class StagingArea {
+export class StagingArea implements NameMember {
   readonly #place: (isMade: boolean) => Promise<DirectoryHandle | undefined>;
   readonly #options: StagingOptions;
   readonly #parked = new Map<string, PartialInfo>();
@@ -92,6 +123,9 @@ export class StagingArea {
   #directory: Promise<DirectoryHandle | undefined>;
   #device = '';
   readonly #nowMs: () => number;
+  readonly #coordinator: Coordinator;
+  /** Partials that another process is about to remove; ended when that is over. */
+  readonly #beingDropped = new Map<string, { readonly ended: Promise<void>; readonly end: () => void }>();
   readonly space: SpaceReservations;
 
   private constructor(place: (isMade: boolean) => Promise<DirectoryHandle | undefined>, options: StagingOptions) {
@@ -99,7 +133,13 @@ export class StagingArea {
     this.#options = options;
     this.#nowMs = options.wallClockMs ?? Date.now;
     this.#directory = place(false);
-    this.space = new SpaceReservations(async () => (await this.#made()).freeSpace(), options.floorBytes);
+    this.#coordinator = options.coordinator ?? SINGLE_PROCESS;
+    this.space = new SpaceReservations(
+      async () => (await this.#made()).freeSpace(),
+      options.floorBytes,
+      this.#coordinator,
+    );
+    this.#listen(this.#coordinator);
     this.#stopSweeping = options.clock.every(SWEEP_PERIOD_MS, () => void this.sweep());
   }
 
@@ -132,21 +172,22 @@ export class StagingArea {
   }
 
   /** All partials, or those of one user; the oldest first. */
-  list(user?: string): PartialInfo[] {
-    const live = [...this.#slots.values()].flatMap(({ upload }) =>
-      upload ? [infoOf(upload, true, this.#nowMs())] : [],
-    );
-    return [...this.#parked.values(), ...live]
+  async list(user?: string): Promise<PartialInfo[]> {
+    const elsewhere = (await this.#coordinator.gather<readonly PartialInfo[]>(LIVE, undefined)).flat();
+    const live = new Map([...elsewhere, ...this.#live()].map((info) => [info.id, info]));
+    const parked = [...this.#parked.values()].filter(({ id }) => !live.has(id));
+    return [...parked, ...live.values()]
       .filter((info) => user === undefined || info.user === user)
       .sort((a, b) => a.createdAtMs - b.createdAtMs);
   }
 
   /** How many partials there are, and bytes of those that nobody is at. */
-  get totals(): { readonly partials: number; readonly parkedBytes: number; readonly reservedBytes: number } {
+  get totals(): StagingTotals {
     let parkedBytes = 0;
     for (const { stagedBytes } of this.#parked.values()) parkedBytes += stagedBytes;
     return {
       partials: this.#parked.size + this.#slots.size,
+      parked: this.#parked.size,
       parkedBytes,
       reservedBytes: this.space.reservedBytes,
     };
@@ -181,7 +222,15 @@ export class StagingArea {
     for (;;) {
       signal.throwIfAborted();
       const slot = this.#slots.get(targetKey);
-      if (!slot) return await this.#openSlot(id, request, targetKey, holder, openTarget);
+      if (!slot) {
+        try {
+          return await this.#openSlot(id, request, targetKey, holder, openTarget, signal);
+        } catch (error) {
+          if (!(error instanceof HeldElsewhere) || !request.waits) throw error;
+          await this.#coordinator.freed('staging', targetKey, signal);
+          continue;
+        }
+      }
       const isSame = slot.id === id && request.sourceId !== undefined && slot.sourceId === request.sourceId;
       if (isSame) {
         const upload = await slot.opened.catch(() => undefined);
@@ -228,7 +277,15 @@ export class StagingArea {
     const info = this.#parked.get(id);
     if (!info || (user !== undefined && info.user !== user) || this.#isUnderWay(id)) return undefined;
     this.#parked.delete(id);
-    await this.#removeFiles(await this.#made(), id);
+    if (!this.#coordinator.isAlone && (await this.#coordinator.gather<boolean>(MAY_DROP, id)).includes(false)) {
+      this.#coordinator.tell(NOT_DROPPED, id);
+      return undefined;
+    }
+    try {
+      await this.#removeFiles(await this.#made(), id);
+    } finally {
+      this.#coordinator.tell(UNPARKED, id);
+    }
     return info;
   }
 
@@ -236,7 +293,16 @@ export class StagingArea {
   async sweep(): Promise<void> {
     const { keepMs, log } = this.#options;
     if (keepMs === 0) return;
-    const oldestMs = this.#nowMs() - keepMs;
+    const turn = this.#coordinator.lock('staging-sweep'); // one process after the other finds less to do
+    const lease = turn instanceof Promise ? await turn : turn;
+    try {
+      await this.#sweepNow(this.#nowMs() - keepMs, log);
+    } finally {
+      lease.release();
+    }
+  }
+
+  async #sweepNow(oldestMs: number, log: Log): Promise<void> {
     for (const info of [...this.#parked.values()]) {
       if (info.changedAtMs >= oldestMs) continue;
       const { id, name, user, stagedBytes } = info;
@@ -261,6 +327,7 @@ export class StagingArea {
     targetKey: string,
     holder: UploadHolder,
     openTarget: () => Promise<TargetFile | undefined>,
+    signal: AbortSignal,
   ): Promise<StagedUpload> {
     this.#requireRoom(id, request.user);
     let onReleased = (): void => {};
@@ -277,8 +344,9 @@ export class StagingArea {
       quotaBytes: 0,
       released,
       onReleased,
+      lease: undefined,
     };
-    slot.opened = this.#openInto(slot, request, targetKey, openTarget);
+    slot.opened = this.#openInto(slot, request, targetKey, openTarget, signal);
     // In the table before anything is waited for: whoever comes in the next tick finds it.
     this.#slots.set(targetKey, slot);
     try {
@@ -295,8 +363,10 @@ export class StagingArea {
     request: StagedRequest,
     targetKey: string,
     openTarget: () => Promise<TargetFile | undefined>,
+    signal: AbortSignal,
   ): Promise<StagedUpload> {
     try {
+      if (!this.#coordinator.isAlone) await this.#lease(slot, targetKey, signal);
       const upload = await this.#openPartial(slot.id, request, targetKey, openTarget);
       try {
         await this.#reserve(slot, upload);
@@ -306,12 +376,96 @@ export class StagingArea {
         throw error;
       }
       slot.upload = upload;
-      this.#parked.delete(slot.id);
+      this.#unpark(slot.id);
       return upload;
     } catch (error) {
       this.#slots.delete(targetKey);
+      slot.lease?.release();
       slot.onReleased();
       throw error;
+    }
+  }
+
+  /** @throws {HeldElsewhere} */
+  async #lease(slot: Slot, targetKey: string, signal: AbortSignal): Promise<void> {
+    const { id, sourceId } = slot;
+    slot.lease = await this.#coordinator.acquire('staging', targetKey, { id, sourceId }, signal);
+    signal.throwIfAborted();
+    if (!slot.lease) throw new HeldElsewhere();
+    await this.#beingDropped.get(id)?.ended;
+  }
+
+  /** Another process begins an upload to a name: the newest session of the same upload takes over, any other one has to wait. */
+  asked(targetKey: string, { id, sourceId }: NameRequest): Answer<boolean> {
+    const slot = this.#slots.get(targetKey);
+    if (!slot?.lease) return true; // there is none, or it waits for its turn, which comes later
+    if (slot.id !== id || sourceId === undefined || slot.sourceId !== sourceId) return false;
+    return this.#putDown(slot, targetKey);
+  }
+
+  /** Ends what goes on with an upload, and keeps what is finished for the other process. @returns whether nobody is at it */
+  async #putDown(slot: Slot, targetKey: string): Promise<boolean> {
+    const upload = await slot.opened.catch(() => undefined);
+    if (!upload || this.#slots.get(targetKey) !== slot) {
+      await slot.released;
+      return true;
+    }
+    const former = [...upload.holders];
+    upload.holders.clear();
+    await Promise.all(former.map((holder) => holder.takeOver().catch(() => {})));
+    await upload.settle();
+    if (upload.isHeld) return false; // somebody here was newer
+    if (slot.upload === upload) await this.#end(upload, upload.isWorthKeeping);
+    return true;
+  }
+
+  #listen(coordinator: Coordinator): void {
+    coordinator.join('staging', this);
+    coordinator.on(PARKED, (info: PartialInfo) => void this.#parked.set(info.id, info));
+    coordinator.on(UNPARKED, (id: string) => {
+      this.#parked.delete(id);
+      this.#endDropping(id);
+    });
+    coordinator.on(LIVE, () => this.#live());
+    coordinator.on(MAY_DROP, (id: string) => {
+      if (this.#isUnderWay(id)) return false;
+      let end = (): void => {};
+      const ended = new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      this.#beingDropped.set(id, { ended, end });
+      return true;
+    });
+    coordinator.on(NOT_DROPPED, (id: string) => this.#endDropping(id));
+    coordinator.on('process.gone', () => this.#loadWhatIsLeft());
+  }
+
+  #live(): PartialInfo[] {
+    return [...this.#slots.values()].flatMap(({ upload }) => (upload ? [infoOf(upload, true, this.#nowMs())] : []));
+  }
+
+  #endDropping(id: string): void {
+    this.#beingDropped.get(id)?.end();
+    this.#beingDropped.delete(id);
+  }
+
+  #park(info: PartialInfo): void {
+    this.#parked.set(info.id, info);
+    this.#coordinator.tell(PARKED, info);
+  }
+
+  #unpark(id: string): void {
+    this.#parked.delete(id);
+    this.#coordinator.tell(UNPARKED, id);
+  }
+
+  /** What a process that is gone was at is there for all. Never rejects. */
+  async #loadWhatIsLeft(): Promise<void> {
+    try {
+      const directory = await this.#directory;
+      if (directory) await this.#load(directory);
+    } catch (error) {
+      this.#options.log.error('a partial cannot be read', { detail: String(error) });
     }
   }
 
@@ -390,10 +544,11 @@ export class StagingArea {
     if (isKept) slot.quota?.add(upload.stagedBytes);
     try {
       await upload.close();
-      if (isKept) this.#parked.set(upload.id, infoOf(upload, false, this.#nowMs()));
+      if (isKept) this.#park(infoOf(upload, false, this.#nowMs()));
       else await this.#removeFiles(await this.#made(), upload.id);
     } finally {
       this.#slots.delete(targetKey);
+      slot.lease?.release();
       slot.onReleased();
     }
   }
@@ -438,15 +593,19 @@ export class StagingArea {
     const ids = new Set<string>();
     for (const { name } of await directory.list()) {
       const id = OWN_NAME.exec(name.toString())?.[1];
-      if (id !== undefined) ids.add(id);
+      if (id !== undefined && !this.#parked.has(id)) ids.add(id);
     }
+    const { isAlone } = this.#coordinator;
+    for (const { id } of [...this.#live(), ...(await this.#coordinator.gather<PartialInfo[]>(LIVE, undefined)).flat()])
+      ids.delete(id);
     for (const id of ids) {
       const info = await this.#read(directory, id).catch((error: unknown) => {
         this.#options.log.error('a partial cannot be read', { upload: id, detail: String(error) });
         return undefined;
       });
       if (info) this.#parked.set(id, info);
-      else await this.#removeFiles(directory, id).catch(() => {}); // looked at again at the next start
+      // Another process may just have made it: only who is alone knows that nobody needs it.
+      else if (isAlone) await this.#removeFiles(directory, id).catch(() => {}); // looked at again at the next start
     }
   }
 
