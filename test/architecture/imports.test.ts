@@ -32,6 +32,7 @@ const KNOW_SOCKETS = [
 /** What a protocol, and what it shares with its siblings, may import of the server. */
 const PROTOCOL_MAY_IMPORT = [
   /^packages\/server\/src\/(protocol|answers|log|log-stream|peer-network|server-controls|speed-limits)\.ts$/,
+  /^packages\/server\/src\/coordination\/(answer|coordinator)\.ts$/,
   /^packages\/server\/src\/(hooks|logging)\//,
   /^packages\/server\/src\/storage\//,
   /^packages\/server\/src\/protocols\/(?!.*-protocol\.ts$)/,

@@ -1,4 +1,5 @@
 import type { ClientRecord } from '@sluice/wire';
+import type { Answer } from './coordination/coordinator.js';
 
 /** A connection that has chosen its protocol, as others see it. */
 export interface ConnectedClient {
@@ -33,15 +34,19 @@ export interface ReloadResult {
 
 /** What the Control protocol needs of the server. */
 export interface ServerControls {
-  readonly clients: ConnectedClients;
+  /** Of all processes of the server, in the order of their acceptance. */
+  clients(): Answer<readonly ConnectedClient[]>;
   /** Calls `tick` every so many milliseconds until the returned function is called. */
   every(intervalMs: number, tick: () => void): () => void;
   /** Anything JSON can tell. */
-  stats(): object;
+  stats(): Answer<object>;
   /** @param graceMs the server's own time without it */
   drain(graceMs: number | undefined): void;
-  isReadOnly: boolean;
+  readonly isReadOnly: boolean;
+  /** Settles when nobody may change files any more, or all may again. */
+  setReadOnly(value: boolean): Answer<void>;
   readonly logLevels: readonly string[];
-  logLevel: string;
+  readonly logLevel: string;
+  setLogLevel(level: string): Answer<void>;
   reload(): Promise<readonly ReloadResult[]>;
 }

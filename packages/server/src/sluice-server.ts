@@ -11,6 +11,11 @@ import {
 import { OptionsError } from '@sluice/framing';
 import type { Durability } from '@sluice/wire';
 import { ClientRegistry } from './client-registry.js';
+import type { Coordinator } from './coordination/coordinator.js';
+import { sharedControls } from './coordination/shared-controls.js';
+import { SharedLoginGate } from './coordination/shared-logins.js';
+import { SharedQuotas } from './coordination/shared-quotas.js';
+import { SINGLE_PROCESS } from './coordination/single-process.js';
 import { FlagReader } from './flag-reader.js';
 import { PendingEvents } from './hooks/pending-events.js';
 import { UploadHookRunner } from './hooks/upload-hook-runner.js';
@@ -18,7 +23,7 @@ import type { UploadEventKind, UploadHooks } from './hooks/upload-hooks.js';
 import { Webhook } from './hooks/webhook.js';
 import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import type { LogStream } from './log-stream.js';
-import { Logins } from './logins.js';
+import { Logins, type QuotaMaker } from './logins.js';
 import type { Protocol } from './protocol.js';
 import { isLoopback, parseNetwork } from './protocols/address-network.js';
 import { controlProtocol } from './protocols/control-protocol.js';
@@ -42,7 +47,9 @@ import { DescriptorAccount } from './storage/descriptor-account.js';
 import { DirectoryTree } from './storage/directory-tree.js';
 import { OpenFiles } from './storage/open-files.js';
 import { StagingArea } from './storage/staging/staging-area.js';
+import { StorageQuota } from './storage/storage-quota.js';
 import { UserChanges } from './user-changes.js';
+import { LoginGuard } from './users/login-guard.js';
 import type { UserStore } from './users/user-store.js';
 
 /** A protocol that can be opened to anybody. */
@@ -116,6 +123,8 @@ export interface SluiceServerOptions
   readonly memory?: ServerMemoryOptions;
   /** @default the machine's */
   readonly clock?: Clock;
+  /** What this process agrees on with others that serve the same root, each its own connections. @default there are none */
+  readonly coordinator?: Coordinator;
 }
 
 /** An address that is told of uploads. @see Webhook */
@@ -179,6 +188,7 @@ export class SluiceServer {
       tls,
       proxyFrom = [],
       memory,
+      coordinator = SINGLE_PROCESS,
       ...listenAsked
     } = others;
     const ceiling = memory && ceilingOf(memory, options, clock);
@@ -195,21 +205,34 @@ export class SluiceServer {
     };
     try {
       const tree = opened(await DirectoryTree.open(root));
-      const digests = opened(await openDigests(tree, log));
+      const digests = opened(await openDigests(tree, log, coordinator));
       const webhooks = opened(await openWebhooks(tree, webhookTargets, clock, log));
-      const batches = opened(await FileBatches.open(tree, ceiling && ceiling.plan.workBytes / 2));
+      const batches = opened(
+        await FileBatches.open(tree, {
+          ...(ceiling && { maxPendingBytes: ceiling.plan.workBytes / 2 }),
+          isAlone: coordinator.isAlone,
+        }),
+      );
       const staging = opened(
         await StagingArea.open((isMade) => tree.openOwn('staging', isMade), {
           keepMs: keepPartialsMs,
           floorBytes: keepFreeBytes,
           clock,
           log,
+          coordinator,
         }),
       );
       const clients = opened(new ClientRegistry(clock));
-      const openFiles = new OpenFiles();
+      const openFiles = new OpenFiles(coordinator);
       const stats = opened(new ServerStats(clients, openFiles));
-      const logins = opened(new Logins(users, tree, clock, (user) => staging.keptBytes(user)));
+      const logins = opened(
+        new Logins(
+          users,
+          tree,
+          coordinator.isAlone ? new LoginGuard({ clock }) : new SharedLoginGate(coordinator),
+          quotaMaker(coordinator, clock, (user) => staging.keptBytes(user)),
+        ),
+      );
       const kept = new KeptFiles(clock, keepFilesMs);
       closings.push(() => kept.closeAll());
       let server: SluiceServer;
@@ -228,8 +251,8 @@ export class SluiceServer {
       const reloaders = new Map<string, Reloader>();
       if (users.file !== undefined) reloaders.set('users', () => userChanges.apply());
       if (tls) reloaders.set('certificates', () => tls.contexts.reload());
-      const controls: ServerControls = {
-        clients,
+      const own: ServerControls = {
+        clients: () => [...clients],
         every: (intervalMs, tick) => clock.every(intervalMs, tick),
         stats: () => ({ ...stats.read(server.listener), staging: staging.totals, isReadOnly: mode.isReadOnly }),
         drain: (graceMs) => {
@@ -239,18 +262,19 @@ export class SluiceServer {
         get isReadOnly() {
           return mode.isReadOnly;
         },
-        set isReadOnly(value) {
+        setReadOnly: (value) => {
           mode.isReadOnly = value;
         },
         logLevels: LOG_LEVELS,
         get logLevel() {
           return log.level;
         },
-        set logLevel(level) {
+        setLogLevel: (level) => {
           log.level = level as LogLevel;
         },
         reload: () => server.reload(),
       };
+      const controls = coordinator.isAlone ? own : sharedControls(own, coordinator);
       const isLogReader = (address: string): boolean => openProtocols.includes('log-output') || isLoopback(address);
       const protocols = new Map<number, Protocol>();
       for (const protocol of [
@@ -340,10 +364,21 @@ function requireNetwork(text: string): (address: string) => boolean {
 }
 
 /** A root that cannot be written to has no digests; everything else goes on. */
-function openDigests(tree: DirectoryTree, log: Log): Promise<ContentDigests> {
+function openDigests(tree: DirectoryTree, log: Log, coordinator: Coordinator): Promise<ContentDigests> {
   return ContentDigests.open((isMade) => tree.openOwn('digests', isMade), {
     onFailure: (code) => log.error('digests of files cannot be kept', { code }),
+    coordinator,
   });
+}
+
+/** @param keptBytes what is kept for a user beside the files of its tree */
+function quotaMaker(coordinator: Coordinator, clock: Clock, keptBytes: (userName: string) => number): QuotaMaker {
+  const shared = coordinator.isAlone ? undefined : new SharedQuotas(coordinator, clock);
+  return (limitBytes, userName, tree, rootKey = '') => {
+    const measure = async (): Promise<number> => (await tree.measure()) + keptBytes(userName);
+    if (shared) return shared.quota(`${userName}\0${rootKey}`, limitBytes, measure);
+    return new StorageQuota(limitBytes, measure, clock);
+  };
 }
 
 /** What is not told yet is kept below the root, so that a restart forgets none. */

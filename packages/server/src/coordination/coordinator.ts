@@ -44,12 +44,7 @@ export interface Coordinator {
    * @param signal calls the request off
    * @returns `undefined` when another process needs it, or the signal was aborted
    */
-  acquire(
-    space: NameSpace,
-    name: string,
-    request: NameRequest,
-    signal?: AbortSignal,
-  ): Answer<NameLease | undefined>;
+  acquire(space: NameSpace, name: string, request: NameRequest, signal?: AbortSignal): Answer<NameLease | undefined>;
   /** Whether another process has the name, or has had it until a moment ago; nothing is asked. */
   isElsewhere(space: NameSpace, name: string): boolean;
   /** Settles when `isElsewhere` knows what the process that has the name had done before this was called. */

@@ -93,7 +93,9 @@ export class Hub {
     const asked = [...this.#links].filter(([worker]) => worker !== except);
     const answers = await Promise.allSettled(asked.map(([, link]) => link.ask<T>(topic, body)));
     return new Map(
-      answers.flatMap((answer, i): [number, T][] => (answer.status === 'fulfilled' ? [[asked[i]![0], answer.value]] : [])),
+      answers.flatMap((answer, i): [number, T][] =>
+        answer.status === 'fulfilled' ? [[asked[i]![0], answer.value]] : [],
+      ),
     );
   }
 
@@ -104,6 +106,9 @@ export class Hub {
 
   async #settle(worker: number, space: NameSpace, name: string): Promise<void> {
     // One that is gone has ended with everything.
-    await this.#links.get(worker)?.ask('names.settle', { space, name }).catch(() => {});
+    await this.#links
+      .get(worker)
+      ?.ask('names.settle', { space, name })
+      .catch(() => {});
   }
 }

@@ -134,7 +134,8 @@ export class NameTable {
     for (let head = entry.queue[0]; head; head = entry.queue[0]) {
       if (head.isCalledOff) this.#decide(entry, head, false);
       else if (entry.owner && writesItself(entry.owner, head)) this.#decide(entry, head, false);
-      else if (entry.owner && (entry.space === 'locks' || entry.owner.process === head.process)) await nextChange(entry);
+      else if (entry.owner && (entry.space === 'locks' || entry.owner.process === head.process))
+        await nextChange(entry);
       else if (entry.space === 'locks' || !head.request) this.#decide(entry, head, true);
       else {
         const { space, name } = entry;
@@ -162,13 +163,16 @@ export class NameTable {
   }
 
   #forgetIfUnused(entry: Entry): void {
-    if (!entry.owner && !entry.isRunning && entry.queue.length === 0) this.#entries.delete(`${entry.space}:${entry.name}`);
+    if (!entry.owner && !entry.isRunning && entry.queue.length === 0)
+      this.#entries.delete(`${entry.space}:${entry.name}`);
   }
 }
 
 /** A file that a process writes to is not removed by that same process: it would wait for itself. */
 function writesItself(owner: Waiting, head: Waiting): boolean {
-  return owner.process === head.process && head.request?.['kind'] === 'removal' && owner.request?.['kind'] !== 'removal';
+  return (
+    owner.process === head.process && head.request?.['kind'] === 'removal' && owner.request?.['kind'] !== 'removal'
+  );
 }
 
 function leaseKey(process: number, leaseId: number): string {

@@ -99,7 +99,10 @@ class SharedQuota implements Quota {
 
 /** Counts the quotas of all workers. What one that ends had promised is free again. */
 export function serveQuotas(hub: Hub, clock: Clock): void {
-  const quotas = new Map<string, { readonly quota: StorageQuota; measurer: number; readonly reserved: Map<number, number> }>();
+  const quotas = new Map<
+    string,
+    { readonly quota: StorageQuota; measurer: number; readonly reserved: Map<number, number> }
+  >();
   const quotaOf = ({ key, limitBytes }: QuotaRequest, from: number) => {
     let known = quotas.get(key);
     if (!known) {

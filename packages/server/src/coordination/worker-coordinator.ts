@@ -42,12 +42,7 @@ export class WorkerCoordinator implements Coordinator {
     this.#members.set(space, member);
   }
 
-  acquire(
-    space: NameSpace,
-    name: string,
-    request: NameRequest,
-    signal?: AbortSignal,
-  ): Promise<NameLease | undefined> {
+  acquire(space: NameSpace, name: string, request: NameRequest, signal?: AbortSignal): Promise<NameLease | undefined> {
     return this.#lease(space, name, request, signal);
   }
 
@@ -103,7 +98,12 @@ export class WorkerCoordinator implements Coordinator {
     };
     signal?.addEventListener('abort', release, { once: true });
     try {
-      const isGranted = await this.ask<boolean>('names.acquire', { leaseId, space, name, request } satisfies LeaseRequest);
+      const isGranted = await this.ask<boolean>('names.acquire', {
+        leaseId,
+        space,
+        name,
+        request,
+      } satisfies LeaseRequest);
       return isGranted && !isReleased ? { release } : undefined;
     } finally {
       signal?.removeEventListener('abort', release);

@@ -14,6 +14,7 @@ import {
   ResultCode,
   responseText,
 } from '@sluice/wire';
+import { whenKnown } from '../coordination/answer.js';
 import type { CommandHandler, Session } from '../protocol.js';
 import type { ConnectedClient, ServerControls } from '../server-controls.js';
 import { parseNetwork } from './address-network.js';
@@ -29,27 +30,30 @@ export function clientCommands(
   return [
     [
       'getclients',
-      ({ command }) => {
-        const answer = encodeGetClientsResponse(command, visibleClients(session, controls).map(itemOf));
-        if (answer.length + 4 > MAX_SENT_PACKET_LENGTH)
-          throw new RequestError(ResultCode.UnknownError, 'more connections than one packet can list');
-        session.reply(answer);
-      },
+      ({ command }) =>
+        whenKnown(visibleClients(session, controls), (clients) => {
+          const answer = encodeGetClientsResponse(command, clients.map(itemOf));
+          if (answer.length + 4 > MAX_SENT_PACKET_LENGTH)
+            throw new RequestError(ResultCode.UnknownError, 'more connections than one packet can list');
+          session.reply(answer);
+        }),
     ],
     [
       'listclients',
       ({ command, text }) => {
         const { after, limit } = decodeListClientsRequest(text);
-        const page = visibleClients(session, controls).filter(({ id }) => id > after);
-        const records = page.slice(0, limit).map((client) => client.record());
-        const more = page.length > limit ? 'yes' : 'no';
-        session.reply(
-          responseText(command, ResultCode.Success, [
-            [Key.Count, records.length],
-            [Key.More, more],
-          ]),
-          encodeJsonData(records),
-        );
+        return whenKnown(visibleClients(session, controls), (clients) => {
+          const page = clients.filter(({ id }) => id > after);
+          const records = page.slice(0, limit).map((client) => client.record());
+          const more = page.length > limit ? 'yes' : 'no';
+          session.reply(
+            responseText(command, ResultCode.Success, [
+              [Key.Count, records.length],
+              [Key.More, more],
+            ]),
+            encodeJsonData(records),
+          );
+        });
       },
     ],
     [
@@ -63,9 +67,15 @@ export function clientCommands(
       'kick',
       ({ command, text }) => {
         const kick = decodeKickRequest(text);
-        const chosen = clientsToKick(session, controls, kick);
-        if (!kick.isDryRun) for (const client of chosen) client.destroy('kicked');
-        session.reply(responseText(command, ResultCode.Success, [[Key.Count, chosen.length]]));
+        const isWanted = kickedBy(session, kick);
+        return whenKnown(controls.clients(), (clients) => {
+          const chosen = clients.filter(isWanted);
+          if (!kick.isDryRun) {
+            auditKick(session, kick, chosen.length);
+            for (const client of chosen) client.destroy('kicked');
+          }
+          session.reply(responseText(command, ResultCode.Success, [[Key.Count, chosen.length]]));
+        });
       },
     ],
   ];
@@ -84,23 +94,20 @@ function itemOf(client: ConnectedClient): ClientItem {
 }
 
 /** @throws {RequestError} codes 6 and 13 */
-function clientsToKick(session: Session, controls: ServerControls, kick: KickRequest): ConnectedClient[] {
+function kickedBy(session: Session, kick: KickRequest): (client: ConnectedClient) => boolean {
   const isInNetwork = kick.address === undefined ? () => true : parseNetwork(kick.address);
   if (!isInNetwork)
     throw new RequestError(ResultCode.ParameterError, 'Address is no address and no network like 10.0.0.0/8');
   requireAdmin(session);
-  const chosen = [...controls.clients].filter(
-    (client) =>
-      (client.id !== session.id || kick.id === session.id) &&
-      (kick.id === undefined || client.id === kick.id) &&
-      (kick.user === undefined || client.userName === kick.user) &&
-      (kick.idleMs === undefined || client.idleMs >= kick.idleMs) &&
-      (isIP(client.remoteAddress) === 0 ? kick.address === undefined : isInNetwork(client.remoteAddress)),
-  );
-  if (!kick.isDryRun) {
-    const { id, user, address, idleMs } = kick;
-    const given = Object.entries({ id, name: user, address, idleMs }).filter(([, value]) => value !== undefined);
-    audit(session, 'kick', { ...(Object.fromEntries(given) as Record<string, string | number>), count: chosen.length });
-  }
-  return chosen;
+  return (client) =>
+    (client.id !== session.id || kick.id === session.id) &&
+    (kick.id === undefined || client.id === kick.id) &&
+    (kick.user === undefined || client.userName === kick.user) &&
+    (kick.idleMs === undefined || client.idleMs >= kick.idleMs) &&
+    (isIP(client.remoteAddress) === 0 ? kick.address === undefined : isInNetwork(client.remoteAddress));
+}
+
+function auditKick(session: Session, { id, user, address, idleMs }: KickRequest, count: number): void {
+  const given = Object.entries({ id, name: user, address, idleMs }).filter(([, value]) => value !== undefined);
+  audit(session, 'kick', { ...(Object.fromEntries(given) as Record<string, string | number>), count });
 }

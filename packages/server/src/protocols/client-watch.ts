@@ -9,6 +9,7 @@ import {
   ResultCode,
   responseText,
 } from '@sluice/wire';
+import { whenKnown } from '../coordination/answer.js';
 import type { MessageStream, Session } from '../protocol.js';
 import type { ConnectedClient, ServerControls } from '../server-controls.js';
 import { visibleClients } from './permission.js';
@@ -111,9 +112,17 @@ export class ClientWatch {
     return this.#waitedMs >= this.#told.size * MS_BETWEEN_ROUNDS_PER_CONNECTION;
   }
 
+  /** Nothing is told when the watch has ended, or begun anew, before other processes have said who is connected there. */
   #round(): void {
     this.#waitedMs = 0;
-    const clients = visibleClients(this.#session, this.#controls);
+    const told = this.#told;
+    const round = whenKnown(visibleClients(this.#session, this.#controls), (clients) => {
+      if (told === this.#told && !this.#session.isClosing && this.#packets.queuedMessages === 0) this.#tell(clients);
+    });
+    if (round instanceof Promise) round.catch(() => {}); // this process ends
+  }
+
+  #tell(clients: readonly ConnectedClient[]): void {
     const ids = new Set(clients.map(({ id }) => id));
     const removed = [...this.#told.keys()].filter((id) => !ids.has(id));
     for (const id of removed) this.#told.delete(id);

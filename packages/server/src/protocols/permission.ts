@@ -1,4 +1,6 @@
 import { RequestError, ResultCode } from '@sluice/wire';
+import { whenKnown } from '../coordination/answer.js';
+import type { Answer } from '../coordination/coordinator.js';
 import type { Session } from '../protocol.js';
 import type { ConnectedClient, ServerControls } from '../server-controls.js';
 
@@ -17,7 +19,9 @@ export function audit(
 }
 
 /** An admin sees all connections, everybody else those of the same user. */
-export function visibleClients(session: Session, { clients }: ServerControls): ConnectedClient[] {
+export function visibleClients(session: Session, controls: ServerControls): Answer<readonly ConnectedClient[]> {
   const { role, userName } = session.principal;
-  return [...clients].filter((client) => role === 'admin' || client.userName === userName);
+  return whenKnown(controls.clients(), (clients) =>
+    clients.filter((client) => role === 'admin' || client.userName === userName),
+  );
 }

@@ -7,6 +7,7 @@ import {
   ResultCode,
   responseText,
 } from '@sluice/wire';
+import { whenKnown } from '../coordination/answer.js';
 import type { CommandHandler, Session } from '../protocol.js';
 import type { ServerControls } from '../server-controls.js';
 import { audit, requireAdmin } from './permission.js';
@@ -18,7 +19,9 @@ export function serverCommands(session: Session, controls: ServerControls): [str
       'stats',
       ({ command }) => {
         requireAdmin(session);
-        session.reply(responseText(command, ResultCode.Success), encodeJsonData(controls.stats()));
+        return whenKnown(controls.stats(), (stats) => {
+          session.reply(responseText(command, ResultCode.Success), encodeJsonData(stats));
+        });
       },
     ],
     [
@@ -36,11 +39,10 @@ export function serverCommands(session: Session, controls: ServerControls): [str
       ({ command, text }) => {
         const value = decodeReadOnlyRequest(text);
         requireAdmin(session);
-        if (value !== undefined) {
-          controls.isReadOnly = value;
-          audit(session, 'read-only', { value });
-        }
-        session.reply(encodeValueResponse(command, controls.isReadOnly ? 'on' : 'off'));
+        const reply = (): void => session.reply(encodeValueResponse(command, controls.isReadOnly ? 'on' : 'off'));
+        if (value === undefined) return reply();
+        audit(session, 'read-only', { value });
+        return whenKnown(controls.setReadOnly(value), reply);
       },
     ],
     [
@@ -48,11 +50,12 @@ export function serverCommands(session: Session, controls: ServerControls): [str
       ({ command, text }) => {
         const level = decodeLogLevelRequest(text, controls.logLevels);
         requireAdmin(session);
-        if (level !== undefined) {
-          controls.logLevel = level;
+        const reply = (): void => session.reply(encodeValueResponse(command, controls.logLevel));
+        if (level === undefined) return reply();
+        return whenKnown(controls.setLogLevel(level), () => {
           audit(session, 'log-level', { value: level });
-        }
-        session.reply(encodeValueResponse(command, controls.logLevel));
+          reply();
+        });
       },
     ],
     [

@@ -283,7 +283,8 @@ export class OpenFiles implements NameMember {
   #forgetIfUnused(entry: Entry): void {
     if (this.#isWritten(entry)) return;
     if (entry.lease) this.#giveBackLease(entry);
-    if (entry.readers + entry.replacers === 0 && this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
+    if (entry.readers + entry.replacers === 0 && this.#entries.get(entry.key) === entry)
+      this.#entries.delete(entry.key);
   }
 }
 

@@ -22,6 +22,13 @@ export interface BatchContents extends Disposable {
   readonly bytes: Uint8Array;
 }
 
+export interface FileBatchesOptions {
+  /** Contents that may wait to be stored; a single batch may always. @default 128 MiB */
+  readonly maxPendingBytes?: number;
+  /** Whether nobody else can be in the middle: then what is left there is removed. @default true */
+  readonly isAlone?: boolean;
+}
+
 /** Stores many small files at once, each complete under its name or not there; and reads many. */
 export class FileBatches {
   readonly #tree: DirectoryTree;
@@ -42,10 +49,13 @@ export class FileBatches {
    * Removes what an earlier run of the server has left behind in the middle.
    *
    * @param tree of the server's root; stays open as long as this
-   * @param maxPendingBytes contents that may wait to be stored; a single batch may always. @default 128 MiB
    * @throws {StorageError} `ERR_IO`
    */
-  static async open(tree: DirectoryTree, maxPendingBytes = MAX_PENDING_BYTES): Promise<FileBatches> {
+  static async open(
+    tree: DirectoryTree,
+    { maxPendingBytes = MAX_PENDING_BYTES, isAlone = true }: FileBatchesOptions = {},
+  ): Promise<FileBatches> {
+    if (!isAlone) return new FileBatches(tree, maxPendingBytes);
     try {
       await using staging = await tree.openOwn(STAGING_DIRECTORY, false);
       for (const { name } of staging ? await staging.list() : []) {
