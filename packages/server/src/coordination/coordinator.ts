@@ -23,8 +23,8 @@ export interface NameMember {
   settled?(name: string): Promise<void>;
 }
 
-/** Answers one question or hears one piece of news. @param from number of the process */
-export type TopicHandler = (body: never, from: number, signal: AbortSignal) => unknown;
+/** Answers one question or hears one piece of news. @param sender number of the process */
+export type TopicHandler = (body: never, sender: number, signal: AbortSignal) => unknown;
 
 /**
  * What the processes of one server agree on. Whoever wants a name for itself asks all others, one at a time for each name; what many may do at
