@@ -50,7 +50,7 @@ function newestSource() {
       }
     }
   };
-  for (const folder of ['packages', 'test', 'bench', 'crash-demo']) visit(path.join(root, folder));
+  for (const folder of ['packages', 'test', 'bench', 'crash-demo', 'soak']) visit(path.join(root, folder));
   for (const file of ['tsconfig.json', 'tsconfig.base.json'])
     newestMs = Math.max(newestMs, statSync(path.join(root, file)).mtimeMs);
   return `${count}:${newestMs}`;

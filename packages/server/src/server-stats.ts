@@ -52,6 +52,8 @@ export class ServerStats {
       },
       messages: { dropped: counters.messages.droppedMessages, superseded: counters.messages.supersededMessages },
       transfers,
+      /** Those of the process that would keep it alive. */
+      timers: process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length,
       openFiles: this.#openFiles.size,
       receivedBytes,
       sentBytes,

@@ -1,0 +1,52 @@
+/** A figure at a time. */
+export interface Sample {
+  readonly seconds: number;
+  readonly value: number;
+}
+
+/** What a line through samples says. */
+export interface Growth {
+  readonly samples: number;
+  readonly mean: number;
+  readonly perHour: number;
+  /** What the line rises by from the first sample to the last; below 0 if it falls. */
+  readonly overall: number;
+  /** How much of that is taken for noise. */
+  readonly tolerated: number;
+  readonly isGrowing: boolean;
+}
+
+/** Of the run, the part at its beginning that does not count: caches fill, code is compiled, the heap finds its size. */
+const WARM_UP_SHARE = 0.25;
+const LONGEST_WARM_UP_SECONDS = 600;
+/** A line rises by so much of the mean without anything growing, as the load is not the same at any two moments. */
+const NOISE_SHARE = 0.15;
+
+/** Least squares over the samples behind the warm-up. @param leastNoise what may come and go in any case, in the unit of the values */
+export function growthOf(samples: readonly Sample[], leastNoise: number): Growth {
+  const last = samples.at(-1)?.seconds ?? 0;
+  const fromSeconds = Math.min(last * WARM_UP_SHARE, LONGEST_WARM_UP_SECONDS);
+  const counted = samples.filter(({ seconds }) => seconds >= fromSeconds);
+  const mean = meanOf(counted.map(({ value }) => value));
+  const meanSeconds = meanOf(counted.map(({ seconds }) => seconds));
+  let [covariance, variance] = [0, 0];
+  for (const { seconds, value } of counted) {
+    covariance += (seconds - meanSeconds) * (value - mean);
+    variance += (seconds - meanSeconds) ** 2;
+  }
+  const perSecond = variance === 0 ? 0 : covariance / variance;
+  const overall = perSecond * (last - fromSeconds);
+  const tolerated = Math.max(leastNoise, mean * NOISE_SHARE);
+  return {
+    samples: counted.length,
+    mean,
+    perHour: perSecond * 3600,
+    overall,
+    tolerated,
+    isGrowing: overall > tolerated,
+  };
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
