@@ -1,7 +1,7 @@
+import { randomNumbers } from '@sluice/testkit';
 import { Churn, type ChurnFigures } from './churn.js';
 import { type Held, settled } from './held.js';
 import { Place } from './place.js';
-import { randomNumbers } from './random.js';
 
 /** The server's deadlines are short here: those who say nothing any more are found by them. */
 const DEADLINES = ['--login-timeout', '2s', '--frame-timeout', '2s', '--idle-timeout', '4s', '--keep-partials', '1s'];

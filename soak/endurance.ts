@@ -1,10 +1,11 @@
+import { writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { randomNumbers } from '@sluice/testkit';
 import { Churn, type ChurnFigures } from './churn.js';
 import { type Growth, growthOf, type Sample } from './growth.js';
 import { type Held, settled } from './held.js';
 import { followLog, kick, type OperatorFigures, reload } from './operators.js';
 import { Place } from './place.js';
-import { randomNumbers } from './random.js';
 import { moveFiles, noTransfers, type TransferFigures } from './transfers.js';
 
 /** Short enough that those who say nothing any more come and go during a short run, too. */
@@ -47,6 +48,7 @@ export async function endure(
 ): Promise<EnduranceFigures> {
   await using place = await Place.open(DEADLINES);
   await using control = await place.control();
+  await beginOnce(place, signal);
   const { held: before } = await settled(place, control, { 'connections.now': 1 }, 10_000);
   const end = new AbortController();
   const over = AbortSignal.any([signal, end.signal]);
@@ -104,6 +106,14 @@ export async function endure(
     left,
     isPassed,
   };
+}
+
+/** What the server opens at the first transfer it keeps open, for all that follow. */
+async function beginOnce(place: Place, signal: AbortSignal): Promise<void> {
+  await writeFile(place.local('first'), 'first');
+  await using client = await place.client();
+  await client.upload(place.local('first'), 'first', { signal });
+  await client.download('first', place.local('first-again'), { signal });
 }
 
 interface SoFar {

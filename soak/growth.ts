@@ -18,6 +18,7 @@ export interface Growth {
 
 /** Of the run, the part at its beginning that does not count: caches fill, code is compiled, the heap finds its size. */
 const WARM_UP_SHARE = 0.25;
+const SHORTEST_WARM_UP_SECONDS = 60;
 const LONGEST_WARM_UP_SECONDS = 600;
 /** A line rises by so much of the mean without anything growing, as the load is not the same at any two moments. */
 const NOISE_SHARE = 0.15;
@@ -25,7 +26,7 @@ const NOISE_SHARE = 0.15;
 /** Least squares over the samples behind the warm-up. @param leastNoise what may come and go in any case, in the unit of the values */
 export function growthOf(samples: readonly Sample[], leastNoise: number): Growth {
   const last = samples.at(-1)?.seconds ?? 0;
-  const fromSeconds = Math.min(last * WARM_UP_SHARE, LONGEST_WARM_UP_SECONDS);
+  const fromSeconds = Math.min(Math.max(last * WARM_UP_SHARE, SHORTEST_WARM_UP_SECONDS), LONGEST_WARM_UP_SECONDS);
   const counted = samples.filter(({ seconds }) => seconds >= fromSeconds);
   const mean = meanOf(counted.map(({ value }) => value));
   const meanSeconds = meanOf(counted.map(({ seconds }) => seconds));

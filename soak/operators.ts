@@ -44,7 +44,7 @@ export async function followLog(place: Place, random: () => number, figures: Ope
   await persistently(signal, async () => {
     await using control = await place.control();
     while (!signal.aborted) {
-      const leaving = AbortSignal.any([signal, AbortSignal.timeout(1000 + random() * 20_000)]);
+      const leaving = AbortSignal.any([signal, AbortSignal.timeout(Math.round(1000 + random() * 20_000))]);
       try {
         for await (const { records } of control.followLog({ signal: leaving, lines: 100 })) {
           figures.logLines += records.length;

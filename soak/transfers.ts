@@ -36,11 +36,12 @@ export async function moveFiles(
   signal: AbortSignal,
 ): Promise<void> {
   const [source, target] = [place.local(`source-${lane}`), place.local(`target-${lane}`)];
+  const call = (work: (client: SluiceClient) => Promise<unknown>) => persistently(place, figures, signal, work);
+  await call((client) => client.makeDirectory(`lane-${lane}`, { signal }));
   for (let round = 0; !signal.aborted; round++) {
     const bytes = randomFillSync(Buffer.alloc(1 + Math.floor(random() ** 2 * MAX_BYTES)));
     const name = `lane-${lane}/file-${round % 3}`;
     await writeFile(source, bytes);
-    const call = (work: (client: SluiceClient) => Promise<unknown>) => persistently(place, figures, signal, work);
     if (!(await call((client) => client.upload(source, name, { signal })))) return;
     figures.uploads += 1;
     figures.bytesUp += bytes.length;
