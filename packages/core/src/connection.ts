@@ -196,6 +196,11 @@ export class Connection implements MemoryHolder {
     return this.#state === 'closing' || this.#state === 'destroyed';
   }
 
+  /** Of the listener. */
+  get clock(): Clock {
+    return this.#clock;
+  }
+
   /** Why the connection ends or ended, once that is known. */
   get closeReason(): CloseReason | undefined {
     return this.#reason;

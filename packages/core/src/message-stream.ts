@@ -1,4 +1,5 @@
 import { OptionsError } from '@sluice/framing';
+import type { Cancel, Clock } from './clock.js';
 import type { SendResult } from './outbound-queue.js';
 
 /**
@@ -33,8 +34,8 @@ export interface MessageStreamOptions {
    */
   readonly gapMessage?: (dropped: number) => Uint8Array;
   /**
-   * Messages that follow one another faster leave together, in milliseconds after those before, or earlier when they fill half of `maxBytes`:
-   * for what goes to many peers, a call of the system for each message and peer is the dearest part. @default 0: at once
+   * Messages that follow one another faster leave together, in milliseconds after those before, or earlier when they fill half of a limit: for
+   * what goes to many peers, a call of the system for each message and peer is the dearest part. @default 0: at once
    */
   readonly gatherMs?: number;
 }
@@ -52,6 +53,7 @@ export interface MessageCounters {
 /** The part of a connection that a stream needs; a `Connection` is one. */
 export interface MessageSink {
   readonly isClosing: boolean;
+  readonly clock: Clock;
   readonly messageCounters: MessageCounters;
   /** As `Connection.sendOwned`. @param messages how many `bytes` holds */
   sendOwned(bytes: Uint8Array, release: () => void, messages: number): SendResult;
@@ -86,7 +88,8 @@ export class MessageStream {
   readonly #gapMessage: ((dropped: number) => Uint8Array) | undefined;
   readonly #gatherMs: number;
   #sentAtMs = Number.NEGATIVE_INFINITY;
-  #isTimerSet = false;
+  /** Ends the gathering. */
+  #cancelTimer: Cancel | undefined;
   /** By key, or by itself where it has none; the oldest first. */
   readonly #waiting = new Map<unknown, Waiting>();
   /** Of those that wait and those in flight. */
@@ -155,7 +158,9 @@ export class MessageStream {
 
   /** Settles when the peer has taken the batch it was sent last, or is gone; at once when nothing waits. There may be room then. */
   drained(): Promise<void> {
-    return this.#isInFlight ? new Promise((resolve) => this.#onDrained.push(resolve)) : Promise.resolve();
+    return this.#isInFlight || this.#cancelTimer
+      ? new Promise((resolve) => this.#onDrained.push(resolve))
+      : Promise.resolve();
   }
 
   #hasRoomFor(bytes: number): boolean {
@@ -216,7 +221,7 @@ export class MessageStream {
 
   /** Gives the connection the next batch, when the one before is taken. The system may take each at once, from within. */
   #flush(): void {
-    if (this.#isFlushing || (this.#gatherMs > 0 && this.#isGathering())) return;
+    if (this.#isFlushing || this.#isInFlight || (this.#gatherMs > 0 && this.#gathers())) return;
     this.#isFlushing = true;
     while (!this.#isInFlight && (this.#waiting.size > 0 || this.#droppedAtEnd > 0)) {
       const parts = this.#nextBatch();
@@ -231,21 +236,28 @@ export class MessageStream {
     this.#isFlushing = false;
   }
 
-  #isGathering(): boolean {
-    if (this.#isInFlight) return true;
-    const nowMs = performance.now();
-    const dueMs = this.#sentAtMs + this.#gatherMs - nowMs;
-    if (dueMs <= 0 || this.#bytes > this.#maxBytes / 2) {
-      this.#sentAtMs = nowMs;
-      return false;
+  /** @returns whether what waits shall wait for more */
+  #gathers(): boolean {
+    if (this.#messages === 0 && this.#droppedAtEnd === 0) return true;
+    const { clock } = this.#sink;
+    const nowMs = clock.nowMs();
+    const waitMs = this.#sentAtMs + this.#gatherMs - nowMs;
+    const isHalfFull = this.#bytes > this.#maxBytes / 2 || this.#messages > this.#maxMessages / 2;
+    if (waitMs > 0 && !isHalfFull && !this.#sink.isClosing) {
+      this.#cancelTimer ??= clock.after(waitMs, () => {
+        this.#cancelTimer = undefined;
+        this.#flush();
+      });
+      return true;
     }
-    if (this.#isTimerSet) return true;
-    this.#isTimerSet = true;
-    setTimeout(() => {
-      this.#isTimerSet = false;
-      this.#flush();
-    }, dueMs).unref();
-    return true;
+    this.#endGathering();
+    this.#sentAtMs = nowMs;
+    return false;
+  }
+
+  #endGathering(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
   }
 
   /** Moves what waits longest into flight. */
@@ -285,6 +297,7 @@ export class MessageStream {
 
   /** The connection is closing: nothing more leaves. */
   #giveUp(): void {
+    this.#endGathering();
     this.#waiting.clear();
     this.#droppedAtEnd = 0;
     this.#bytes = 0;

@@ -7,6 +7,7 @@ import {
   type MessageStreamOptions,
   type SendResult,
 } from '@sluice/core';
+import { ManualClock } from '@sluice/testkit';
 import fc from 'fast-check';
 import { eventually } from './support/eventually.js';
 import { echo, Loopback } from './support/loopback.js';
@@ -16,6 +17,7 @@ const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 /** A connection that takes a batch when it is told to. */
 class HeldSink implements MessageSink {
   isClosing = false;
+  readonly clock = new ManualClock();
   closeReason: string | undefined;
   readonly messageCounters = { droppedMessages: 0, supersededMessages: 0 };
   readonly batches: string[] = [];
@@ -202,6 +204,58 @@ describe('a stream of messages', () => {
     sink.take();
     await drained;
     assert.deepEqual([stream.queuedBytes, offer('c'), sink.sent], [0, 'closed', 'a']);
+  });
+
+  it('gathers what follows fast: the first leaves at once, the others together after the time, or when they fill half of a limit', () => {
+    const { sink, stream, offer } = open({ policy: 'drop-newest', maxMessages: 8, gatherMs: 50 });
+    sink.isFast = true;
+    for (const message of ['a', 'b', 'c']) offer(message);
+    sink.clock.advance(49);
+    assert.deepEqual(sink.batches, ['a']);
+    sink.clock.advance(1);
+    assert.deepEqual(sink.batches, ['a', 'bc']);
+    for (const message of ['d', 'e', 'f', 'g', 'h']) offer(message);
+    assert.deepEqual(sink.batches, ['a', 'bc', 'defgh']);
+    sink.clock.advance(1000);
+    offer('i');
+    assert.deepEqual([sink.batches.at(-1), sink.clock.pendingTimers], ['i', 0]);
+    assert.equal(stream.queuedMessages, 0);
+  });
+
+  it('gathers no further while the peer takes nothing, and then tells what is missing', () => {
+    const { sink, offer } = open({ policy: 'drop-newest', maxMessages: 4, gatherMs: 50 });
+    for (let i = 0; i < 9; i++) offer(String(i));
+    sink.clock.advance(200);
+    assert.deepEqual(sink.batches, ['0']);
+    sink.takeAll();
+    assert.equal(sink.sent, '0123(5)');
+  });
+
+  it('has its sender wait for the end of the gathering, too', async () => {
+    const { sink, stream, offer } = open({ policy: 'wait', maxMessages: 3, gatherMs: 50 });
+    sink.isFast = true;
+    assert.deepEqual([offer('a'), offer('b')], ['kept', 'kept']);
+    let isTold = false;
+    const drained = stream.drained().then(() => {
+      isTold = true;
+    });
+    await Promise.resolve();
+    assert.deepEqual([isTold, sink.sent], [false, 'a']);
+    sink.clock.advance(50);
+    await drained;
+    assert.equal(sink.sent, 'ab');
+  });
+
+  it('ends its gathering with the connection', async () => {
+    const { sink, stream, offer } = open({ policy: 'wait', gatherMs: 50 });
+    sink.isFast = true;
+    offer('a');
+    offer('b');
+    const drained = stream.drained();
+    sink.close('done');
+    sink.clock.advance(50);
+    await drained;
+    assert.deepEqual([stream.queuedBytes, sink.clock.pendingTimers, sink.sent], [0, 0, 'a']);
   });
 
   it('takes no limits below 1', () => {

@@ -212,6 +212,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
       get isClosing() {
         return connection.isClosing;
       },
+      clock: connection.clock,
       messageCounters: connection.messageCounters,
       sendOwned: (bytes: Uint8Array, release: () => void, packets: number) => {
         const result = connection.sendOwned(bytes, release);

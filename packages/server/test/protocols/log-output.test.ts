@@ -123,6 +123,8 @@ describe('LogOutput (specification 10)', () => {
     await using place = await JournalServer.start(directory.path, { clock, idleTimeoutMs: 10_000 });
     using reader = await place.server.connect();
     await reader.send(FLAG);
+    await read(reader, /ESC/);
+    clock.advance(50); // lines that follow one another leave together
     await read(reader, /protocol=LogOutput\r\n/);
     for (let i = 0; i < 5; i += 1) {
       clock.advance(6000);
