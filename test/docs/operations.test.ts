@@ -98,7 +98,8 @@ describe('docs/operations.md', () => {
     const reasons = new Set<string>();
     for (const source of [...(await sourcesBelow('core/src')), ...(await sourcesBelow('server/src'))]) {
       for (const [, reason = ''] of source.matchAll(/\.(?:close|destroy)\('([a-z-]+)'/g)) reasons.add(reason);
-      for (const [, reason = ''] of source.matchAll(/^ {2}\| '([a-z]+(?:-[a-z]+)*)'$/gm)) reasons.add(reason);
+      const [union = ''] = /^export type CloseReason =[^;]*;/m.exec(source) ?? [];
+      for (const [, reason = ''] of union.matchAll(/'([a-z-]+)'/g)) reasons.add(reason);
       for (const [, reason = ''] of source.matchAll(/^ +return '([a-z]+(?:-[a-z]+)+)';$/gm)) reasons.add(reason);
     }
     const log = sectionOf(page, 'Log');
@@ -129,6 +130,8 @@ async function limits(): Promise<Limit[]> {
   const pool = await readSource('client/src/connection-pool.ts');
   const streams = await readSource('client/src/remote-file-streams.ts');
   const listener = await readSource('core/src/listener.ts');
+  const ramp = await readSource('core/src/accept-ramp.ts');
+  const networks = await readSource('core/src/network-accounts.ts');
   const session = await readSource('server/src/session.ts');
   const log = await readSource('server/src/logging/log-record.ts');
   const watch = await readSource('server/src/protocols/client-watch.ts');
@@ -136,6 +139,11 @@ async function limits(): Promise<Limit[]> {
   return [
     ['Connections', 'connections at once', count(DEFAULT_LISTENER_OPTIONS.maxConnections)],
     ['Connections', 'connections that wait', count(DEFAULT_LISTENER_OPTIONS.maxWaiting)],
+    ['Connections', 'connections that have not', count(DEFAULT_LISTENER_OPTIONS.maxUnestablished)],
+    ['Connections', 'slow start', count(numberIn(ramp, 'BURST'))],
+    ['Connections', 'slow start', seconds(numberIn(ramp, 'LENGTH_MS'))],
+    ['Connections', 'addresses that are', count(numberIn(networks, 'MAX_REMEMBERED'))],
+    ['Connections', 'refused connections', count(numberIn(listener, 'MAX_AT_REFUSAL_DESK'))],
     ['Connections', 'waiting for a place', seconds(DEFAULT_LISTENER_OPTIONS.waitTimeoutMs)],
     ['Connections', 'connections the system completes', count(DEFAULT_LISTENER_OPTIONS.backlog)],
     ['Connections', 'silence before', seconds(DEFAULT_DEADLINES.firstByteTimeoutMs)],

@@ -320,6 +320,9 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
       'no more than 16 streams of this client are measured at once',
     ),
   ),
+  'connection-refused': encodePacket(
+    responseText('', ResultCode.Busy, [[Key.RetryAfterMs, 2750]], 'the server has no room for another connection now'),
+  ),
   'beginupload-request': encodePacket(
     encodeBeginUploadRequest({
       dirName: '',

@@ -1,5 +1,5 @@
 import { asciiFold, MAX_TAG, type Response, ResultCode, responseTag } from '@sluice/wire';
-import { remoteError } from './errors.js';
+import { responseError } from './errors.js';
 
 /** An answer; a successful one, unless failures were asked for, too. */
 export interface Answer {
@@ -66,7 +66,7 @@ export class AwaitedAnswers {
     const isFailure = response.code !== ResultCode.Success;
     const awaited = this.#take(command, response, isFailure);
     if (!awaited) return false;
-    if (isFailure && !awaited.takesAnyCode) awaited.reject(remoteError(response.code, response.message));
+    if (isFailure && !awaited.takesAnyCode) awaited.reject(responseError(response));
     else awaited.resolve({ response, data: start === end ? NO_DATA : source.slice(start, end) });
     return true;
   }

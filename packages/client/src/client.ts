@@ -20,7 +20,7 @@ import { dropPartial, listPartials, type PartialUpload } from './partial-uploads
 import { type OpenRemoteFileOptions, RemoteFile } from './remote-file.js';
 import { directoryPath, parseRemotePath } from './remote-path.js';
 import { type RemoteStatus, remoteStatus } from './remote-status.js';
-import { withRetries } from './retry.js';
+import { whileBusy, withRetries } from './retry.js';
 import { SourceFile } from './source-file.js';
 import { speedOf } from './speed/measure-speed.js';
 import type { SpeedOptions } from './speed/speed-options.js';
@@ -57,7 +57,7 @@ import { type VerifyOptions, type VerifyResult, verifyFile } from './verificatio
 export async function connect(url: string | URL | Endpoint, options: ConnectOptions = {}): Promise<SluiceClient> {
   const client = new SluiceClient(resolveEndpoint(url), resolveConnectOptions(options));
   try {
-    await client.ping(options);
+    await client.firstPing(options);
     return client;
   } catch (error) {
     await client.close();
@@ -83,6 +83,11 @@ export class SluiceClient implements AsyncDisposable {
     this.#endpoint = endpoint;
     this.#options = options;
     this.#pool = new ConnectionPool(endpoint, options);
+  }
+
+  /** @internal As `ping`, but waits while the server says that it is busy. */
+  async firstPing(options: CallOptions): Promise<void> {
+    await this.#calls.run(options.signal, (signal) => whileBusy(this.#options, signal, () => this.ping({ signal })));
   }
 
   /** Makes sure that the server is there and lets this user in: once, without retries. */

@@ -18,7 +18,7 @@ import {
 } from '@sluice/wire';
 import { type Answer, AwaitedAnswers } from './awaited-answers.js';
 import type { Endpoint } from './endpoint.js';
-import { ClientError, remoteError, systemText } from './errors.js';
+import { ClientError, responseError, systemText } from './errors.js';
 import { logIn, WANTED_FEATURES } from './login.js';
 import { loginFailure } from './login-failure.js';
 import { LoginMemory } from './login-memory.js';
@@ -351,19 +351,19 @@ export class Connection implements TransportUser {
 
   #onData(response: Response, source: Uint8Array, start: number, end: number): void {
     // On an upload it says that what was sent could not be stored. Some old servers confirm every Data packet with code 0 (V7).
-    if (response.code !== ResultCode.Success) throw remoteError(response.code, response.message);
+    if (response.code !== ResultCode.Success) throw responseError(response);
     if (this.#receiver) this.#receiver.onData(source, start, end);
     else if (!this.hasOpenFile) throw this.#protocolError('the server sent data that nobody asked for');
   }
 
   #onPush(response: Response, data: Uint8Array): void {
-    if (response.code !== ResultCode.Success) throw remoteError(response.code, response.message);
+    if (response.code !== ResultCode.Success) throw responseError(response);
     const pending = this.#pushes?.onPush(response, data);
     if (pending) this.#pauseUntil(pending);
   }
 
   #onAnnounced(response: Response): void {
-    if (response.code !== ResultCode.Success) throw remoteError(response.code, response.message);
+    if (response.code !== ResultCode.Success) throw responseError(response);
     this.#receiver?.onAnnounced(response);
   }
 
@@ -373,7 +373,7 @@ export class Connection implements TransportUser {
       return;
     }
     // A failure that belongs to no request: the server could not read one, or ends the connection and says why.
-    if (response.code !== ResultCode.Success && command === '') throw remoteError(response.code, response.message);
+    if (response.code !== ResultCode.Success && command === '') throw responseError(response);
     throw this.#protocolError('the server sent an answer that belongs to no request');
   }
 

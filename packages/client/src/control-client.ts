@@ -34,7 +34,7 @@ import { ConnectionPool } from './connection-pool.js';
 import { type Endpoint, resolveEndpoint } from './endpoint.js';
 import { ClientError, OptionsError } from './errors.js';
 import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from './options.js';
-import { pause, withRetries } from './retry.js';
+import { pause, whileBusy, withRetries } from './retry.js';
 import type { CallOptions } from './transfer.js';
 
 /**
@@ -102,7 +102,7 @@ export async function connectControl(
 ): Promise<ControlClient> {
   const client = new ControlClient(resolveEndpoint(url), resolveConnectOptions(options));
   try {
-    await client.ping(options);
+    await client.firstPing(options);
     return client;
   } catch (error) {
     await client.close();
@@ -123,6 +123,11 @@ export class ControlClient implements AsyncDisposable {
   constructor(endpoint: Endpoint, options: ResolvedConnectOptions) {
     this.#options = options;
     this.#pool = new ConnectionPool(endpoint, options);
+  }
+
+  /** @internal As `ping`, but waits while the server says that it is busy. */
+  async firstPing(options: CallOptions): Promise<void> {
+    await this.#calls.run(options.signal, (signal) => whileBusy(this.#options, signal, () => this.ping({ signal })));
   }
 
   /** Makes sure that the server is there and lets this user in: once, without retries. */

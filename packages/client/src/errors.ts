@@ -2,7 +2,7 @@ import { getSystemErrorMap } from 'node:util';
 
 export { OptionsError } from '@sluice/framing';
 
-import { canonicalResultCode, ResultCode, resultText } from '@sluice/wire';
+import { canonicalResultCode, type Response, ResultCode, responseRetryAfterMs, resultText } from '@sluice/wire';
 
 /**
  * - `ERR_URL`: the address, or a path on the server, cannot be used as it is
@@ -50,6 +50,7 @@ export interface ClientErrorOptions extends ErrorOptions {
   /** @default false */
   readonly retryable?: boolean;
   readonly resultCode?: number;
+  readonly retryAfterMs?: number;
   readonly fingerprint?: string;
 }
 
@@ -61,6 +62,8 @@ export class ClientError extends Error {
   readonly retryable: boolean;
   /** The server's Code, in the C# server's numbering; set when the server has said no. Specification 4.1. */
   readonly resultCode?: number;
+  /** When the server wants to be asked again, in milliseconds; set for some refusals with `resultCode` 12, busy. */
+  readonly retryAfterMs?: number;
   /** SHA-256 of the certificate that the server has shown, `AB:CD:...`; set for `ERR_TLS` when nobody who is trusted vouches for it. */
   readonly fingerprint?: string;
 
@@ -69,17 +72,24 @@ export class ClientError extends Error {
     this.code = code;
     this.retryable = options.retryable ?? false;
     if (options.resultCode !== undefined) this.resultCode = options.resultCode;
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
     if (options.fingerprint !== undefined) this.fingerprint = options.fingerprint;
   }
 }
 
 /** The failure that a server's answer reports: a text for every code (C5), and what the server adds to it. */
-export function remoteError(code: number, message: string): ClientError {
+export function responseError(response: Response): ClientError {
+  return remoteError(response.code, response.message, responseRetryAfterMs(response));
+}
+
+/** The same, of a code alone. */
+export function remoteError(code: number, message: string, retryAfterMs?: number): ClientError {
   const resultCode = canonicalResultCode(code);
   const retryable = resultCode === ResultCode.Busy;
   return new ClientError(codes.get(resultCode) ?? 'ERR_REMOTE', remoteText(resultCode, message), {
     resultCode,
     retryable,
+    ...(retryable && retryAfterMs !== undefined && { retryAfterMs }),
   });
 }
 

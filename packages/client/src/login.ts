@@ -25,7 +25,7 @@ import {
   scramWithoutProof,
 } from '@sluice/wire';
 import type { Endpoint } from './endpoint.js';
-import { ClientError, remoteError } from './errors.js';
+import { ClientError, responseError } from './errors.js';
 import type { LoginMemory } from './login-memory.js';
 import type { LoginPolicy } from './options.js';
 
@@ -141,7 +141,7 @@ async function beginScram(
     const mechanisms = mechanismsOf(begun);
     if (mechanisms && !mechanisms.includes(mechanism)) return 'other-mechanism';
     if (!mechanisms && CODES_WITHOUT_SCRAM.has(begun.code)) return undefined;
-    throw remoteError(begun.code, begun.message);
+    throw responseError(begun);
   }
 
   const challenge = decodeSaslMessage(begun.text);
@@ -169,7 +169,7 @@ async function beginScram(
 
 /** @throws {ClientError} `ERR_REMOTE` */
 function successful(answer: Response): Response {
-  if (answer.code !== ResultCode.Success) throw remoteError(answer.code, answer.message);
+  if (answer.code !== ResultCode.Success) throw responseError(answer);
   return answer;
 }
 

@@ -1,6 +1,7 @@
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { ChunkJoiner } from '@sluice/framing';
+import type { Slot } from './admission.js';
 import type { Clock } from './clock.js';
 import { type ConnectionDeadlines, DeadlineWatch } from './deadlines.js';
 import type { MemoryAccount, MemoryHolder } from './memory-budget.js';
@@ -31,6 +32,8 @@ export type CloseReason =
   | 'tls-busy'
   | 'tls-handshake-timeout'
   | 'memory'
+  | 'displaced'
+  | 'network-limit'
   | 'shutdown'
   | (string & {});
 
@@ -72,6 +75,7 @@ export interface ConnectionInit {
   readonly id: number;
   /** Accepted with `pauseOnConnect`, not yet read. */
   readonly socket: net.Socket;
+  readonly slot: Slot;
   readonly clock: Clock;
   readonly limits: ConnectionLimits;
   readonly receiveMode: ReceiveMode | undefined;
@@ -82,6 +86,12 @@ export interface ConnectionInit {
   readonly messageCounters: MessageCounters;
   /** What the server may hold. @default without a limit */
   readonly memory?: MemoryCeiling | undefined;
+  /** Whether the first bytes of the handler show that the peer is a client; otherwise the handler calls `establish`. */
+  readonly isEstablishedByBytes: boolean;
+  /** Called once, when the peer has shown that it is a client. */
+  readonly onEstablished: (connection: Connection) => void;
+  /** Called when a balancer has told where the peer really is. @returns whether it may stay */
+  readonly onRelocated: (connection: Connection) => boolean;
   /** Called once, when nothing of the connection is pending any more. `failure` is what its handler's `onClosed` threw. */
   readonly onGone: (connection: Connection, failure?: unknown) => void;
 }
@@ -101,6 +111,8 @@ const TLS_HANDSHAKE = 0x16;
  */
 export class Connection implements MemoryHolder {
   readonly id: number;
+  /** Its place; the listener's. */
+  readonly slot: Slot;
   readonly openedAtMs: number;
   /** Of all connections of the listener. */
   readonly messageCounters: MessageCounters;
@@ -112,7 +124,11 @@ export class Connection implements MemoryHolder {
   readonly #clock: Clock;
   readonly #limits: ConnectionLimits;
   #queue: OutboundQueue;
+  readonly #isEstablishedByBytes: boolean;
+  readonly #onEstablished: (connection: Connection) => void;
+  readonly #onRelocated: (connection: Connection) => boolean;
   readonly #onGone: (connection: Connection, failure?: unknown) => void;
+  #isEstablished = false;
   #handler: ConnectionHandler = nothing;
   #state: 'open' | 'securing' | 'closing' | 'destroyed' = 'open';
   /** What may stand before the bytes of the handler; `undefined` once the first of these has come. */
@@ -135,8 +151,9 @@ export class Connection implements MemoryHolder {
 
   /** Made by the listener. Set the handler before the next tick: bytes may come then. */
   constructor(init: ConnectionInit) {
-    const { id, socket, clock, limits, receiveMode, tls, isProxied, messageCounters, memory, onGone } = init;
+    const { id, socket, slot, clock, limits, receiveMode, tls, isProxied, messageCounters, memory } = init;
     this.id = id;
+    this.slot = slot;
     this.#localAddress = socket.localAddress ?? '';
     this.#localPort = socket.localPort ?? 0;
     this.#remoteAddress = socket.remoteAddress ?? '';
@@ -147,7 +164,10 @@ export class Connection implements MemoryHolder {
     if (tls || isProxied) this.#opening = { header: isProxied ? new ProxyHeaderReader() : undefined, tls };
     this.#clock = clock;
     this.#limits = limits;
-    this.#onGone = onGone;
+    this.#isEstablishedByBytes = init.isEstablishedByBytes;
+    this.#onEstablished = init.onEstablished;
+    this.#onRelocated = init.onRelocated;
+    this.#onGone = init.onGone;
     this.#memory = memory;
     this.receiveAccount = memory?.receive.open(this);
     this.#sendAccount = memory?.send.open(this);
@@ -204,6 +224,21 @@ export class Connection implements MemoryHolder {
   /** Why the connection ends or ended, once that is known. */
   get closeReason(): CloseReason | undefined {
     return this.#reason;
+  }
+
+  /** Whether the peer has shown that it is a client. */
+  get isEstablished(): boolean {
+    return this.#isEstablished;
+  }
+
+  /**
+   * Says that the peer has shown that it is a client, by a login for instance: from then on it does not count among those that may be displaced
+   * by newcomers. Calling it again does nothing. See `ListenerOptions.establishedBy`.
+   */
+  establish(): void {
+    if (this.#isEstablished || this.isClosing) return;
+    this.#isEstablished = true;
+    this.#onEstablished(this);
   }
 
   /** Bytes received, including those still to be handled; inside TLS, and without a PROXY header. */
@@ -377,6 +412,7 @@ export class Connection implements MemoryHolder {
         this.#remotePort = ends.source.port;
         this.#localAddress = ends.destination.address;
         this.#localPort = ends.destination.port;
+        if (!this.#onRelocated(this)) return undefined;
       }
       return found.end;
     } catch (error) {
@@ -422,6 +458,7 @@ export class Connection implements MemoryHolder {
     this.#receivedBytes += end - start;
     if (this.#state !== 'open') return;
     this.#watch.received(this.#clock.nowMs());
+    if (this.#isEstablishedByBytes && !this.#isEstablished) this.establish();
     this.#queue.hold();
     try {
       this.#handler.onBytes(source, start, end);

@@ -1,4 +1,5 @@
-export type { AdmissionResult } from './admission.js';
+export { AcceptRamp } from './accept-ramp.js';
+export type { AdmissionEvents, AdmissionLimits, RefusalReason, Slot } from './admission.js';
 export { Admission } from './admission.js';
 export type { Cancel, Clock } from './clock.js';
 export { systemClock } from './clock.js';
@@ -6,8 +7,11 @@ export type { CloseReason, ConnectionHandler, ConnectionLimits } from './connect
 export { Connection } from './connection.js';
 export type { ConnectionDeadlines } from './deadlines.js';
 export { DEFAULT_DEADLINES } from './deadlines.js';
+export type { DescriptorPlan } from './descriptor-budget.js';
+export { DescriptorBudget } from './descriptor-budget.js';
 export type { ConnectionCounts } from './descriptor-limit.js';
-export { descriptorLimit, fitToDescriptors } from './descriptor-limit.js';
+export { descriptorLimit, fitToDescriptors, planDescriptors } from './descriptor-limit.js';
+export { FairQueue } from './fair-queue.js';
 export type { FrameHandler } from './framed-connection.js';
 export { FramedConnection } from './framed-connection.js';
 export type { CertificateRequest } from './issued-certificate.js';
@@ -34,12 +38,18 @@ export type {
   OverflowPolicy,
 } from './message-stream.js';
 export { DEFAULT_MESSAGE_STREAM_OPTIONS, MessageStream } from './message-stream.js';
+export type { NetworkLimits } from './network-accounts.js';
+export { NetworkAccounts } from './network-accounts.js';
 export type { OutboundLimits, SendResult, WriteTarget } from './outbound-queue.js';
 export { DEFAULT_OUTBOUND_LIMITS, OutboundQueue } from './outbound-queue.js';
+export { isLoopback, networkOf } from './peer-network.js';
 export { processMemory } from './process-memory.js';
 export type { ProxyEnd, ProxyHeader } from './proxy-header.js';
 export { MAX_PROXY_HEADER_BYTES, ProxyHeaderError, parseProxyHeader } from './proxy-header.js';
 export type { ReceiveMode } from './receive-buffer.js';
+export type { RefusalReport } from './refusals.js';
+export type { SlotAnswer } from './slot-queue.js';
+export { SlotQueue } from './slot-queue.js';
 export type { CreateServer } from './system-server.js';
 export { createSystemServer } from './system-server.js';
 export type { TlsListenerOptions } from './tls-acceptor.js';
@@ -47,3 +57,4 @@ export { DEFAULT_TLS_LISTENER_OPTIONS } from './tls-acceptor.js';
 export type { CertificateFiles, TlsFileErrorCode, TlsFiles } from './tls-contexts.js';
 export { TlsContexts, TlsFileError } from './tls-contexts.js';
 export type { TlsSession } from './tls-session.js';
+export { TokenBucket } from './token-bucket.js';

@@ -1,14 +1,18 @@
 import type net from 'node:net';
 import { OptionsError } from '@sluice/framing';
-import { Admission } from './admission.js';
+import { Admission, type RefusalReason, type Slot } from './admission.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CloseReason, Connection, type ConnectionHandler, type ConnectionLimits } from './connection.js';
 import { type ConnectionDeadlines, DEFAULT_DEADLINES, deadlineTimes } from './deadlines.js';
-import { descriptorLimit, fitToDescriptors } from './descriptor-limit.js';
+import { DescriptorBudget } from './descriptor-budget.js';
+import { countDescriptors, descriptorLimit, fitToDescriptors, planDescriptors } from './descriptor-limit.js';
 import type { MemoryCeiling } from './memory-ceiling.js';
 import type { MessageCounters } from './message-stream.js';
 import { DEFAULT_OUTBOUND_LIMITS, type OutboundLimits } from './outbound-queue.js';
+import { isLoopback, networkOf } from './peer-network.js';
 import type { ReceiveMode } from './receive-buffer.js';
+import { RefusalDesk } from './refusal-desk.js';
+import { type RefusalReport, Refusals } from './refusals.js';
 import { type CreateServer, createSystemServer } from './system-server.js';
 import { TlsAcceptor, type TlsListenerOptions } from './tls-acceptor.js';
 
@@ -24,8 +28,42 @@ export interface ListenerOptions extends Partial<Omit<ConnectionDeadlines, 'hand
   readonly backlog?: number;
   /** Connections served at once. Lowered, with a warning, to what the process's descriptor limit allows. @default 10_000 */
   readonly maxConnections?: number;
-  /** Connections that are accepted and wait, unread, for a place; more are closed. @default 1024 */
+  /**
+   * Connections that are accepted and wait, unread, for a place, the addresses they come from in turns; more are refused. @default 1024
+   */
   readonly maxWaiting?: number;
+  /**
+   * Connections whose peers have not shown yet that they are clients; 0 for no limit. At the limit a newcomer takes the place of the oldest of
+   * them, if that has had 3 s, or waits. @default 1000
+   */
+  readonly maxUnestablished?: number;
+  /** What shows that a peer is a client: its first bytes (inside TLS), or that the handler calls `Connection.establish`. @default 'bytes' */
+  readonly establishedBy?: 'bytes' | 'handler';
+  /** New connections a second, and as many at once after a quiet time; the others wait or are refused; 0 for no limit. @default 0 */
+  readonly connectionRate?: number;
+  /** Connections from one address, for IPv6 from its first 64 bits, waiting ones included; more are refused; 0 for no limit. @default 0 */
+  readonly maxPerAddress?: number;
+  /** New connections a second from one address, twice as many at once after a quiet time; more are refused; 0 for no limit. @default 0 */
+  readonly connectionRatePerAddress?: number;
+  /** Addresses that these two do not count. Not asked for balancers: the addresses that they tell are counted. @default those of this machine */
+  readonly isUncounted?: (address: string) => boolean;
+  /**
+   * Whether admission begins slowly at the start, and after an overload: 1,000 connections at once, 1,000 in the second that follows, twice as
+   * many in the next, and after 6 s all. @default true
+   */
+  readonly slowStart?: boolean;
+  /** Why nobody is admitted now; who comes waits, or is refused for this reason. Call `Listener.admitWaiting` when it has ended. */
+  readonly gate?: () => RefusalReason | undefined;
+  /**
+   * What a client is told that is refused, in its own protocol.
+   *
+   * @param first the first bytes it has sent
+   * @param retryAfterMs when it may try again: another time for each client, so that they do not all come back at once
+   * @returns `undefined` to say nothing
+   */
+  readonly refusalAnswer?: (first: Uint8Array, reason: RefusalReason, retryAfterMs: number) => Uint8Array | undefined;
+  /** Called with refusals, summed up: for each reason once in 10 s at most. @default `onWarning` is called */
+  readonly onRefusals?: (report: RefusalReport) => void;
   /**
    * Time for which a connection may wait for a place before it is closed, in milliseconds; 0 for no limit. Nothing is read from one that
    * waits, so that it has gone away does not show. @default 60_000
@@ -44,8 +82,12 @@ export interface ListenerOptions extends Partial<Omit<ConnectionDeadlines, 'hand
   readonly isProxy?: (address: string) => boolean;
   /** Budgets for what connections hold. While the process holds too much, new connections wait, as above `maxConnections`. @default no limit */
   readonly memory?: MemoryCeiling;
+  /** What connections take their descriptors from. @default one of its own */
+  readonly descriptors?: DescriptorBudget;
   /** @default the machine's */
   readonly clock?: Clock;
+  /** A number of 0 and more, below 1. @default Math.random */
+  readonly random?: () => number;
   /** @default 'reused', where Node allows it */
   readonly receiveMode?: ReceiveMode;
   /** Where connections come from; a simulated network, for example. @default the system's TCP */
@@ -56,6 +98,10 @@ export const DEFAULT_LISTENER_OPTIONS = {
   backlog: 4096,
   maxConnections: 10_000,
   maxWaiting: 1024,
+  maxUnestablished: 1000,
+  connectionRate: 0,
+  maxPerAddress: 0,
+  connectionRatePerAddress: 0,
   waitTimeoutMs: 60_000,
 } as const;
 
@@ -67,12 +113,26 @@ const FOREVER_MS = 2 ** 31 - 1;
 /** Deadlines are looked at this often, at most. One pass over all connections: 10,000 take about 2 ms. */
 const SCAN_PERIOD_MS = 1000;
 
+/** The descriptors of the process are counted this often. */
+const COUNT_DESCRIPTORS_EVERY_MS = 5000;
+
+/** Refused clients that are being told, at most. */
+const MAX_AT_REFUSAL_DESK = 64;
+
+/** A refused client is told to try again after this, and up to as much again and again later, by chance; in milliseconds. */
+const RETRY_AFTER_MS = 1000;
+/** For a passing reason. */
+const RETRY_SOON_MS = 500;
+const RETRY_SPREAD = 4;
+
 /** What a listener has seen since it was opened. */
 export interface ListenerCounters {
   /** Connections the system handed over. */
   accepted: number;
-  /** Of these, those that were closed without being served: no place to wait was left, or they had waited too long. */
+  /** Of these, those that were refused. */
   refused: number;
+  /** The same, by reason. */
+  readonly refusedBy: ReadonlyMap<RefusalReason, number>;
   /** Connections that have ended, by reason. */
   readonly closed: Map<CloseReason, number>;
   /** Bytes of connections that have ended. */
@@ -83,14 +143,18 @@ export interface ListenerCounters {
 
 /** Accepts connections, admits as many as may be served at once, watches their deadlines, and ends them in order. */
 export class Listener {
+  readonly #refusals = new Refusals();
   readonly counters: ListenerCounters = {
     accepted: 0,
     refused: 0,
+    refusedBy: this.#refusals.counts,
     closed: new Map(),
     receivedBytes: 0,
     sentBytes: 0,
     messages: { droppedMessages: 0, supersededMessages: 0 },
   };
+  /** The descriptors of the process. */
+  readonly descriptors: DescriptorBudget;
   /** The largest number of connections served at once, after the descriptor limit was taken into account. */
   readonly maxConnections: number;
   /** The largest number of connections that wait for a place, likewise. */
@@ -103,14 +167,15 @@ export class Listener {
   readonly #tls: TlsAcceptor | undefined;
   readonly #server: net.Server;
   readonly #admission: Admission<net.Socket>;
+  readonly #desk: RefusalDesk;
   readonly #connections = new Set<Connection>();
+  #countDescriptorsAtMs = 0;
   #address = { host: '', port: 0 };
   #stopScan: (() => void) | undefined;
   #nextId = 1;
   /** Set once the listener stops: resolves when no connection is left. */
   #stopped: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
-  #refusedSinceWarning = 0;
 
   /**
    * Opens a listener.
@@ -140,8 +205,19 @@ export class Listener {
       backlog: options.backlog ?? 1,
       maxHandshakes: options.tls?.maxHandshakes ?? 1,
     });
+    const admission = {
+      maxUnestablished: options.maxUnestablished ?? DEFAULT_LISTENER_OPTIONS.maxUnestablished,
+      ratePerSecond: options.connectionRate ?? DEFAULT_LISTENER_OPTIONS.connectionRate,
+      maxPerNetwork: options.maxPerAddress ?? DEFAULT_LISTENER_OPTIONS.maxPerAddress,
+      slowStart: options.slowStart ?? true,
+      ratePerNetwork: options.connectionRatePerAddress ?? DEFAULT_LISTENER_OPTIONS.connectionRatePerAddress,
+    };
     requireAtLeast(0, {
       maxWaiting: wanted.maxWaiting,
+      maxUnestablished: admission.maxUnestablished,
+      connectionRate: admission.ratePerSecond,
+      maxPerAddress: admission.maxPerNetwork,
+      connectionRatePerAddress: admission.ratePerNetwork,
       ...this.#deadlines,
       maxWaitingHandshakes: options.tls?.maxWaitingHandshakes ?? 0,
       waitTimeoutMs: this.#waitTimeoutMs,
@@ -157,7 +233,18 @@ export class Listener {
     }
     this.maxConnections = fitted.maxConnections;
     this.maxWaiting = fitted.maxWaiting;
-    this.#admission = new Admission(fitted.maxConnections, fitted.maxWaiting);
+    const plan = planDescriptors(fitted, limit);
+    this.descriptors = options.descriptors ?? new DescriptorBudget(plan);
+    this.#desk = new RefusalDesk(Math.min(MAX_AT_REFUSAL_DESK, Math.floor(plan.reserve / 2)), this.#clock);
+    this.#admission = new Admission(
+      { ...fitted, ...admission },
+      {
+        onAdmitted: (socket, slot) => this.#admit(socket, slot),
+        onRefused: (socket, reason) => this.#refuse(socket, reason),
+        gate: () => (options.memory?.isFull ? 'memory' : options.gate?.()),
+      },
+      this.#clock,
+    );
     this.#server = (options.createServer ?? createSystemServer)();
     this.#server.on('connection', (socket) => this.#accept(socket));
   }
@@ -180,6 +267,21 @@ export class Listener {
   /** Connections that wait for a place. */
   get waiting(): number {
     return this.#admission.waiting;
+  }
+
+  /** Connections that are served and are not established. */
+  get unestablished(): number {
+    return this.#admission.unestablished;
+  }
+
+  /** Refused clients that were told so. */
+  get toldRefusals(): number {
+    return this.#desk.told;
+  }
+
+  /** Admits of those that wait whoever may come in now. For owners whose `gate` has opened. */
+  admitWaiting(): void {
+    this.#admission.serveWaiting();
   }
 
   /**
@@ -234,48 +336,69 @@ export class Listener {
       socket.destroy();
       return;
     }
-    const isFull = this.#options.memory?.isFull ?? false;
-    if (isFull) this.#options.memory!.heldBack += 1;
-    switch (this.#admission.offer(socket, this.#clock.nowMs(), !isFull)) {
-      case 'admitted':
-        this.#admit(socket);
-        break;
-      case 'waiting':
-        socket.on('error', () => {}); // its reset shows when it is admitted and read
-        break;
-      case 'refused':
-        this.#refuse(socket);
+    if (!this.descriptors.takeConnection()) {
+      this.#tellRefusal(socket, 'descriptors');
+      return;
     }
+    const address = socket.remoteAddress ?? '';
+    const isCounted = !this.#isProxy(address) && !this.#isUncounted(address);
+    socket.on('error', () => {}); // the reset of one that waits shows when it is admitted and read
+    const { memory } = this.#options;
+    if (memory?.isFull) memory.heldBack += 1;
+    this.#admission.offer(socket, networkOf(address), isCounted);
   }
 
-  #refuse(socket: net.Socket): void {
+  #isProxy(address: string): boolean {
+    return this.#options.isProxy?.(address) ?? false;
+  }
+
+  #isUncounted(address: string): boolean {
+    return (this.#options.isUncounted ?? isLoopback)(address);
+  }
+
+  #refuse(socket: net.Socket, reason: RefusalReason): void {
+    this.descriptors.giveConnection();
+    this.#tellRefusal(socket, reason);
+  }
+
+  #tellRefusal(socket: net.Socket, reason: RefusalReason): void {
     this.counters.refused += 1;
-    this.#refusedSinceWarning += 1;
-    socket.destroy();
+    this.#refusals.add(reason);
+    const { refusalAnswer, random = Math.random } = this.#options;
+    // Whoever comes through a balancer begins with its header, and cannot be told in a protocol that is not known.
+    const canTell = refusalAnswer && !this.#isProxy(socket.remoteAddress ?? '');
+    const baseMs = reason === 'rate' || reason === 'slow-start' ? RETRY_SOON_MS : RETRY_AFTER_MS;
+    const retryAfterMs = Math.round(baseMs * (1 + RETRY_SPREAD * random()));
+    this.#desk.receive(socket, canTell ? (first) => refusalAnswer(first, reason, retryAfterMs) : undefined);
   }
 
-  #admit(socket: net.Socket): void {
+  #admit(socket: net.Socket, slot: Slot): void {
     let connection: Connection;
     try {
       connection = new Connection({
         id: this.#nextId++,
         socket,
+        slot,
         clock: this.#clock,
         limits: this.#limits,
         receiveMode: this.#options.receiveMode,
         tls: this.#tls,
         memory: this.#options.memory,
-        isProxied: this.#options.isProxy?.(socket.remoteAddress ?? '') ?? false,
+        isProxied: this.#isProxy(socket.remoteAddress ?? ''),
         messageCounters: this.counters.messages,
+        isEstablishedByBytes: this.#options.establishedBy !== 'handler',
+        onEstablished: this.#onEstablished,
+        onRelocated: this.#onRelocated,
         onGone: this.#onGone,
       });
     } catch (error) {
       socket.destroy();
       this.#options.onWarning?.(`setting a connection up failed: ${String(error)}`);
-      this.#releaseSlot();
+      this.#release(slot);
       return;
     }
     this.#connections.add(connection);
+    slot.displace = () => connection.destroy('displaced');
     try {
       connection.handler = this.#options.onConnection(connection);
     } catch (error) {
@@ -283,6 +406,20 @@ export class Listener {
       connection.destroy('handler-failed', error instanceof Error ? error : new Error(String(error)));
     }
   }
+
+  readonly #onEstablished = (connection: Connection): void => {
+    this.#admission.establish(connection.slot);
+  };
+
+  readonly #onRelocated = (connection: Connection): boolean => {
+    if (this.#isUncounted(connection.remoteAddress)) return true;
+    const reason = this.#admission.moveTo(connection.slot, networkOf(connection.remoteAddress));
+    if (!reason) return true;
+    this.counters.refused += 1;
+    this.#refusals.add(reason);
+    connection.destroy('network-limit');
+    return false;
+  };
 
   /** Removes the connection first and gives its slot back last. (D4) */
   readonly #onGone = (connection: Connection, failure?: unknown): void => {
@@ -292,30 +429,33 @@ export class Listener {
     this.counters.sentBytes += connection.sentBytes;
     const reason = connection.closeReason ?? 'peer-closed';
     this.counters.closed.set(reason, (this.counters.closed.get(reason) ?? 0) + 1);
-    this.#releaseSlot();
+    this.#release(connection.slot);
   };
 
-  #releaseSlot(): void {
-    const next = this.#admission.release();
-    if (next) this.#admit(next);
-    else if (this.#admission.active === 0) this.#onEmpty?.();
+  #release(slot: Slot): void {
+    this.descriptors.giveConnection();
+    this.#admission.release(slot);
+    if (this.#admission.active === 0) this.#onEmpty?.();
   }
 
   #scan(): void {
     const nowMs = this.#clock.nowMs();
     for (const connection of this.#connections) connection.checkDeadlines(nowMs, this.#deadlines);
-    if (this.#options.memory && !this.#options.memory.isFull) {
-      for (const socket of this.#admission.admitWaiting()) this.#admit(socket);
-    }
     this.#options.memory?.check(this.#connections.size, (message) => this.#options.onWarning?.(message));
-    if (this.#waitTimeoutMs > 0) {
-      for (const socket of this.#admission.withdrawSince(nowMs - this.#waitTimeoutMs)) this.#refuse(socket);
+    if (this.#waitTimeoutMs > 0) this.#admission.expire(this.#waitTimeoutMs);
+    this.#admission.serveWaiting();
+    this.#desk.expire();
+    this.#reportRefusals(nowMs);
+    if (nowMs >= this.#countDescriptorsAtMs) {
+      this.#countDescriptorsAtMs = nowMs + COUNT_DESCRIPTORS_EVERY_MS;
+      void countDescriptors().then((open) => open !== undefined && this.descriptors.noteOpen(open - this.#desk.size));
     }
-    if (this.#refusedSinceWarning > 0) {
-      this.#options.onWarning?.(
-        `${this.#refusedSinceWarning} connections were refused: ${this.maxConnections} are served, and no place to wait was left or they had waited too long`,
-      );
-      this.#refusedSinceWarning = 0;
+  }
+
+  #reportRefusals(nowMs: number): void {
+    for (const report of this.#refusals.takeReports(nowMs)) {
+      if (this.#options.onRefusals) this.#options.onRefusals(report);
+      else this.#options.onWarning?.(`${report.count} connections were refused: ${report.reason}`);
     }
   }
 
@@ -330,7 +470,12 @@ export class Listener {
         resolve();
       };
       this.#server.close();
-      for (const socket of this.#admission.withdrawAll()) socket.destroy();
+      for (const socket of this.#admission.close()) {
+        this.descriptors.giveConnection();
+        socket.destroy();
+      }
+      this.#desk.close();
+      this.#reportRefusals(Number.POSITIVE_INFINITY);
       if (this.#admission.active === 0) this.#onEmpty();
     });
     return this.#stopped;

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import tls, { type SecureContextOptions, type TLSSocket } from 'node:tls';
-import { Admission } from './admission.js';
 import { DEFAULT_DEADLINES } from './deadlines.js';
+import { SlotQueue } from './slot-queue.js';
 import type { TlsContexts } from './tls-contexts.js';
 
 export interface TlsListenerOptions {
@@ -63,7 +63,7 @@ type WrappingSocket = TLSSocket & { readonly _parent?: Socket };
 export class TlsAcceptor {
   readonly handshakeTimeoutMs: number;
   readonly #contexts: TlsContexts;
-  readonly #admission: Admission<Handshake>;
+  readonly #admission: SlotQueue<Handshake>;
   readonly #handshakes = new Map<Socket, Handshake>();
   #server: tls.Server | undefined;
   #serverOptions: SecureContextOptions | undefined;
@@ -72,7 +72,7 @@ export class TlsAcceptor {
     const { handshakeTimeoutMs, maxHandshakes, maxWaitingHandshakes } = { ...DEFAULT_TLS_LISTENER_OPTIONS, ...given };
     this.#contexts = contexts;
     this.handshakeTimeoutMs = handshakeTimeoutMs;
-    this.#admission = new Admission(maxHandshakes, maxWaitingHandshakes);
+    this.#admission = new SlotQueue(maxHandshakes, maxWaitingHandshakes);
   }
 
   /** Handshakes that go on. */

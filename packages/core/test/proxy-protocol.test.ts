@@ -66,7 +66,7 @@ for (const receiveMode of RECEIVE_MODES) {
       peer.send(HEADER);
       assert.equal(String(await peer.bytes(HEADER.length)), String(HEADER));
       assert.equal(connection.remoteAddress, '127.0.0.1');
-      assert.deepEqual(asked, ['127.0.0.1']);
+      assert.deepEqual([...new Set(asked)], ['127.0.0.1']);
     });
 
     it('cuts a listed peer that begins with something else, before the handler sees it', async () => {

@@ -22,7 +22,7 @@ const codes: Record<StorageErrorCode, number> = {
   ERR_QUOTA: ResultCode.QuotaExceeded,
   ERR_EXISTS: ResultCode.FileExists,
   ERR_OTHER_DEVICE: ResultCode.UnknownError,
-  ERR_TOO_MANY_FILES: ResultCode.UnknownError,
+  ERR_TOO_MANY_FILES: ResultCode.Busy,
   ERR_TOO_MANY_ENTRIES: ResultCode.UnknownError,
   ERR_IO: ResultCode.UnknownError,
 };

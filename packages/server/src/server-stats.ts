@@ -1,10 +1,15 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Listener } from '@sluice/core';
+import type { DescriptorBudget, Listener } from '@sluice/core';
 import type { ClientRegistry } from './client-registry.js';
 import type { OpenFiles } from './storage/open-files.js';
 
 /** The event loop is looked at this often. */
 const LOOP_RESOLUTION_MS = 20;
+
+/** Without the limit where the system has none. */
+function descriptorFigures({ limit, reserve, used, connections, files, own }: DescriptorBudget): object {
+  return { ...(Number.isFinite(limit) && { limit }), reserve, used, connections, files, own };
+}
 
 /** What a server has done and holds, for operators. Bytes and milliseconds, unless a name says otherwise. docs/protocol.md, section 17. */
 export class ServerStats {
@@ -45,12 +50,16 @@ export class ServerStats {
         now: connections.size,
         waiting: listener.waiting,
         max: listener.maxConnections,
+        unestablished: listener.unestablished,
         accepted: counters.accepted,
         refused: counters.refused,
+        refusedBy: Object.fromEntries(counters.refusedBy),
+        told: listener.toldRefusals,
         protocols,
         closed: Object.fromEntries(counters.closed),
       },
       messages: { dropped: counters.messages.droppedMessages, superseded: counters.messages.supersededMessages },
+      descriptors: descriptorFigures(listener.descriptors),
       transfers,
       /** Those of the process that would keep it alive. */
       timers: process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length,

@@ -68,6 +68,9 @@ const MAX_TEXT_BEFORE_LOGIN = 64 << 10;
 /** Most lines in a command text: more than any list of names has, and no more work than some milliseconds. */
 const MAX_LINES = 65_536;
 
+/** When a client may try again what the server is too busy for, unless there is something better to say. */
+const BUSY_RETRY_AFTER_MS = 1000;
+
 /** What becomes of a packet that arrives in pieces. */
 type Pieces =
   /** Its data goes to the protocol as it comes. */
@@ -191,8 +194,9 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     const { code, message, isExpected } = answerFor(error);
     if (isExpected) this.log.info('request refused', { command, code, detail: message });
     else this.log.error('request failed', { command, detail: String(error), cause: causeOf(error) });
-    const isTimed = error instanceof BusyError && this.#knowsExtensions;
-    const told: readonly Field[] = isTimed ? [...fields, [Key.RetryAfterMs, error.retryAfterMs]] : fields;
+    const retryAfterMs = error instanceof BusyError ? error.retryAfterMs : BUSY_RETRY_AFTER_MS;
+    const isTimed = code === ResultCode.Busy && fields.length === 0 && this.#knowsExtensions;
+    const told: readonly Field[] = isTimed ? [[Key.RetryAfterMs, retryAfterMs]] : fields;
     this.reply(responseText(command, code, told, messageText(message)));
   }
 
@@ -350,6 +354,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   /** @param source has the data at `[start, end)` */
   #dispatch(text: CommandText, source: Uint8Array, start: number, end: number): void | Promise<void> {
     if (text.command === undefined) return this.reply(responseText('', ResultCode.CommandNotCompleted));
+    if (!this.#protocol.needsLogin) this.#connection.establish();
     const command = text.command.replace(/[\r\n]/g, ' '); // legal in a request (3.2, rule 9), never in an answer
     try {
       const data = start < end && this.#wantsWhole(text) ? source.subarray(start, end) : NO_DATA;
@@ -379,6 +384,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
       if (user) {
         this.#user = user;
         if (knowsExtensions) this.#knowsExtensions = true;
+        this.#connection.establish();
         this.log.info('login accepted', { method });
       }
       this.reply(answer(command, this.#features));

@@ -1,10 +1,13 @@
 import {
   type Clock,
   DEFAULT_LISTENER_OPTIONS,
+  DescriptorBudget,
+  type DescriptorPlan,
   descriptorLimit,
   fitToDescriptors,
   Listener,
   type ListenerOptions,
+  planDescriptors,
   systemClock,
   type TlsListenerOptions,
 } from '@sluice/core';
@@ -35,6 +38,7 @@ import { remoteStreamProtocol } from './protocols/remote-stream-protocol.js';
 import { throughputProtocol } from './protocols/throughput-protocol.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
 import { VerifyQueue } from './protocols/verify-queue.js';
+import { refusalAnswerFor } from './refusal-answer.js';
 import type { ReloadResult, ServerControls } from './server-controls.js';
 import { ceilingOf, type ServerMemoryOptions, withinPlan } from './server-memory.js';
 import type { ServerMode } from './server-mode.js';
@@ -68,6 +72,12 @@ export interface SluiceServerOptions
     | 'backlog'
     | 'maxConnections'
     | 'maxWaiting'
+    | 'maxUnestablished'
+    | 'connectionRate'
+    | 'maxPerAddress'
+    | 'connectionRatePerAddress'
+    | 'isUncounted'
+    | 'slowStart'
     | 'firstByteTimeoutMs'
     | 'loginTimeoutMs'
     | 'frameTimeoutMs'
@@ -224,6 +234,8 @@ export class SluiceServer {
       );
       const clients = opened(new ClientRegistry(clock));
       const openFiles = new OpenFiles(coordinator);
+      const plan = descriptorPlan(listen);
+      const descriptors = new DescriptorBudget(plan);
       const stats = opened(new ServerStats(clients, openFiles));
       const logins = opened(
         new Logins(
@@ -239,7 +251,7 @@ export class SluiceServer {
       const userChanges = opened(new UserChanges(users, clients, clock, log, () => server.reload(['users'])));
       const files = {
         openFiles,
-        descriptors: accountBeside(listen),
+        descriptors: new DescriptorAccount(descriptors, plan.fileShare),
         listings: new ListingQueue(),
         verifications: new VerifyQueue(),
         digests,
@@ -300,6 +312,10 @@ export class SluiceServer {
         ...(tls && { tls }),
         ...(proxies.length > 0 && { isProxy: (address) => proxies.some((has) => has(address)) }),
         clock,
+        descriptors,
+        establishedBy: 'handler',
+        refusalAnswer: refusalAnswerFor(protocols),
+        onRefusals: ({ reason, count }) => log.warn('connections refused', { reason, count }),
         onWarning: (message) => log.warn(message),
         onConnection: (connection) => new FlagReader(connection, protocols, context),
       });
@@ -401,9 +417,8 @@ async function openWebhooks(
   };
 }
 
-/** What the files may take of the descriptors that the listener leaves. */
-function accountBeside(listen: Pick<ListenerOptions, 'maxConnections' | 'maxWaiting'>): DescriptorAccount {
+/** How connections and files share the descriptors of the process. */
+function descriptorPlan(listen: Pick<ListenerOptions, 'maxConnections' | 'maxWaiting'>): DescriptorPlan {
   const limit = descriptorLimit();
-  const { maxConnections, maxWaiting } = fitToDescriptors({ ...DEFAULT_LISTENER_OPTIONS, ...listen }, limit);
-  return DescriptorAccount.of(limit === undefined ? Number.POSITIVE_INFINITY : limit - maxConnections - maxWaiting);
+  return planDescriptors(fitToDescriptors({ ...DEFAULT_LISTENER_OPTIONS, ...listen }, limit), limit);
 }

@@ -227,7 +227,7 @@ export {
   SeekOrigin,
 } from './remote-stream-messages.js';
 export type { Response } from './response.js';
-export { decodeResponse, responseInteger } from './response.js';
+export { decodeResponse, responseInteger, responseRetryAfterMs } from './response.js';
 export { canonicalResultCode, ResultCode, resultText } from './result-codes.js';
 export type { ScramHash, ScramKeys } from './scram-keys.js';
 export { scramKeysOf, scramProof, scramProvenKey, scramSignature } from './scram-keys.js';

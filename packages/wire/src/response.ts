@@ -33,6 +33,12 @@ export function decodeResponse(text: CommandText): Response {
   };
 }
 
+/** When a server that is busy wants to be asked again, in milliseconds; `undefined` if it does not say, or says what is none. */
+export function responseRetryAfterMs({ text }: Response): number | undefined {
+  const value = parseInteger(text.first(Key.RetryAfterMs) ?? '', 32);
+  return value === undefined || value < 0n ? undefined : Number(value);
+}
+
 /** A number of bytes that a response must have, 0 to 2^63-1. @throws {ProtocolError} `ERR_RESPONSE_INVALID` */
 export function responseInteger(response: Response, key: string): bigint {
   const value = parseInteger(response.text.first(key) ?? '', 64);

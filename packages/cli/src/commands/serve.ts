@@ -4,6 +4,7 @@ import { defineCommand } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import { ExitCode } from '../exit-code.js';
 import { addressText } from '../options/address.js';
+import { admissionOf, admissionOptions } from '../serve/admission-options.js';
 import { deadlineOptions, deadlinesOf } from '../serve/deadline-options.js';
 import { hookOptions, hooksOf } from '../serve/hook-options.js';
 import { logOptions, openServerLog } from '../serve/log-options.js';
@@ -57,22 +58,7 @@ export const serve = defineCommand({
       placeholder: 'FILE',
       summary: 'file with users and what is needed to check their passwords',
     },
-    'max-connections': {
-      kind: 'integer',
-      placeholder: 'N',
-      min: 1,
-      max: 1_000_000,
-      default: 10_000,
-      summary: 'connections at once; lowered to what the limit on open files allows',
-    },
-    'max-waiting': {
-      kind: 'integer',
-      placeholder: 'N',
-      min: 0,
-      max: 1_000_000,
-      default: 1024,
-      summary: 'connections that may wait for a free place',
-    },
+    ...admissionOptions,
     ...deadlineOptions,
     ...memoryOptions,
     durability: {
@@ -128,8 +114,7 @@ export const serve = defineCommand({
           users,
           log,
           logStream: log,
-          maxConnections: options['max-connections'],
-          maxWaiting: options['max-waiting'],
+          ...admissionOf(options, given),
           ...deadlinesOf(options),
           memory: memoryOf(server, options, given),
           durability: options.durability,

@@ -55,7 +55,13 @@ export function endsAll(error: unknown, signal: AbortSignal): boolean {
 /** Lets a refusal that says "later" be tried again. */
 export function retryIfBusy(error: unknown): never {
   if (error instanceof ClientError && error.resultCode === ResultCode.Busy) {
-    throw new ClientError(error.code, error.message, { cause: error, resultCode: ResultCode.Busy, retryable: true });
+    const { code, message, resultCode, retryAfterMs } = error;
+    throw new ClientError(code, message, {
+      cause: error,
+      resultCode,
+      retryable: true,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
   }
   throw error;
 }

@@ -1,38 +1,38 @@
 import { StorageError } from './storage-error.js';
 import { Turnstile } from './turnstile.js';
 
-/** Descriptors that the process itself needs. */
-const OWN_DESCRIPTORS = 24;
-
 /** Walks through directories under way at once, at most. */
 const MAX_WALKS = 64;
 
 /** Descriptors that a walk holds for a moment. */
 const DESCRIPTORS_OF_A_WALK = 2;
 
+/** Where files take their descriptors from: what connections leave. */
+export interface FileDescriptors {
+  /** Takes so many, if there are so many. */
+  takeFiles(count: number): boolean;
+  giveFiles(count: number): void;
+}
+
 /**
- * What the server's files may take of the descriptors of the process. Without it, files would take those of new connections, and Node
+ * What the server's files take of the descriptors of the process. Without it, files would take those of new connections, and Node
  * closes connections without a word when none is left.
  */
 export class DescriptorAccount {
-  readonly #maxOpenFiles: number;
+  readonly #source: FileDescriptors;
   readonly #walks: Turnstile;
   #openFiles = 0;
 
   /**
-   * @param maxOpenFiles files of transfers open at once
-   * @param maxWalks walks through directories under way at once
+   * What walks need is taken at once: they wait for each other, but never for a descriptor.
+   *
+   * @param share descriptors that files have for themselves; walks get up to half of them
    */
-  constructor(maxOpenFiles: number, maxWalks: number) {
-    this.#maxOpenFiles = maxOpenFiles;
-    this.#walks = new Turnstile(maxWalks);
-  }
-
-  /** An account of so many descriptors, what the process itself needs included. */
-  static of(descriptors: number): DescriptorAccount {
-    const free = Math.max(8, descriptors - OWN_DESCRIPTORS);
-    const walks = Math.min(MAX_WALKS, Math.floor(free / 4));
-    return new DescriptorAccount(free - walks * DESCRIPTORS_OF_A_WALK, walks);
+  constructor(source: FileDescriptors, share: number) {
+    const walks = Math.max(1, Math.min(MAX_WALKS, Math.floor(share / DESCRIPTORS_OF_A_WALK / 2)));
+    source.takeFiles(walks * DESCRIPTORS_OF_A_WALK);
+    this.#source = source;
+    this.#walks = new Turnstile(walks);
   }
 
   /** Files that are open. */
@@ -46,14 +46,15 @@ export class DescriptorAccount {
    * @throws {StorageError} `ERR_TOO_MANY_FILES`
    */
   openFile(): Disposable {
-    if (this.#openFiles >= this.#maxOpenFiles)
-      throw new StorageError('ERR_TOO_MANY_FILES', 'too many open files at once');
+    if (!this.#source.takeFiles(1)) throw new StorageError('ERR_TOO_MANY_FILES', 'too many open files at once');
     this.#openFiles += 1;
     let isOpen = true;
     return {
       [Symbol.dispose]: () => {
-        if (isOpen) this.#openFiles -= 1;
+        if (!isOpen) return;
         isOpen = false;
+        this.#openFiles -= 1;
+        this.#source.giveFiles(1);
       },
     };
   }
