@@ -22,6 +22,8 @@ export interface CommandOptions {
   readonly input?: Uint8Array | string;
   /** Whether that is all of it. @default true */
   readonly endsInput?: boolean;
+  /** Descriptors that it may hold. @default as many as this process */
+  readonly descriptors?: number;
 }
 
 /** The shipped `sluice` command, running. It is killed when disposed. */
@@ -34,7 +36,10 @@ export class Command implements AsyncDisposable {
 
   constructor(args: readonly string[], options: CommandOptions = {}) {
     const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_')));
-    this.child = spawn(COMMAND, args, { cwd: options.cwd, env: { ...environment, ...options.env } });
+    const { descriptors, cwd, env } = options;
+    const limited = ['-c', `ulimit -n ${descriptors} && exec "$0" "$@"`, COMMAND, ...args];
+    const [program, given] = descriptors === undefined ? [COMMAND, args] : ['/bin/sh', limited];
+    this.child = spawn(program, given, { cwd, env: { ...environment, ...env } });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
       this.#onOutput?.();
@@ -116,11 +121,12 @@ export class ServeCommand implements AsyncDisposable {
     extra: readonly string[] = [],
     port = 0,
     env: Readonly<Record<string, string>> = {},
+    descriptors?: number,
   ): Promise<ServeCommand> {
     const users = extra.includes('--users') ? [] : ['--user', 'admin:admin'];
     const listen = `127.0.0.1:${port}`;
     const args = ['serve', '--log-format', 'text', '--listen', listen, '--root', root, ...users, ...extra];
-    const command = new Command(args, { env });
+    const command = new Command(args, { env, ...(descriptors !== undefined && { descriptors }) });
     const [, actual] = await command.output(/^listening on 127\.0\.0\.1:(\d+)$/m);
     return new ServeCommand(root, command, Number(actual));
   }
