@@ -63,7 +63,7 @@ export async function measure(
     sourceFile: scratch.sourceFile,
     deadlineMs: BASE_DEADLINE_MS + sizeBytes / SLOWEST_BYTES_PER_MS,
   };
-  const sample = await measureRun(server, sizeBytes, (onStart) => contender.transfer(server, transfer, onStart));
+  const sample = await measureTransfer(server, sizeBytes, (onStart) => contender.transfer(server, transfer, onStart));
   await scratch.check(direction, scenario.connections);
   return sample;
 }
@@ -82,7 +82,7 @@ export async function measureReads(reader: Reader, { depth, reads }: ReadScenari
     reads,
     deadlineMs: BASE_DEADLINE_MS + reads / SLOWEST_READS_PER_MS,
   };
-  return await measureRun(server, reads * READ_BYTES, (onStart) => reader.read(server, job, onStart));
+  return await measureTransfer(server, reads * READ_BYTES, (onStart) => reader.read(server, job, onStart));
 }
 
 /**
@@ -109,16 +109,31 @@ export async function measureTree(
   });
   await mover.move(server, jobOf(WARM_UP_TREE, WARM_UP_FILES), () => {});
   const job = jobOf(TREE, files);
-  const sample = await measureRun(server, files * TREE_FILE_BYTES, (onStart) => mover.move(server, job, onStart));
+  const sample = await measureTransfer(server, files * TREE_FILE_BYTES, (onStart) => mover.move(server, job, onStart));
   trees.check(direction);
   return sample;
 }
 
-async function measureRun(
+/** What a run has cost the server, and what the client has to say about it. */
+export interface MeasuredRun<T extends ClientRun> {
+  readonly usage: Omit<Sample, 'bytes'>;
+  readonly client: T;
+}
+
+async function measureTransfer(
   server: RunningServer,
   bytes: number,
   run: (onStart: () => void) => Promise<ClientRun>,
 ): Promise<Sample> {
+  const { usage } = await measureRun(server, run);
+  return { bytes, ...usage };
+}
+
+/** @param run calls `onStart` when the part that is measured begins */
+export async function measureRun<T extends ClientRun>(
+  server: RunningServer,
+  run: (onStart: () => void) => Promise<T>,
+): Promise<MeasuredRun<T>> {
   const usage = new TreeUsage(server.pid);
   let serverCpuAtStart = Number.NaN;
   let machineCpuAtStart = Number.NaN;
@@ -135,13 +150,15 @@ async function measureRun(
     const serverCpuSeconds = usage.cpuSeconds() - serverCpuAtStart;
     const otherCpuSeconds = machineCpuSeconds() - machineCpuAtStart - serverCpuSeconds - client.cpuSeconds;
     return {
-      bytes,
-      seconds: client.seconds,
-      serverCpuSeconds,
-      serverPeakBytes: usage.peakBytes(),
-      clientCpuSeconds: client.cpuSeconds,
-      setupSeconds: client.setupSeconds ?? null,
-      otherBusyCores: Math.max(0, (otherCpuSeconds * 1000) / (performance.now() - startMs)),
+      usage: {
+        seconds: client.seconds,
+        serverCpuSeconds,
+        serverPeakBytes: usage.peakBytes(),
+        clientCpuSeconds: client.cpuSeconds,
+        setupSeconds: client.setupSeconds ?? null,
+        otherBusyCores: Math.max(0, (otherCpuSeconds * 1000) / (performance.now() - startMs)),
+      },
+      client,
     };
   } finally {
     clearInterval(sampling);

@@ -9,18 +9,30 @@ export interface BenchOptions {
   readonly directory: string | undefined;
   /** Names of scenarios and contenders; empty for all. */
   readonly only: readonly string[];
+  /** One round of a tenth of the work, to see that all runs; its figures are rough. */
+  readonly isQuick: boolean;
+  /** Result of an older run to compare with. */
+  readonly compare: string | undefined;
+  /** Whether a line that is worse makes the exit code 1. */
+  readonly failsOnWorse: boolean;
 }
 
 export const DEFAULT_BENCH_OPTIONS = { sizeBytes: 1024 ** 3, rounds: 3 } as const;
+const QUICK_OPTIONS = { sizeBytes: 128 * 1024 ** 2, rounds: 1 } as const;
 const MIN_SIZE_BYTES = 1024 ** 2;
 const MAX_SIZE_BYTES = 8 * 1024 ** 3;
 const MAX_ROUNDS = 50;
 
-export const USAGE = `usage: npm run bench -- [--size BYTES|64m|1g] [--rounds N] [--directory DIR] [--only NAME]...
-  --size    bytes of each transfer, 1m to 8g (default 1g)
-  --rounds  every contender runs once in each round, 1 to ${MAX_ROUNDS} (default ${DEFAULT_BENCH_OPTIONS.rounds})
+export const USAGE = `usage: npm run bench -- [--only NAME]... [--rounds N] [--size BYTES|64m|1g] [--directory DIR]
+                        [--quick] [--micro] [--compare FILE [--fail-on-worse]]
+  --only       a scenario or a contender; may be repeated or hold several names with commas
+  --rounds     every contender runs once in each round, 1 to ${MAX_ROUNDS} (default ${DEFAULT_BENCH_OPTIONS.rounds})
+  --size       bytes of each transfer, 1m to 8g (default 1g)
   --directory  where the files lie (default /dev/shm if there is room); a directory on a disk measures the disk, too
-  --only    a scenario or a contender; may be repeated or hold several names with commas`;
+  --quick      one round, transfers of 128m and a tenth of the messages and connections, unless said otherwise
+  --micro      only the parts by themselves: the same as --only micro
+  --compare    the JSON of an older run: says line by line what is better, worse, the same or unclear
+  --fail-on-worse  exit code 1 when a line of ours is worse`;
 
 /** @throws {Error} with one line for the user when an argument is unknown or out of range */
 export function readBenchOptions(args: string[]): BenchOptions | 'help' {
@@ -31,17 +43,32 @@ export function readBenchOptions(args: string[]): BenchOptions | 'help' {
       rounds: { type: 'string' },
       directory: { type: 'string' },
       only: { type: 'string', multiple: true },
+      quick: { type: 'boolean', default: false },
+      micro: { type: 'boolean', default: false },
+      compare: { type: 'string' },
+      'fail-on-worse': { type: 'boolean', default: false },
       help: { type: 'boolean' },
     },
   });
   if (values.help) return 'help';
-  const sizeBytes = values.size === undefined ? DEFAULT_BENCH_OPTIONS.sizeBytes : parseSize(values.size);
-  const rounds = values.rounds === undefined ? DEFAULT_BENCH_OPTIONS.rounds : Number(values.rounds);
+  const defaults = values.quick ? QUICK_OPTIONS : DEFAULT_BENCH_OPTIONS;
+  const sizeBytes = values.size === undefined ? defaults.sizeBytes : parseSize(values.size);
+  const rounds = values.rounds === undefined ? defaults.rounds : Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > MAX_ROUNDS) {
     throw new Error(`--rounds ${values.rounds}: expected a whole number from 1 to ${MAX_ROUNDS}`);
   }
   const only = (values.only ?? []).flatMap((names) => names.split(',')).filter((name) => name !== '');
-  return { sizeBytes, rounds, directory: values.directory, only };
+  if (values.micro) only.push('micro');
+  if (values['fail-on-worse'] && values.compare === undefined) throw new Error('--fail-on-worse needs --compare FILE');
+  return {
+    sizeBytes,
+    rounds,
+    directory: values.directory,
+    only,
+    isQuick: values.quick,
+    compare: values.compare,
+    failsOnWorse: values['fail-on-worse'],
+  };
 }
 
 function parseSize(text: string): number {

@@ -34,7 +34,7 @@ export class TreeUsage {
   /** Notes the peaks of the processes alive now; a process that starts and ends between two calls is not seen. */
   samplePeaks(): void {
     for (const pid of processTree(this.#rootPid)) {
-      const peakBytes = readPeakBytes(pid);
+      const peakBytes = readStatusBytes(pid, 'VmHWM');
       if (peakBytes !== undefined) this.#peakBytesByPid.set(pid, peakBytes);
     }
   }
@@ -43,6 +43,13 @@ export class TreeUsage {
   peakBytes(): number {
     let total = 0;
     for (const bytes of this.#peakBytesByPid.values()) total += bytes;
+    return total;
+  }
+
+  /** Resident memory of every process in the tree now; pages they share count once for each. */
+  residentBytes(): number {
+    let total = 0;
+    for (const pid of processTree(this.#rootPid)) total += readStatusBytes(pid, 'VmRSS') ?? 0;
     return total;
   }
 
@@ -95,8 +102,8 @@ function readProcess(pid: number): ProcessFacts | undefined {
   return { parentPid: field(4), ownTicks: field(14) + field(15), reapedTicks: field(16) + field(17) };
 }
 
-function readPeakBytes(pid: number): number | undefined {
-  const match = /^VmHWM:\s+(\d+) kB$/m.exec(readProcFile(`/proc/${pid}/status`) ?? '');
+function readStatusBytes(pid: number, field: 'VmHWM' | 'VmRSS'): number | undefined {
+  const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readProcFile(`/proc/${pid}/status`) ?? '');
   return match === null ? undefined : Number(match[1]) * 1024;
 }
 

@@ -1,20 +1,17 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { barChart } from './chart.js';
 import { plainHttp } from './contenders/plain-http.js';
 import { READ_BYTES } from './contenders/reader.js';
 import { rsync } from './contenders/rsync.js';
 import { ssh2Reader } from './contenders/ssh2-reader.js';
 import { TREE_FILE_BYTES } from './contenders/tree-mover.js';
-import type { MachineFacts } from './machine.js';
+import { isReadings, linesOf, type ScenarioResult } from './lines.js';
+import { type MachineFacts, machineLine } from './machine.js';
+import { readingsTable } from './readings.js';
 import { benchDirectory } from './repository.js';
-import type { Scenario } from './scenarios.js';
 import { type Ratios, type Row, ratiosTo, type Summary } from './summary.js';
 import { formatTable } from './table.js';
-
-export interface ScenarioResult {
-  readonly scenario: Scenario;
-  readonly rows: readonly Row[];
-}
 
 export interface BenchResult {
   readonly machine: MachineFacts;
@@ -22,6 +19,7 @@ export interface BenchResult {
   readonly filesInMemory: boolean;
   readonly sizeBytes: number;
   readonly rounds: number;
+  readonly isQuick: boolean;
   readonly scenarios: readonly ScenarioResult[];
 }
 
@@ -63,7 +61,9 @@ const TREES_HEADER = [
   'rate:rsync',
 ];
 
-export function scenarioTable({ scenario, rows }: ScenarioResult): string {
+export function scenarioTable(result: ScenarioResult): string {
+  if (isReadings(result)) return readingsTable(result.scenario, result.rows);
+  const { scenario, rows } = result;
   if (scenario.kind === 'transfer') return transferTable(rows);
   return scenario.kind === 'random-reads' ? readsTable(rows) : treesTable(rows);
 }
@@ -122,16 +122,31 @@ function transferTable(rows: readonly Row[]): string {
   );
 }
 
-/** Writes bench/results/latest.json; returns its path. */
-export function writeResult(result: BenchResult): string {
-  const scenarios = result.scenarios.map(({ scenario, rows }) => ({
-    ...scenario,
-    rows: rows.map((row) => ({ ...row, ratios: ratiosOf(row, rows) })),
-  }));
-  const file = path.join(benchDirectory, 'results', 'latest.json');
-  mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify({ ...result, scenarios }, null, 2)}\n`);
-  return file;
+/** Writes bench/results/latest.json and a chart for each scenario beside it; returns their paths. */
+export function writeResults(result: BenchResult, described: (result: ScenarioResult) => string): string[] {
+  const directory = path.join(benchDirectory, 'results');
+  mkdirSync(directory, { recursive: true });
+  const json = path.join(directory, 'latest.json');
+  const lines = result.scenarios.flatMap(linesOf);
+  const scenarios = result.scenarios.map(withRatios);
+  writeFileSync(json, `${JSON.stringify({ ...result, scenarios, lines }, null, 2)}\n`);
+  const charts = result.scenarios.map((one) => {
+    const file = path.join(directory, `${one.scenario.name}.svg`);
+    const drawn = linesOf(one);
+    if (drawn.length === 0) rmSync(file, { force: true });
+    else writeFileSync(file, barChart(`${one.scenario.name}: ${described(one)}`, machineLine(result.machine), drawn));
+    return drawn.length === 0 ? undefined : file;
+  });
+  return [json, ...charts.filter((file) => file !== undefined)];
+}
+
+function withRatios(result: ScenarioResult): object {
+  if (isReadings(result)) {
+    const { subjects: _, ...scenario } = result.scenario;
+    return { ...scenario, rows: result.rows };
+  }
+  const { scenario, rows } = result;
+  return { ...scenario, rows: rows.map((row) => ({ ...row, ratios: ratiosOf(row, rows) })) };
 }
 
 function ratiosOf(row: Row, rows: readonly Row[]): { http: Ratios | null; limit: Ratios | null } {

@@ -2,18 +2,22 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { killAllChildren } from './child-processes.js';
-import { CONTENDERS, READERS, TREE_MOVERS } from './contenders/all.js';
+import { compareLines, comparisonTable, readOldLines } from './compare.js';
 import type { Contender } from './contenders/contender.js';
 import { loadProgram } from './contenders/load-client.js';
 import type { Reader } from './contenders/reader.js';
 import type { TreeMover } from './contenders/tree-mover.js';
+import { isOurs, type Line, linesOf, type ScenarioResult } from './lines.js';
 import { machineLine, readMachineFacts } from './machine.js';
 import { measure, measureReads, measureTree, type Sample } from './measure.js';
 import { type BenchOptions, readBenchOptions, USAGE } from './options.js';
-import { type ScenarioResult, scenarioTable, writeResult } from './report.js';
+import type { Readings } from './quantities.js';
+import type { ReadingsScenario } from './readings.js';
+import { scenarioTable, writeResults } from './report.js';
 import { repositoryRoot } from './repository.js';
-import { type ReadScenario, SCENARIOS, type Scenario, type TransferScenario, type TreeScenario } from './scenarios.js';
+import type { ReadScenario, Scenario, TransferScenario, TreeScenario } from './scenarios.js';
 import { Scratch } from './scratch.js';
+import { type Selection, select } from './selection.js';
 import { SmallFiles } from './small-files.js';
 import { type Row, summarize } from './summary.js';
 
@@ -21,14 +25,16 @@ process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: string[]): Promise<number> {
   let options: BenchOptions | 'help';
-  let chosen: ReturnType<typeof choose>;
+  let selection: Selection;
+  let oldLines: Line[] | undefined;
   try {
     options = readBenchOptions(args);
     if (options === 'help') {
       console.log(USAGE);
       return 0;
     }
-    chosen = choose(options.only);
+    selection = select(options.only);
+    if (options.compare !== undefined) oldLines = readOldLines(options.compare);
     if (!existsSync('/proc/self/stat')) throw new Error('the figures are read from /proc: Linux is needed');
   } catch (error) {
     progress(`${error instanceof Error ? error.message : error}\n${USAGE}`);
@@ -48,35 +54,56 @@ async function main(args: string[]): Promise<number> {
   const place = `files ${scratch.isMemory ? 'in memory (/dev/shm)' : `under ${path.dirname(scratch.directory)}`}`;
   console.log(machineLine(machine));
   console.log(`load: ${loadProgram}; ${place}; ${options.sizeBytes} bytes each; ${options.rounds} rounds, medians`);
-  const { scenarios, contenders, readers, treeMovers } = chosen;
-  const compared: (Contender | Reader | TreeMover)[] = [];
-  if (scenarios.some(({ kind }) => kind === 'transfer')) compared.push(...contenders);
-  if (scenarios.some(({ kind }) => kind === 'random-reads')) compared.push(...readers);
-  if (scenarios.some(({ kind }) => kind === 'small-files')) compared.push(...treeMovers);
-  for (const { name, description } of compared) console.log(`  ${name.padEnd(16)}${description}`);
 
   const results: ScenarioResult[] = [];
-  for (const scenario of scenarios) {
-    let result: ScenarioResult;
-    if (scenario.kind === 'transfer') result = await runTransfers(scenario, contenders, options, scratch);
-    else if (scenario.kind === 'random-reads') result = await runReads(scenario, readers, options, scratch);
-    else result = await runTrees(scenario, treeMovers, options, scratch);
+  const described = new Set<string>();
+  for (const scenario of selection.scenarios) {
+    console.log(`\n${scenario.name}: ${whatItIs(scenario)}`);
+    const contenders = selection
+      .contendersOf(scenario)
+      .map(({ name, description }) => `  ${name.padEnd(18)}${description}`);
+    console.log(contenders.filter((line) => !described.has(line)).join('\n'));
+    for (const line of contenders) described.add(line);
+    const result = await runScenario(scenario, selection, options, scratch);
     results.push(result);
-    console.log(`\n${scenario.name}: ${whatItIs(scenario)}\n\n${scenarioTable(result)}`);
+    console.log(`\n${scenarioTable(result)}`);
   }
-  const file = writeResult({
-    machine,
-    loadProgram,
-    filesInMemory: scratch.isMemory,
-    sizeBytes: options.sizeBytes,
-    rounds: options.rounds,
-    scenarios: results,
-  });
-  console.log(`\nwritten: ${path.relative(repositoryRoot, file)}`);
-  return results.some(({ rows }) => rows.some((row) => row.missing?.startsWith('failed'))) ? 1 : 0;
+  const files = writeResults(
+    {
+      machine,
+      loadProgram,
+      filesInMemory: scratch.isMemory,
+      sizeBytes: options.sizeBytes,
+      rounds: options.rounds,
+      isQuick: options.isQuick,
+      scenarios: results,
+    },
+    ({ scenario }) => whatItIs(scenario),
+  );
+  console.log(`\nwritten: ${files.map((file) => path.relative(repositoryRoot, file)).join(', ')}`);
+  const hasFailed = results.some(({ rows }) => rows.some(({ missing }) => missing?.startsWith('failed')));
+  if (oldLines === undefined) return hasFailed ? 1 : 0;
+
+  const comparisons = compareLines(oldLines, results.flatMap(linesOf));
+  console.log(`\ncompared with ${options.compare}:\n\n${comparisonTable(comparisons)}`);
+  const isWorse = comparisons.some(({ line, verdict }) => verdict === 'worse' && isOurs(line.contender));
+  return hasFailed || (isWorse && options.failsOnWorse) ? 1 : 0;
+}
+
+async function runScenario(
+  scenario: Scenario,
+  selection: Selection,
+  options: BenchOptions,
+  scratch: Scratch,
+): Promise<ScenarioResult> {
+  if (scenario.kind === 'transfer') return await runTransfers(scenario, selection.contenders, options, scratch);
+  if (scenario.kind === 'random-reads') return await runReads(scenario, selection.readers, options, scratch);
+  if (scenario.kind === 'small-files') return await runTrees(scenario, selection.treeMovers, options, scratch);
+  return await runReadings(scenario, selection, options, scratch);
 }
 
 function whatItIs(scenario: Scenario): string {
+  if (scenario.kind === 'readings') return scenario.description;
   if (scenario.kind === 'random-reads') {
     return `${scenario.reads} reads of 4 KiB at random places over 1 connection, ${scenario.depth} at a time`;
   }
@@ -124,30 +151,41 @@ async function runTrees(
   return { scenario, rows };
 }
 
-/** Every one of them once in each round. */
+async function runReadings(
+  scenario: ReadingsScenario,
+  selection: Selection,
+  { sizeBytes, rounds, isQuick }: BenchOptions,
+  scratch: Scratch,
+): Promise<ScenarioResult> {
+  const context = { scratch, sizeBytes, isQuick };
+  scenario.prepare?.(context);
+  const drawn = scenario.quantities[0]!;
+  const rows = await inRounds(
+    scenario.name,
+    selection.subjectsOf(scenario),
+    rounds,
+    (subject) => subject.measure(context),
+    (readings: Readings) => `${readings[drawn.name]?.toFixed(drawn.digits)} ${drawn.name}`,
+  );
+  return {
+    scenario,
+    rows: rows.map(({ one, samples, missing }) => ({
+      contender: one.name,
+      description: one.description,
+      readings: samples,
+      missing,
+    })),
+  };
+}
+
 async function runRounds<T extends Contender | Reader | TreeMover>(
   name: string,
   all: readonly T[],
   rounds: number,
   measureOne: (one: T) => Promise<Sample>,
 ): Promise<Row[]> {
-  const entries = all.map((one) => ({ one, samples: [] as Sample[], missing: one.unavailable ?? null }));
-  for (let round = 1; round <= rounds; round += 1) {
-    for (const entry of entries) {
-      if (entry.missing !== null) continue;
-      try {
-        const sample = await measureOne(entry.one);
-        entry.samples.push(sample);
-        const rate = (sample.bytes / sample.seconds / 1e6).toFixed(0);
-        progress(`${name}, round ${round} of ${rounds}: ${entry.one.name} ${rate} MB/s`);
-      } catch (error) {
-        // One failed run makes the other figures of this contender worthless.
-        entry.missing = `failed: ${error instanceof Error ? error.message.split('\n')[0] : error}`;
-        entry.samples = [];
-        progress(`${name}: ${entry.one.name}:`, error);
-      }
-    }
-  }
+  const say = ({ bytes, seconds }: Sample) => `${(bytes / seconds / 1e6).toFixed(0)} MB/s`;
+  const entries = await inRounds(name, all, rounds, measureOne, say);
   return entries.map(({ one, samples, missing }) => {
     const limitName = 'limitName' in one ? one.limitName : undefined;
     return {
@@ -162,23 +200,38 @@ async function runRounds<T extends Contender | Reader | TreeMover>(
   });
 }
 
-function choose(only: readonly string[]) {
-  const all = { transfer: CONTENDERS, 'random-reads': READERS, 'small-files': TREE_MOVERS };
-  const known = [SCENARIOS, ...Object.values(all)].flatMap((items) => items.map(({ name }) => name));
-  const unknown = only.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: expected one of ${known.join(', ')}`);
-  const isNamed = ({ name }: { name: string }) => only.includes(name);
-  const pick = <T extends { name: string }>(items: readonly T[]): readonly T[] =>
-    items.some(isNamed) ? items.filter(isNamed) : items;
-  // Who names contenders only wants the scenarios in which they are.
-  const namesContenders = Object.values(all).some((items) => items.some(isNamed));
-  const isWanted = ({ kind }: Scenario) => SCENARIOS.some(isNamed) || !namesContenders || all[kind].some(isNamed);
-  return {
-    scenarios: pick(SCENARIOS).filter(isWanted),
-    contenders: pick(CONTENDERS),
-    readers: pick(READERS),
-    treeMovers: pick(TREE_MOVERS),
-  };
+interface Entry<T, S> {
+  readonly one: T;
+  samples: S[];
+  /** Why there are no samples. */
+  missing: string | null;
+}
+
+/** Every one of them once in each round. */
+async function inRounds<T extends { name: string; unavailable?: string }, S>(
+  name: string,
+  all: readonly T[],
+  rounds: number,
+  measureOne: (one: T) => Promise<S>,
+  say: (sample: S) => string,
+): Promise<Entry<T, S>[]> {
+  const entries = all.map((one): Entry<T, S> => ({ one, samples: [], missing: one.unavailable ?? null }));
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const entry of entries) {
+      if (entry.missing !== null) continue;
+      try {
+        const sample = await measureOne(entry.one);
+        entry.samples.push(sample);
+        progress(`${name}, round ${round} of ${rounds}: ${entry.one.name} ${say(sample)}`);
+      } catch (error) {
+        // One failed run makes the other figures of this contender worthless.
+        entry.missing = `failed: ${error instanceof Error ? error.message.split('\n')[0] : error}`;
+        entry.samples = [];
+        progress(`${name}: ${entry.one.name}:`, error);
+      }
+    }
+  }
+  return entries;
 }
 
 function progress(...parts: unknown[]): void {

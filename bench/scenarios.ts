@@ -1,3 +1,5 @@
+import type { ReadingsScenario } from './readings.js';
+
 export type Direction = 'upload' | 'download';
 
 /** The same bytes in total for every transfer, so that figures per GB compare across them. */
@@ -25,11 +27,12 @@ export interface TreeScenario {
   readonly files: number;
 }
 
-export type Scenario = TransferScenario | ReadScenario | TreeScenario;
+export type Scenario = TransferScenario | ReadScenario | TreeScenario | ReadingsScenario;
 
 export const MAX_CONNECTIONS = 256;
 
-export const SCENARIOS: readonly Scenario[] = [
+/** Of files; `selection.ts` has all. */
+export const FILE_SCENARIOS: readonly (TransferScenario | ReadScenario | TreeScenario)[] = [
   { kind: 'transfer', name: 'upload-1g', direction: 'upload', connections: 1 },
   { kind: 'transfer', name: 'download-1g', direction: 'download', connections: 1 },
   { kind: 'transfer', name: 'upload-256', direction: 'upload', connections: MAX_CONNECTIONS },

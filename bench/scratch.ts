@@ -41,11 +41,14 @@ export class Scratch implements Disposable {
   /** Where clients put what they download; emptied likewise. */
   readonly fetchedDirectory: string;
   readonly sourceDigest: string;
+  /** Where it was to be made; `undefined` when that was left to it. */
+  readonly given: string | undefined;
   readonly #sizeBytes: number;
 
   /** @param given where it is made. @default /dev/shm if there is room, else the system's temporary directory */
   constructor(sizeBytes: number, given?: string) {
     this.#sizeBytes = sizeBytes;
+    this.given = given;
     const neededBytes = sizeBytes * FOOTPRINT_FACTOR;
     this.isMemory = given === undefined && hasRoom('/dev/shm', neededBytes);
     const parent = given ?? (this.isMemory ? '/dev/shm' : os.tmpdir());

@@ -1,4 +1,5 @@
 import type { Sample } from './measure.js';
+import { median, relativeSpread } from './statistics.js';
 
 /** Medians of one contender in one scenario. MB and GB are powers of ten. */
 export interface Summary {
@@ -39,7 +40,7 @@ export function summarize(samples: readonly Sample[]): Summary | null {
   const setups = samples.flatMap((sample) => sample.setupSeconds ?? []);
   return {
     mbPerSecond,
-    spread: (Math.max(...rates) - Math.min(...rates)) / mbPerSecond,
+    spread: relativeSpread(rates),
     serverCpuSecondsPerGb: median(samples.map((sample) => (sample.serverCpuSeconds / sample.bytes) * 1e9)),
     serverPeakMb: median(samples.map((sample) => sample.serverPeakBytes / 1e6)),
     clientCpuSecondsPerGb: median(samples.map((sample) => (sample.clientCpuSeconds / sample.bytes) * 1e9)),
@@ -55,10 +56,4 @@ export function ratiosTo(reference: Summary | null | undefined, summary: Summary
     speed: summary.mbPerSecond / reference.mbPerSecond,
     cpu: summary.serverCpuSecondsPerGb / reference.serverCpuSecondsPerGb,
   };
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

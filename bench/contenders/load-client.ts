@@ -7,6 +7,8 @@ import type { ClientRun, RunningServer, Transfer } from './contender.js';
 
 export const loadProgram = hasCompiler ? 'sluice-load (C)' : 'node-load (Node, because there is no C compiler)';
 
+const nodeLoad = [process.execPath, path.join(buildDirectory, 'load', 'node-load.js')];
+
 export type LoadProtocol =
   | { readonly kind: 'http' }
   | { readonly kind: 'sluice'; readonly packetBytes: number; readonly user: string; readonly digest: string };
@@ -16,7 +18,27 @@ export type LoadProtocol =
  *
  * @throws {Error} when an answer is not as expected or the byte count is wrong
  */
-export async function runLoad(
+export function runLoad(
+  server: RunningServer,
+  transfer: Transfer,
+  protocol: LoadProtocol,
+  onStart: () => void,
+): Promise<ClientRun> {
+  return runLoadOf(loadCommand(), server, transfer, protocol, onStart);
+}
+
+/** The same over TLS, by the load program in Node. */
+export function runTlsLoad(
+  server: RunningServer,
+  transfer: Transfer,
+  protocol: LoadProtocol,
+  onStart: () => void,
+): Promise<ClientRun> {
+  return runLoadOf([...nodeLoad, '--tls'], server, transfer, protocol, onStart);
+}
+
+function runLoadOf(
+  command: readonly string[],
   server: RunningServer,
   transfer: Transfer,
   protocol: LoadProtocol,
@@ -41,36 +63,54 @@ export async function runLoad(
     option('digest', protocol.digest);
   }
 
-  return runGated([...loadCommand(), ...args], bytes, transfer.deadlineMs, onStart);
+  return runGated([...command, ...args], bytes, transfer.deadlineMs, onStart);
 }
 
 /**
- * Runs a program that prints `ready`, waits for a line, does its work, and prints a line of JSON.
+ * Runs a program that moves bytes, as `runProgram` does.
  *
  * @param bytes what it must have moved
  * @throws {Error} as `runLoad`
  */
 export async function runGated(
-  [command, ...args]: readonly string[],
+  command: readonly string[],
   bytes: number,
   deadlineMs: number,
   onStart: () => void,
 ): Promise<ClientRun> {
-  const child = await startChild(command!, args);
-  const output = await runToEnd(child, deadlineMs, (line) => {
-    if (line !== 'ready') return;
-    onStart();
-    child.process.stdin?.end('go\n');
-  });
-  const report: unknown = JSON.parse(output.slice(output.indexOf('{')));
-  if (!isLoadReport(report)) throw new Error(`the load program printed ${output}`);
+  const report = await runProgram(command, deadlineMs, onStart);
+  if (!isLoadReport(report)) throw new Error(`the load program printed ${JSON.stringify(report)}`);
   if (report.bytes !== bytes) throw new Error(`the load program moved ${report.bytes} bytes, expected ${bytes}`);
   return report;
 }
 
+/**
+ * Runs a program that prints `ready`, waits for a line, does its work, and prints a line of JSON, which is returned.
+ *
+ * @param onStart called at `ready`; the program goes on when it is done
+ * @throws {Error} when it ends otherwise
+ */
+export async function runProgram(
+  [command, ...args]: readonly string[],
+  deadlineMs: number,
+  onStart: () => void | Promise<void>,
+): Promise<unknown> {
+  const child = await startChild(command!, args);
+  let started: Promise<void> | undefined;
+  const goOn = () => child.process.stdin?.end('go\n');
+  const output = await runToEnd(child, deadlineMs, (line) => {
+    if (line !== 'ready') return;
+    const isWaiting = onStart();
+    if (isWaiting === undefined) goOn();
+    else started = isWaiting.finally(goOn);
+  });
+  await started;
+  return JSON.parse(output.slice(output.indexOf('{')));
+}
+
 function loadCommand(): string[] {
   if (hasCompiler) return [buildCProgram('sluice-load')];
-  return [process.execPath, path.join(buildDirectory, 'load', 'node-load.js')];
+  return nodeLoad;
 }
 
 function isLoadReport(report: unknown): report is Required<ClientRun> & { bytes: number } {

@@ -10,7 +10,7 @@ import { DEFAULT_LIMIT_NAME, limitName } from './limit.js';
 import { startListeningServer } from './listening-server.js';
 import { runLoad } from './load-client.js';
 
-const command = path.join(repositoryRoot, 'node_modules', '.bin', 'sluice');
+export const command = path.join(repositoryRoot, 'node_modules', '.bin', 'sluice');
 export const user = 'bench';
 export const password = randomBytes(12).toString('hex');
 export const digest = createHash('md5').update(password).digest('hex');
@@ -45,15 +45,12 @@ export const sluiceCommand: Contender = {
 };
 
 export function startSluice(_scratch: Scratch, root: string): Promise<RunningServer> {
-  return startListeningServer(command, [
-    'serve',
-    '--listen',
-    '127.0.0.1:0',
-    '--root',
-    root,
-    '--user',
-    `${user}:${password}`,
-  ]);
+  return startListeningServer(command, serveArguments(root));
+}
+
+/** Arguments of a server that differs from the defaults in its root, its user and its port alone. */
+export function serveArguments(root: string): string[] {
+  return ['serve', '--listen', '127.0.0.1:0', '--root', root, '--user', `${user}:${password}`];
 }
 
 function runSluiceCommand(server: RunningServer, transfer: Transfer, onStart: () => void): Promise<ClientRun> {

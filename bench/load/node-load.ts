@@ -1,7 +1,8 @@
-// The load in Node, for machines without a C compiler: the same arguments, checks and output as sluice-load.c. It needs
-// more CPU than the C program, so it may be what limits the figures; compare its CPU with the server's.
+// The load in Node, for machines without a C compiler and for TLS (--tls): otherwise the same arguments, checks and output as
+// sluice-load.c. It needs more CPU than the C program, so it may be what limits the figures; compare its CPU with the server's.
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import net from 'node:net';
+import tls from 'node:tls';
 import { parseArgs } from 'node:util';
 
 const { values, positionals } = parseArgs({
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     digest: { type: 'string', default: '' },
     http: { type: 'boolean', default: false },
     gate: { type: 'boolean', default: false },
+    tls: { type: 'boolean', default: false },
   },
 });
 const isPut = positionals[0] === 'put';
@@ -46,14 +48,18 @@ class LoadConnection {
 
   constructor(index: number) {
     this.#index = index;
-    this.#socket = net.connect({ host: '127.0.0.1', port: Number(values.port), noDelay: true });
+    const plain = net.connect({ host: '127.0.0.1', port: Number(values.port), noDelay: true });
+    // The certificate is one of this run's own; nothing is learned by checking it.
+    this.#socket = values.tls
+      ? tls.connect({ socket: plain, servername: 'localhost', rejectUnauthorized: false })
+      : plain;
     this.#socket.on('data', (chunk) => this.#onData(chunk));
     this.#socket.on('error', fail);
     this.#socket.on('close', () => fail(new Error(`connection ${index}: closed by the server`)));
   }
 
   async prepare(): Promise<void> {
-    await new Promise<void>((resolve) => this.#socket.once('connect', () => resolve()));
+    await new Promise<void>((resolve) => this.#socket.once(values.tls ? 'secureConnect' : 'connect', () => resolve()));
     if (values.http) return;
     this.#socket.write(Buffer.of(isPut ? 2 : 3)); // the flag byte picks the protocol
     this.#send(`[Request]\r\nCommand=Login\r\nUserName=${values.user}\r\nPassword=${values.digest}`);

@@ -1,0 +1,90 @@
+import type { RunningServer } from '../contenders/contender.js';
+import { runMessages } from '../contenders/message-load.js';
+import { limitMessages, MESSAGE_SERVERS, plainNet } from '../contenders/message-server.js';
+import { TreeUsage } from '../process-usage.js';
+import type { Quantity, Readings } from '../quantities.js';
+import type { ReadingContext, ReadingsScenario } from '../readings.js';
+
+const CONNECTIONS = 10_000;
+const QUICK_CONNECTIONS = 1_000;
+const DATA_BYTES = 64;
+const SETTLE_MS = 1_000;
+const IDLE_MS = 2_000;
+
+const MEMORY: Quantity = { name: 'KiB each', better: 'less', digits: 2, hasRatios: true };
+const IDLE_CPU: Quantity = { name: 'idle CPU %', better: 'less', digits: 1 };
+const P99: Quantity = { name: 'ping p99 ms', better: 'less', digits: 1 };
+const OPENED: Quantity = { name: 'connections/s', better: 'more', digits: 0, hasRatios: true };
+const OPEN_CPU: Quantity = { name: 'server CPU µs', better: 'less', digits: 1, hasRatios: true };
+const CLIENT_CORES: Quantity = { name: 'client cores', digits: 2 };
+
+const shared = { kind: 'readings', limitName: limitMessages.name, plainName: plainNet.name } as const;
+
+/** Many connections that say little; they come from several loopback addresses. */
+export const CONNECTION_SCENARIOS: readonly ReadingsScenario[] = [
+  {
+    ...shared,
+    name: 'idle-10k',
+    description: `resident memory of ${CONNECTIONS} connections that have exchanged one message and are silent; then each is pinged`,
+    quantities: [MEMORY, IDLE_CPU, P99],
+    subjects: MESSAGE_SERVERS.map(({ start, ...who }) => ({ ...who, measure: withServer(start, measureIdle) })),
+  },
+  {
+    ...shared,
+    name: 'ramp-10k',
+    description: `time to open ${CONNECTIONS} connections, 128 at a time, and to have a ping answered on each`,
+    quantities: [OPENED, OPEN_CPU, CLIENT_CORES],
+    subjects: MESSAGE_SERVERS.map(({ start, ...who }) => ({ ...who, measure: withServer(start, measureRamp) })),
+  },
+];
+
+function withServer(
+  start: () => Promise<RunningServer>,
+  measure: (server: RunningServer, connections: number) => Promise<Readings>,
+): (context: ReadingContext) => Promise<Readings> {
+  return async ({ isQuick }) => {
+    await using server = await start();
+    // Once before, so that what is loaded and compiled on the first connection is not counted.
+    await runMessages(server, { connections: 50, dataBytes: DATA_BYTES, messages: 5_000 }, () => {});
+    await pause(SETTLE_MS);
+    return await measure(server, isQuick ? QUICK_CONNECTIONS : CONNECTIONS);
+  };
+}
+
+async function measureIdle(server: RunningServer, connections: number): Promise<Readings> {
+  const usage = new TreeUsage(server.pid);
+  const before = usage.residentBytes();
+  let each = Number.NaN;
+  let idleCpu = Number.NaN;
+  const job = { connections, dataBytes: DATA_BYTES, messages: connections };
+  const { p99Us } = await runMessages(server, job, async () => {
+    await pause(SETTLE_MS);
+    const cpuAtStart = usage.cpuSeconds();
+    await pause(IDLE_MS);
+    idleCpu = (usage.cpuSeconds() - cpuAtStart) / (IDLE_MS / 1000);
+    each = (usage.residentBytes() - before) / connections;
+  });
+  return { [MEMORY.name]: each / 1024, [IDLE_CPU.name]: idleCpu * 100, [P99.name]: p99Us / 1000 };
+}
+
+async function measureRamp(server: RunningServer, connections: number): Promise<Readings> {
+  const usage = new TreeUsage(server.pid);
+  const cpuAtStart = usage.cpuSeconds();
+  let cpuSeconds = Number.NaN;
+  const { setupSeconds, setupCpuSeconds } = await runMessages(
+    server,
+    { connections, dataBytes: DATA_BYTES, messages: connections },
+    () => {
+      cpuSeconds = usage.cpuSeconds() - cpuAtStart;
+    },
+  );
+  return {
+    [OPENED.name]: connections / setupSeconds,
+    [OPEN_CPU.name]: (cpuSeconds * 1e6) / connections,
+    [CLIENT_CORES.name]: setupCpuSeconds / setupSeconds,
+  };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
