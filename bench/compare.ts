@@ -6,7 +6,8 @@ import { formatTable } from './table.js';
 /**
  * - `same`: less than {@link SMALLEST_CHANGE} apart
  * - `better`, `worse`: further apart, and every round of the one run lies beyond every round of the other
- * - `unclear`: further apart, but the rounds overlap: more rounds, or a quieter machine, would tell
+ * - `unclear`: further apart, but the rounds overlap, a side has a single round, or only the drift makes the difference: more rounds, or a
+ *   quieter machine, would tell
  */
 export type Verdict = 'better' | 'worse' | 'same' | 'unclear';
 
@@ -22,9 +23,6 @@ export interface Comparison {
 }
 
 export const SMALLEST_CHANGE = 0.05;
-/** With a single round on a side nothing is known of its spread: what a busy machine does by itself is no difference. */
-const SMALLEST_CHANGE_OF_SINGLES = 0.2;
-
 /**
  * Compares what both runs have measured. Our lines are first divided by the drift: what has happened to rivals, which are the same
  * programs in both runs, has happened to the machine.
@@ -49,7 +47,7 @@ export function compareLines(before: readonly Line[], after: readonly Line[]): C
       after: median(line.values),
       drift: divisor === drift ? drift : 1,
       ratio: median(values) / median(old.values),
-      verdict: verdictOf(old.values, values, line.better),
+      verdict: agreed(verdictOf(old.values, values, line.better), verdictOf(old.values, line.values, line.better)),
     };
   });
 }
@@ -57,12 +55,17 @@ export function compareLines(before: readonly Line[], after: readonly Line[]): C
 export function verdictOf(before: readonly number[], after: readonly number[], better: 'more' | 'less'): Verdict {
   const [from, to] = [median(before), median(after)];
   if (from === to) return 'same';
-  const isSingle = before.length < 2 || after.length < 2;
-  const change = Math.abs(to / from - 1);
-  if (change <= (isSingle ? SMALLEST_CHANGE_OF_SINGLES : SMALLEST_CHANGE)) return 'same';
+  if (Math.abs(to / from - 1) <= SMALLEST_CHANGE) return 'same';
+  if (before.length < 2 || after.length < 2) return 'unclear'; // nothing is known of the spread
   const isApart = Math.min(...after) > Math.max(...before) || Math.max(...after) < Math.min(...before);
   if (!isApart) return 'unclear';
   return to > from === (better === 'more') ? 'better' : 'worse';
+}
+
+/** The drift is measured with errors of its own: it may take a difference away, and never makes one alone. */
+function agreed(corrected: Verdict, measured: Verdict): Verdict {
+  if (corrected === 'better' || corrected === 'worse') return corrected === measured ? corrected : 'unclear';
+  return corrected;
 }
 
 export function comparisonTable(comparisons: readonly Comparison[]): string {

@@ -78,7 +78,7 @@ function columnsOf(scenario: ReadingsScenario, quantity: Quantity, rows: readonl
       },
     },
   ];
-  if (quantity.better === undefined) return columns;
+  if (quantity !== scenario.quantities[0] && !quantity.hasRatios) return columns; // the table has to fit a line
   columns.push({
     title: 'spread',
     cell: (row) => {

@@ -59,11 +59,11 @@ async function main(args: string[]): Promise<number> {
   const described = new Set<string>();
   for (const scenario of selection.scenarios) {
     console.log(`\n${scenario.name}: ${whatItIs(scenario)}`);
-    const contenders = selection
-      .contendersOf(scenario)
-      .map(({ name, description }) => `  ${name.padEnd(18)}${description}`);
-    console.log(contenders.filter((line) => !described.has(line)).join('\n'));
-    for (const line of contenders) described.add(line);
+    for (const { name, description } of selection.contendersOf(scenario)) {
+      const line = `  ${name.padEnd(22)}${description}`;
+      if (!described.has(line)) console.log(line);
+      described.add(line);
+    }
     const result = await runScenario(scenario, selection, options, scratch);
     results.push(result);
     console.log(`\n${scenarioTable(result)}`);
