@@ -101,6 +101,10 @@ export class PacketPeer implements PeerModel {
   #onPacket(packet: Buffer): void {
     const textEnd = commandTextEnd(packet, 0, packet.length);
     const [marker, ...lines] = packet.subarray(PACKET_HEAD_BYTES, textEnd).toString('utf8').split('\r\n');
+    if (lines.includes('Command=') && lines.includes('Code=12')) {
+      this.#awaited.length = 0; // there is no place for it, and no request was read
+      return;
+    }
     const awaited = this.#awaited.shift();
     assert.ok(awaited, `an answer that nobody asked for: ${lines.join(', ')}`);
     assert.equal(marker, '[Response]');
