@@ -8,11 +8,10 @@ type Stats = Readonly<Record<string, unknown>>;
 export type Held = Readonly<Record<string, number>>;
 
 const PERIOD_MS = 500;
-/** Figures of what is held, as Stats names them wherever they are. */
+/** Figures of what is held now, as Stats names them wherever they are: connections, transfers, budgets of memory, what is set aside on the disk. */
 const HOLDS =
-  /^(?:now|waiting|unauthenticated|handshakes|transfers|openFiles|timers|.*(?:InUse|Held|Queued)(?:Bytes)?|queuedBytes|heldBytes|usedBytes)$/;
-/** Of these, more than at first may stay: memory that is kept for the next one. */
-const GROUPS_LEFT_OUT = new Set(['memory', 'cpuSeconds', 'eventLoopDelayMs', 'closed', 'protocols']);
+  /^(?:now|waiting|unauthenticated|handshakes|transfers|openFiles|timers|used|heldBack|parked|.*(?:InUse|Held|Queued|reserved|parked|queued|held|used)Bytes)$/;
+const GROUPS_LEFT_OUT = new Set(['cpuSeconds', 'eventLoopDelayMs', 'closed', 'protocols']);
 
 export async function heldBy(place: Place, control: ControlClient): Promise<Held> {
   const held: Record<string, number> = {};

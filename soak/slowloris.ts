@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SluiceClient } from '@sluice/client';
@@ -103,6 +104,7 @@ class HonestClients {
   constructor(place: Place, count: number) {
     this.#place = place;
     this.#count = count;
+    setMaxListeners(0, this.#end.signal); // one for each of them
   }
 
   async start(signal: AbortSignal): Promise<void> {
