@@ -65,7 +65,7 @@ export const attackOptions = {
     kind: 'integer',
     placeholder: 'N',
     min: 1,
-    max: 60,
+    max: 600,
     default: 10,
     summary: 'attack: how long each attack goes on',
   },
