@@ -8,9 +8,12 @@ type Stats = Readonly<Record<string, unknown>>;
 export type Held = Readonly<Record<string, number>>;
 
 const PERIOD_MS = 500;
-/** Figures of what is held now, as Stats names them wherever they are: connections, transfers, budgets of memory, what is set aside on the disk. */
+/**
+ * Figures of what is held now, as Stats names them wherever they are: connections, transfers, budgets of memory, what is set aside on the disk. Not uploads that
+ * were broken off: they are kept for their clients to go on with.
+ */
 const HOLDS =
-  /^(?:now|waiting|unauthenticated|handshakes|transfers|openFiles|timers|used|heldBack|parked|.*(?:InUse|Held|Queued|reserved|parked|queued|held|used)Bytes)$/;
+  /^(?:now|waiting|unauthenticated|handshakes|transfers|openFiles|timers|used|heldBack|.*(?:InUse|Held|Queued|reserved|queued|held|used)Bytes)$/;
 const GROUPS_LEFT_OUT = new Set(['cpuSeconds', 'eventLoopDelayMs', 'closed', 'protocols']);
 
 export async function heldBy(place: Place, control: ControlClient): Promise<Held> {

@@ -45,7 +45,7 @@ describe('npm run soak', () => {
   });
 
   it('has 300 slowloris connections ended by the deadlines, while honest clients go on', async () => {
-    const args = ['--slowloris', '300', '--clients', '8', '--deadline', '2', '--min-share', '1'];
+    const args = ['--slowloris', '300', '--clients', '8', '--deadline', '5', '--min-share', '1'];
     const { code, output, figures } = await soak(...args);
     assert.equal(code, 0, output);
     const { attack, failedTransfers } = figures as {
@@ -56,7 +56,7 @@ describe('npm run soak', () => {
   });
 
   it('compares what it moves while clients come, vanish and are kicked, and ends with a table', async () => {
-    const { code, output, figures } = await soak('--minutes', '0.15', '--seed', '2');
+    const { code, output, figures } = await soak('--minutes', '0.2', '--seed', '2');
     assert.equal(code, 0, output);
     assert.match(output, /^transfers {2,}\d+ uploads of \d+ MiB, .* all equal/m);
     const { transfers, operators } = figures as {
