@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { ControlClient } from '@sluice/client';
 import { randomNumbers } from '@sluice/testkit';
 import { Churn, type ChurnFigures } from './churn.js';
 import { type Growth, growthOf, type Sample } from './growth.js';
@@ -17,7 +18,8 @@ const FOLLOWERS = 3;
 const SAMPLE_EVERY_MS = 5000;
 const SETTLE_MS = 60_000;
 const MEMORY_NOISE_BYTES = 24 << 20;
-const DESCRIPTOR_NOISE = 40;
+/** Connections come and go between the two moments at which they and descriptors are counted. */
+const DESCRIPTOR_NOISE = 25;
 
 export interface EnduranceFigures {
   readonly mode: 'soak';
@@ -27,6 +29,7 @@ export interface EnduranceFigures {
   readonly churn: ChurnFigures;
   readonly operators: OperatorFigures;
   readonly memory: Growth;
+  /** Those that belong to no connection: these come and go with the load. */
   readonly descriptors: Growth;
   readonly before: Held;
   readonly after: Held;
@@ -79,11 +82,11 @@ export async function endure(
     await pause(Math.min(SAMPLE_EVERY_MS, minutes * 60_000), undefined, { signal: over }).catch(() => {});
     if (place.server.hasEnded) throw new Error('the server has ended');
     memory.push({ seconds: elapsed(), value: place.server.rssBytes });
-    descriptors.push({ seconds: elapsed(), value: place.server.descriptors });
+    descriptors.push({ seconds: elapsed(), value: place.server.descriptors - (await openConnections(control)) });
     if (elapsed() < (told + 1) * 60) continue;
     told = Math.floor(elapsed() / 60);
     onMinute(
-      minuteLine(told, memory.at(-1)!.value, descriptors.at(-1)!.value, { churn: churn.cycles, transfers, operators }),
+      minuteLine(told, memory.at(-1)!.value, place.server.descriptors, { churn: churn.cycles, transfers, operators }),
     );
   }
   const seconds = elapsed();
@@ -115,6 +118,11 @@ async function beginOnce(place: Place, signal: AbortSignal): Promise<void> {
   await using client = await place.client();
   await client.upload(place.local('first'), 'first', { signal });
   await client.download('first', place.local('first-again'), { signal });
+}
+
+async function openConnections(control: ControlClient): Promise<number> {
+  const { connections } = (await control.stats()) as { readonly connections: { readonly now: number } };
+  return connections.now;
 }
 
 interface SoFar {

@@ -6,7 +6,7 @@ export interface OperatorFigures {
   reloads: number;
   /** Lines that followers of the log have seen. */
   logLines: number;
-  /** Followers that were kicked, and came again. */
+  /** Times that they left, to come again. */
   followersAgain: number;
 }
 
@@ -44,13 +44,19 @@ export async function followLog(place: Place, random: () => number, figures: Ope
   await persistently(signal, async () => {
     await using control = await place.control();
     while (!signal.aborted) {
-      const leaving = AbortSignal.any([signal, AbortSignal.timeout(Math.round(1000 + random() * 20_000))]);
+      const leaving = new AbortController();
+      const leave = () => leaving.abort();
+      const timer = setTimeout(leave, 1000 + random() * 20_000);
+      signal.addEventListener('abort', leave, { once: true });
       try {
-        for await (const { records } of control.followLog({ signal: leaving, lines: 100 })) {
+        for await (const { records } of control.followLog({ signal: leaving.signal, lines: 100 })) {
           figures.logLines += records.length;
         }
       } catch (error) {
-        if (!leaving.aborted) throw error;
+        if (!leaving.signal.aborted) throw error;
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', leave);
       }
       figures.followersAgain += 1;
     }

@@ -27,7 +27,7 @@ function rowsOf(figures: SoakFigures): (readonly [string, string])[] {
         ['connections', endingsText(figures.churn)],
         ['operators', operatorsText(figures)],
         ['memory', growthText(figures.memory, 2 ** 20, 'MiB')],
-        ['descriptors', growthText(figures.descriptors, 1, '')],
+        ['other descriptors', growthText(figures.descriptors, 1, '')],
         ['held before', heldText(figures.before)],
         ['held after', heldText(figures.after)],
         ...leftRows(figures.left),
