@@ -53,7 +53,7 @@ describe('peers that are slow on purpose', () => {
     it(`${SLOW_PEERS} that send ${title} are gone by their deadline, and others are served meanwhile`, async () => {
       await using scratch = await Scratch.make();
       await writeFile(scratch.path('source'), Buffer.alloc(4 << 20, 1));
-      await using server = await ServeCommand.start(scratch.folder, options);
+      await using server = await ServeCommand.start(scratch.folder, ['--max-unestablished', '0', ...options]);
       let areGone = false;
       const gone = slowloris(server.port, SLOW_PEERS, 100).finally(() => {
         areGone = true;

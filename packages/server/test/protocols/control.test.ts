@@ -290,7 +290,7 @@ describe('WatchClients (docs/protocol.md, section 17)', () => {
 
   it('has each connection take its turn when one round cannot hold them all', async () => {
     const clock = new ManualClock();
-    await using server = await TestServer.start({ clock, idleTimeoutMs: 0 });
+    await using server = await TestServer.start({ clock, idleTimeoutMs: 0, slowStart: false });
     using maker = await server.login(Upload);
     const deep = Array<string>(4).fill('\x01'.repeat(255)).join('/');
     assert.equal(
@@ -360,7 +360,7 @@ describe('WatchClients (docs/protocol.md, section 17)', () => {
 
   it('is rarer than asked for among very many connections', async () => {
     const clock = new ManualClock();
-    await using server = await TestServer.start({ clock, idleTimeoutMs: 0, maxConnections: 3000 });
+    await using server = await TestServer.start({ clock, idleTimeoutMs: 0, maxConnections: 3000, slowStart: false });
     const peers = await Promise.all(Array.from({ length: 2500 }, () => server.login(Upload)));
     using control = await server.login(Control);
     await control.send(encodePacket(encodeWatchClientsRequest(200)));
