@@ -8,7 +8,7 @@ const VALUE_WIDTH = 110;
 const BAR_WIDTH = WIDTH - LABEL_WIDTH - VALUE_WIDTH;
 const ROW_HEIGHT = 24;
 const BAR_HEIGHT = 16;
-const TITLE_HEIGHT = 52;
+const TITLE_HEIGHT = 70;
 const PANEL_TITLE_HEIGHT = 34;
 const FOOT_HEIGHT = 30;
 const MAX_PANELS = 4;
@@ -37,9 +37,10 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 /**
  * Bars for the lines of one scenario, a panel for each of the first four quantities: medians as bars, slowest to fastest round as a thin line.
  *
+ * @param subtitles two lines at most
  * @returns a whole SVG document
  */
-export function barChart(title: string, subtitle: string, lines: readonly Line[]): string {
+export function barChart(title: string, subtitles: readonly string[], lines: readonly Line[]): string {
   const quantities = [...new Set(lines.map(({ quantity }) => quantity))].slice(0, MAX_PANELS);
   const panels: string[] = [];
   let y = TITLE_HEIGHT;
@@ -54,7 +55,7 @@ export function barChart(title: string, subtitle: string, lines: readonly Line[]
 </style>
 <rect class="background" width="${WIDTH}" height="${height}"/>
 <text class="title" x="12" y="24">${escapeXml(title)}</text>
-<text class="small" x="12" y="43">${escapeXml(subtitle)}</text>
+${subtitles.map((text, index) => `<text class="small" x="12" y="${43 + index * 16}">${escapeXml(text)}</text>`).join('\n')}
 ${panels.join('\n')}
 <text class="small" x="12" y="${height - 10}">Bars are medians; the thin line goes from the smallest to the largest round.</text>
 </svg>

@@ -9,14 +9,16 @@ import { startListeningServer } from './contenders/listening-server.js';
 import { startInEmptyRoot } from './contenders/message-server.js';
 import { serveArguments, sluiceWithLoad } from './contenders/sluice.js';
 import { sluiceReader } from './contenders/sluice-readers.js';
+import { sluiceTreeSdk } from './contenders/sluice-trees.js';
 import { type CpuProfile, frameTree, functionCosts } from './cpu-profile.js';
 import { flameGraph } from './flame-graph.js';
 import { type HeapProfile, heldBytes } from './heap-profile.js';
-import { measure, measureReads } from './measure.js';
+import { measure, measureReads, measureTree } from './measure.js';
 import { benchDirectory, repositoryRoot } from './repository.js';
 import { MESSAGE_SCENARIOS, measureMessages, messageJob } from './scenarios/messages.js';
 import { FILE_SCENARIOS } from './scenarios.js';
 import { Scratch } from './scratch.js';
+import { SmallFiles } from './small-files.js';
 import { formatTable } from './table.js';
 
 const SIZE_BYTES = 1024 ** 3;
@@ -26,10 +28,7 @@ const SAMPLE_INTERVAL_US = 250;
 const LISTED_FUNCTIONS = 30;
 const LISTED_HOLDERS = 15;
 
-const NAMES = [
-  ...MESSAGE_SCENARIOS.map(({ name }) => name),
-  ...FILE_SCENARIOS.flatMap(({ kind, name }) => (kind === 'small-files' ? [] : [name])),
-];
+const NAMES = [...MESSAGE_SCENARIOS.map(({ name }) => name), ...FILE_SCENARIOS.map(({ name }) => name)];
 const USAGE = `usage: npm run profile -- SCENARIO [--quick]
   one of ${NAMES.join(', ')}
   --quick  a tenth of the messages, or transfers of 256m`;
@@ -93,6 +92,9 @@ async function run(name: string, isQuick: boolean, directory: string): Promise<v
   } else if (scenario.kind === 'random-reads') {
     scratch.serve(1);
     await measureReads({ ...sluiceReader, start }, scenario, scratch);
+  } else {
+    using trees = new SmallFiles(scratch, scenario.files);
+    await measureTree({ ...sluiceTreeSdk, start }, scenario, trees);
   }
 }
 

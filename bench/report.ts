@@ -134,7 +134,7 @@ export function writeResults(result: BenchResult, described: (result: ScenarioRe
     const file = path.join(directory, `${one.scenario.name}.svg`);
     const drawn = linesOf(one);
     if (drawn.length === 0) rmSync(file, { force: true });
-    else writeFileSync(file, barChart(`${one.scenario.name}: ${described(one)}`, machineLine(result.machine), drawn));
+    else writeFileSync(file, barChart(one.scenario.name, [described(one), machineLine(result.machine)], drawn));
     return drawn.length === 0 ? undefined : file;
   });
   return [json, ...charts.filter((file) => file !== undefined)];

@@ -1,4 +1,6 @@
-import { buildCProgram } from '../c-programs.js';
+import path from 'node:path';
+import { buildCProgram, hasCompiler } from '../c-programs.js';
+import { buildDirectory } from '../repository.js';
 import type { ClientRun, RunningServer } from './contender.js';
 import { runProgram } from './load-client.js';
 
@@ -47,9 +49,14 @@ export async function runMessages(
     'deadline-seconds': Math.ceil(deadlineMs / 1000),
   };
   const args = Object.entries(options).flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const report = await runProgram([buildCProgram('message-load'), '--gate', ...args], deadlineMs, onStart);
+  const report = await runProgram([...loadCommand(), '--gate', ...args], deadlineMs, onStart);
   if (!isMessageRun(report)) throw new Error(`the load program printed ${JSON.stringify(report)}`);
   return report;
+}
+
+function loadCommand(): string[] {
+  if (hasCompiler) return [buildCProgram('message-load')];
+  return [process.execPath, path.join(buildDirectory, 'load', 'message-load.js')];
 }
 
 function isMessageRun(report: unknown): report is MessageRun {

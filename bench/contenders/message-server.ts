@@ -15,13 +15,11 @@ export interface MessageServer {
   start(): Promise<RunningServer>;
 }
 
-const noCompiler = hasCompiler ? {} : { unavailable: 'no C compiler (cc)' };
-
 /** What the kernel allows. */
 export const limitMessages: MessageServer = {
   name: 'limit',
   description: 'C epoll server, one write for the answers of each read (load/limit-messages.c)',
-  ...noCompiler,
+  ...(hasCompiler ? {} : { unavailable: 'no C compiler (cc)' }),
   start: () => startListeningServer(buildCProgram('limit-messages'), []),
 };
 
@@ -29,14 +27,12 @@ export const limitMessages: MessageServer = {
 export const plainNet: MessageServer = {
   name: 'plain-net',
   description: 'Node net server, one write for the answers of each chunk (rivals/plain-net.ts)',
-  ...noCompiler, // the load is a C program
   start: () => startListeningServer(process.execPath, [path.join(buildDirectory, 'rivals', 'plain-net.js')]),
 };
 
 export const sluiceMessages: MessageServer = {
   name: 'sluice',
   description: 'sluice serve with its defaults',
-  ...noCompiler,
   ...unavailable,
   start: () => startInEmptyRoot((root) => startListeningServer(command, serveArguments(root))),
 };

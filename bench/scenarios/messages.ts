@@ -19,8 +19,9 @@ const REMARKS: readonly Quantity[] = [
 
 const SMALL_BYTES = 64;
 const LARGE_BYTES = 64 * 1024;
-/** Connections open and exchange so much before the clock starts, so that the code is compiled. */
-const WARM_UP: MessageJob = { connections: 50, dataBytes: SMALL_BYTES, messages: 100_000, depth: 16 };
+/** Exchanged before the clock starts, so that the code is compiled and buffers have their size. */
+const WARM_UP_CONNECTIONS = 50;
+const WARM_UP_MESSAGES = { small: 100_000, large: 2_000 };
 const QUICK_PART = 10;
 
 interface MessageScenario extends MessageJob {
@@ -94,7 +95,9 @@ export const MESSAGE_SCENARIOS: readonly ReadingsScenario[] = JOBS.map((job) => 
 
 /** Warms the server up, and measures one job. */
 export async function measureMessages(server: RunningServer, job: MessageJob): Promise<Readings> {
-  await runMessages(server, WARM_UP, () => {});
+  const { dataBytes, depth = 1 } = job;
+  const warmUp = dataBytes === LARGE_BYTES ? WARM_UP_MESSAGES.large : WARM_UP_MESSAGES.small;
+  await runMessages(server, { connections: WARM_UP_CONNECTIONS, dataBytes, depth, messages: warmUp }, () => {});
   const { usage, client } = await measureRun(server, (onStart) => runMessages(server, job, onStart));
   return {
     [SERVER_CPU.name]: (usage.serverCpuSeconds * 1e6) / job.messages,
