@@ -86,6 +86,7 @@ export interface SluiceServerOptions
     | 'writeStallTimeoutMs'
     | 'receiveMode'
     | 'createServer'
+    | 'random'
   > {
   /** Directory whose files are served; it must exist. One server at a time may have it: see `RootLock`. */
   readonly root: string;

@@ -55,6 +55,7 @@ export class FuzzedServer {
       durability: 'memory',
       keepFilesMs: 1000,
       speed: { maxFloods: 4 },
+      memory: { limitBytes: 256 << 20, lowersConnections: true },
       onDrainRequested: () => {},
       ...options,
     });
@@ -122,10 +123,17 @@ export class FuzzedServer {
   async checkIdle(): Promise<void> {
     const { listener } = this.server;
     const endMs = performance.now() + END_LIMIT_MS;
-    while (listener.connections.size > 0 && performance.now() < endMs)
+    while ((listener.connections.size > 0 || this.#heldBytes > 0) && performance.now() < endMs)
       await new Promise((resolve) => setImmediate(resolve));
     assert.equal(listener.connections.size, 0, 'connections that are left');
     assert.equal(listener.waiting, 0, 'connections that wait');
+    assert.equal(this.#heldBytes, 0, 'bytes of budgets that are held by nobody');
+    assert.equal(listener.descriptors.connections, 0, 'descriptors that are held by no connection');
+  }
+
+  get #heldBytes(): number {
+    const { receive, send, work } = this.server.listener.memory!;
+    return receive.usedBytes + send.usedBytes + work.usedBytes;
   }
 
   async stop(): Promise<void> {

@@ -33,6 +33,9 @@ export const PUBLISHED = 0x81;
 /** So many published messages were left out. */
 export const GAP = 0x82;
 
+/** To who is refused: there is no place. */
+export const BUSY = 0x83;
+
 export const POLICIES = ['drop-newest', 'drop-oldest', 'latest-per-key', 'close'] as const;
 
 export function message(kind: number, id: number, body: Uint8Array = new Uint8Array(0)): Buffer {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { LengthFieldDecoder } from '@sluice/framing';
 import type { PeerModel, RandomSource, SimulatedProtocol } from '@sluice/testkit';
 import {
+  BUSY,
   bulkByte,
   GAP,
   HEAD_BYTES,
@@ -15,6 +16,7 @@ import {
   uint32,
 } from './ledger-messages.js';
 import { LedgerServer, Publisher } from './ledger-server.js';
+import { ShortSupplies } from './short-supplies.js';
 
 /** Frames, handlers that take their time, lent memory, pieces, pushed messages: what core offers, in one protocol. What it said is kept, is. */
 export const ledger: SimulatedProtocol = {
@@ -23,11 +25,11 @@ export const ledger: SimulatedProtocol = {
     const kept = new Set<string>();
     const acknowledged: string[] = [];
     const publisher = new Publisher();
+    const supplies = new ShortSupplies(random.fork(0), clock);
     return {
       listener: {
-        maxConnections: 5,
-        maxWaiting: 3,
-        waitTimeoutMs: 20_000,
+        ...supplies.listenerOptions,
+        refusalAnswer: (_first, _reason, retryAfterMs) => message(BUSY, retryAfterMs),
         firstByteTimeoutMs: 6000,
         idleTimeoutMs: 60_000,
         frameTimeoutMs: 10_000,
@@ -37,12 +39,15 @@ export const ledger: SimulatedProtocol = {
       serve: (connection) => LedgerServer.start(connection, clock, random.fork(connection.id), kept, publisher),
       peer: (index, random) => new LedgerPeer(index, random, acknowledged),
       actions: {
+        ...supplies.actions,
         publish: (random) => {
           for (let count = random.between(1, 60); count > 0; count--)
             publisher.publish(random.between(0, 300), `key ${random.below(5)}`);
         },
       },
+      rest: () => supplies.rest(),
       check: () => {
+        supplies.check();
         assert.equal(publisher.followers, 0, 'followers that are left');
         for (const entry of acknowledged) assert.ok(kept.has(entry), `the acknowledged entry ${entry} is not kept`);
       },
@@ -127,7 +132,7 @@ class LedgerPeer implements PeerModel {
         return message(Kind.Sum, id, body);
       }
       case 'lend': {
-        const body = random.bytes(random.between(0, 2000));
+        const body = random.bytes(random.chance(0.05) ? random.between(20_000, 60_000) : random.between(0, 2000));
         this.#await(Kind.Lend, id, body);
         return message(Kind.Lend, id, body);
       }
@@ -173,6 +178,10 @@ class LedgerPeer implements PeerModel {
   #onAnswer(frame: Buffer): void {
     const [kind, id, body] = [frame[4], frame.readUInt32BE(5), frame.subarray(HEAD_BYTES)];
     if (kind === PUSHED) return;
+    if (kind === BUSY) {
+      this.#awaited.length = 0; // there is no place for it, and no request was read
+      return;
+    }
     if (kind === GAP) {
       this.#nextPublished += id;
       return;

@@ -22,7 +22,7 @@ async function usersWithMemory(): Promise<UserStore> {
 /** The protocols of the server that touch no files: Throughput, Control, LogOutput; and the logins and features of all others. */
 export const sluice: SimulatedProtocol = {
   name: 'sluice',
-  begin: () => {
+  begin: ({ random: chance }) => {
     const sinks = new Set<(record: LogRecord) => void>();
     let lines = 0;
     const say = (text: string): void => {
@@ -35,6 +35,7 @@ export const sluice: SimulatedProtocol = {
         users ??= usersWithMemory();
         return await SluiceServer.start({
           ...place,
+          random: () => chance.next(),
           root,
           users: await users,
           log,

@@ -43,6 +43,8 @@ export interface SimulatedScene {
   peer(index: number, random: RandomSource): PeerModel;
   /** What can happen beside the peers, by name. */
   readonly actions?: Readonly<Record<string, (random: RandomSource) => void>>;
+  /** Called when the steps are over: obstacles of the scene's own go away. */
+  rest?(): void;
   /** Called when everything is over. Throws when something is not as it should be. */
   check?(): void;
 }

@@ -221,6 +221,7 @@ export class Simulation {
   async #comeToRest(): Promise<void> {
     this.#network.maxDescriptors = Number.POSITIVE_INFINITY;
     this.#note('rest');
+    this.#scene.rest?.();
     for (const { peer } of this.#participants.values()) if (!peer.ending) peer.readOn();
     const untilMs = this.#clock.nowMs() + MAX_TRAVEL_MS;
     do await this.#advance(1000);
