@@ -4,6 +4,7 @@ import {
   type ClientChanges,
   type ClientRecord,
   Command,
+  type ConnectionExplanation,
   dataRequestText,
   dataResponseText,
   digestResponseText,
@@ -24,6 +25,7 @@ import {
   encodeEofRequest,
   encodeEofResponse,
   encodeFetchedTable,
+  encodeExplainRequest,
   encodeFloodReport,
   encodeFloodRequest,
   encodeFloodResponse,
@@ -175,6 +177,34 @@ const BATCH_TABLE = encodePutFilesTable(BATCH_DIRECTORIES, [
 ]);
 
 /** What the encoders of @sluice/wire make of the examples in docs/protocol.md, by their names there. */
+const EXPLANATION: ConnectionExplanation = {
+  connection: {
+    id: 17,
+    localAddress: '192.0.2.1:4567',
+    remoteAddress: '192.0.2.7:50123',
+    protocol: 'Upload',
+    isEncrypted: false,
+    user: 'ada',
+    connectedAt: '2026-01-01T00:00:00.000Z',
+    lastActivityAt: '2026-01-01T00:00:01.000Z',
+    receivedBytes: 159,
+    sentBytes: 114,
+    receivedFrames: 1,
+    sentFrames: 1,
+    queuedBytes: 0,
+    receiveRate: 0,
+    sendRate: 0,
+    closedAt: '2026-01-01T00:05:01.000Z',
+    durationMs: 301_000,
+    reason: 'idle-timeout',
+  },
+  lostEvents: 0,
+  events: [
+    { event: 'Login', direction: 'in', atMs: 1000, lastMs: 1000, count: 1, unit: 'bytes', total: 158, largest: 158 },
+    { event: 'login-accepted', atMs: 1000.4, lastMs: 1000.4, count: 1 },
+  ],
+};
+
 export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'login-request': login(),
   'login-response': encodePacket(encodeWelcome(Command.Login, undefined)),
@@ -295,6 +325,11 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   ),
   'kick-request': encodePacket(encodeKickRequest({ user: 'ada', idleMs: 60_000 })),
   'kick-response': encodePacket(responseText(Command.Kick, ResultCode.Success, [[Key.Count, 2]])),
+  'explain-request': encodePacket(encodeExplainRequest(17)),
+  'explain-response': encodePacket(
+    responseText(Command.Explain, ResultCode.Success),
+    encodeJsonData(EXPLANATION),
+  ),
   'readonly-request': encodePacket(encodeReadOnlyRequest(true)),
   'readonly-response': encodePacket(encodeValueResponse(Command.ReadOnly, 'on')),
   'followlog-request': encodePacket(

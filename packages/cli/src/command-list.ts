@@ -3,6 +3,7 @@ import { cat } from './commands/cat.js';
 import { chaos } from './commands/chaos.js';
 import { clients } from './commands/clients.js';
 import { config } from './commands/config.js';
+import { explain } from './commands/explain.js';
 import { get } from './commands/get.js';
 import { kick } from './commands/kick.js';
 import { logs } from './commands/logs.js';
@@ -45,6 +46,7 @@ export const commands: readonly CommandDefinition[] = [
   clients,
   top,
   kick,
+  explain,
   stats,
   logs,
   drain,

@@ -1,13 +1,18 @@
 import {
   type ClientChanges,
   type ClientRecord,
+  type ClosedConnection,
   Command,
+  type ConnectionExplanation,
   decodeClientChanges,
   decodeClientRecords,
+  decodeClosedConnections,
+  decodeExplanation,
   decodeGetClientsResponse,
   decodeJsonData,
   decodeLogLines,
   encodeDrainRequest,
+  encodeExplainRequest,
   encodeFollowLogRequest,
   encodeGetClientsRequest,
   encodeKickRequest,
@@ -287,6 +292,22 @@ export class ControlClient implements AsyncDisposable {
         isOk: result?.['isOk'] === true,
         message: String(result?.['message'] ?? ''),
       }));
+    });
+  }
+
+  /** What has happened on a connection, one that is open or one that has ended lately; `ERR_REMOTE` with `resultCode` 6 for others. */
+  async explain(id: number, options: CallOptions = {}): Promise<ConnectionExplanation> {
+    return this.#once(options, Feature.Explain, async (connection) => {
+      const { data } = await connection.request(Command.Explain, encodeExplainRequest(id));
+      return decodeExplanation(data);
+    });
+  }
+
+  /** The connections that have ended lately, as far as the server remembers them, oldest first. */
+  async recentlyClosed(options: CallOptions = {}): Promise<ClosedConnection[]> {
+    return this.#once(options, Feature.Explain, async (connection) => {
+      const { data } = await connection.request(Command.Explain, encodeExplainRequest(undefined));
+      return decodeClosedConnections(data);
     });
   }
 

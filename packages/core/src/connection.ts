@@ -6,6 +6,8 @@ import type { Clock } from './clock.js';
 import { type ConnectionDeadlines, DeadlineWatch } from './deadlines.js';
 import type { MemoryAccount, MemoryHolder } from './memory-budget.js';
 import type { MemoryCeiling } from './memory-ceiling.js';
+import { CoreEvent } from './flight-event.js';
+import { FlightRecorder, SLOW_HANDLER_MS } from './flight-recorder.js';
 import type { MessageCounters } from './message-stream.js';
 import { type OutboundLimits, OutboundQueue, type SendResult } from './outbound-queue.js';
 import { ProxyHeaderReader } from './proxy-header-reader.js';
@@ -59,6 +61,8 @@ export interface ConnectionHandler {
   readonly isAwaitingLogin?: boolean;
   /** Of the frame, counted from any number on, of which a part has come and the rest has not; `undefined` between frames. */
   readonly unfinishedFrame?: number | undefined;
+  /** Whether it records what it receives itself, frame by frame; else each chunk is recorded. */
+  readonly recordsFrames?: boolean;
 }
 
 export interface ConnectionLimits {
@@ -116,6 +120,8 @@ export class Connection implements MemoryHolder {
   readonly openedAtMs: number;
   /** Of all connections of the listener. */
   readonly messageCounters: MessageCounters;
+  /** What has happened on it. Stays when the connection is gone. */
+  readonly recorder: FlightRecorder;
   #localAddress: string;
   #localPort: number;
   #remoteAddress: string;
@@ -148,6 +154,10 @@ export class Connection implements MemoryHolder {
   /** What has been received and is not handled. `undefined` without a limit. */
   readonly receiveAccount: MemoryAccount | undefined;
   readonly #sendAccount: MemoryAccount | undefined;
+  /** A chunk is being handled: the recorder knows what time it is. */
+  #isHandling = false;
+  /** Since `queueHigh` was recorded the queue has not drained. */
+  #isQueueHigh = false;
 
   /** Made by the listener. Set the handler before the next tick: bytes may come then. */
   constructor(init: ConnectionInit) {
@@ -160,6 +170,7 @@ export class Connection implements MemoryHolder {
     this.#remotePort = socket.remotePort ?? 0;
     this.openedAtMs = clock.nowMs();
     this.messageCounters = messageCounters;
+    this.recorder = new FlightRecorder(this.openedAtMs);
     this.#watch = new DeadlineWatch(this.openedAtMs);
     if (tls || isProxied) this.#opening = { header: isProxied ? new ProxyHeaderReader() : undefined, tls };
     this.#clock = clock;
@@ -266,19 +277,62 @@ export class Connection implements MemoryHolder {
     return this.#watch.lastActivityMs;
   }
 
-  /** Queues a copy of `bytes`; all that is sent in one tick leaves in one write. During a TLS handshake it is refused. */
-  send(bytes: Uint8Array): SendResult {
-    return this.#state === 'open' ? this.#queue.send(bytes) : 'refused';
+  /** What the system, or the handler, said of the end, where it said something. */
+  get closeError(): Error | undefined {
+    return this.#error;
+  }
+
+  /**
+   * Queues a copy of `bytes`; all that is sent in one tick leaves in one write. During a TLS handshake it is refused.
+   *
+   * @param event for the recorder: what is sent
+   */
+  send(bytes: Uint8Array, event: number = CoreEvent.sent): SendResult {
+    if (this.#state !== 'open') return 'refused';
+    return this.#noteSent(this.#queue.send(bytes), event, bytes.length, 1);
   }
 
   /** Lets `fill` write a message of at most `maxBytes` bytes where it will be sent from. See `OutboundQueue.sendInPlace`. */
-  sendInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number): SendResult {
-    return this.#state === 'open' ? this.#queue.sendInPlace(maxBytes, fill) : 'refused';
+  sendInPlace(
+    maxBytes: number,
+    fill: (target: Uint8Array, at: number) => number,
+    event: number = CoreEvent.sent,
+  ): SendResult {
+    if (this.#state !== 'open') return 'refused';
+    const before = this.#queue.sentBytes + this.#queue.queuedBytes;
+    const result = this.#queue.sendInPlace(maxBytes, fill);
+    return this.#noteSent(result, event, this.#queue.sentBytes + this.#queue.queuedBytes - before, 1);
   }
 
-  /** Queues `bytes` themselves: they must stay as they are until `release` is called, maybe before this returns. */
-  sendOwned(bytes: Uint8Array, release: () => void): SendResult {
-    return this.#state === 'open' ? this.#queue.sendOwned(bytes, release) : 'refused';
+  /**
+   * Queues `bytes` themselves: they must stay as they are until `release` is called, maybe before this returns.
+   *
+   * @param count messages that these are
+   */
+  sendOwned(bytes: Uint8Array, release: () => void, count = 1, event: number = CoreEvent.sent): SendResult {
+    if (this.#state !== 'open') return 'refused';
+    const length = bytes.length;
+    return this.#noteSent(this.#queue.sendOwned(bytes, release), event, length, count);
+  }
+
+  /** What time it is for the listener. */
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  /** Records `event`, from `flightEvent`, as of now. */
+  record(event: number, value?: number, count?: number): void {
+    if (!this.#isHandling) this.recorder.nowMs = this.#clock.nowMs();
+    this.recorder.record(event, value, count);
+  }
+
+  #noteSent(result: SendResult, event: number, bytes: number, count: number): SendResult {
+    this.record(result === 'refused' ? CoreEvent.sendRefused : event, bytes, count);
+    if (result === 'queued' && !this.#isQueueHigh) {
+      this.#isQueueHigh = true;
+      this.record(CoreEvent.queueHigh, this.#queue.queuedBytes);
+    }
+    return result;
   }
 
   /** Writes what was sent in this tick now. */
@@ -295,6 +349,7 @@ export class Connection implements MemoryHolder {
   pauseReading(): void {
     if (this.#isReadingPaused || this.isClosing) return;
     this.#isReadingPaused = true;
+    this.record(CoreEvent.readingPaused, this.#queue.queuedBytes);
     if (this.#state === 'open') this.#pause();
   }
 
@@ -321,6 +376,7 @@ export class Connection implements MemoryHolder {
   resumeReading(): void {
     if (!this.#isReadingPaused || this.isClosing) return;
     this.#isReadingPaused = false;
+    this.record(CoreEvent.readingResumed, this.#queue.queuedBytes);
     if (this.#state === 'open' && this.#memoryPauses === 0) this.#resume();
   }
 
@@ -332,6 +388,7 @@ export class Connection implements MemoryHolder {
     this.#state = 'closing';
     this.#reason ??= reason;
     this.#closingSinceMs = this.#clock.nowMs();
+    this.record(CoreEvent.closing, this.#queue.queuedBytes);
     // Reading goes on: bytes left unread would turn our FIN into a reset, and the peer could lose the last answers.
     if (this.#isReadingPaused || this.#memoryPauses > 0) this.#resume();
     this.#socket.end();
@@ -343,6 +400,7 @@ export class Connection implements MemoryHolder {
     this.#state = 'destroyed';
     this.#reason ??= reason;
     this.#error ??= error;
+    this.record(CoreEvent.cut, this.#queue.queuedBytes);
     this.#socket.destroy();
     this.#queue.close(); // after the socket: buffers are given back once nothing can be written from them
   }
@@ -369,6 +427,7 @@ export class Connection implements MemoryHolder {
 
   /** Tells the handler that the listener stops. */
   shutDown(): void {
+    this.record(CoreEvent.shutdownAsked);
     if (this.#state === 'securing') this.destroy('shutdown');
     else if (this.#state === 'open') this.#tell('onShutdown', 'shutdown');
   }
@@ -407,6 +466,7 @@ export class Connection implements MemoryHolder {
       const found = reader.push(source, start, end);
       if (!found) return undefined;
       const { ends } = found.header;
+      this.record(CoreEvent.proxyHeader);
       if (ends) {
         this.#remoteAddress = ends.source.address;
         this.#remotePort = ends.source.port;
@@ -423,6 +483,7 @@ export class Connection implements MemoryHolder {
 
   #secure(acceptor: TlsAcceptor, first: Uint8Array): void {
     this.#state = 'securing';
+    this.record(CoreEvent.tlsBegun);
     this.#watch.await(this.#clock.nowMs());
     this.#socket.off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onSocketClosed);
     stopReceiving(this.#socket);
@@ -441,6 +502,7 @@ export class Connection implements MemoryHolder {
     this.#state = 'open';
     this.#watch.await(this.#clock.nowMs());
     this.#tls = new TlsSession(socket);
+    this.record(CoreEvent.tlsDone);
     const joiner = new ChunkJoiner(this.#onChunk, setImmediate);
     this.#joiner = joiner;
     socket.on('data', (record: Buffer) => joiner.push(record));
@@ -448,6 +510,7 @@ export class Connection implements MemoryHolder {
   };
 
   readonly #onHandshakeFailed = (error: Error): void => {
+    this.record(CoreEvent.tlsFailed);
     const isBusy = error instanceof TlsRefusedError && error.code === 'ERR_TLS_BUSY';
     this.#reason ??= isBusy ? 'tls-busy' : 'tls-handshake';
     this.#error ??= error;
@@ -457,19 +520,30 @@ export class Connection implements MemoryHolder {
   readonly #onChunk = (source: Uint8Array, start: number, end: number): void => {
     this.#receivedBytes += end - start;
     if (this.#state !== 'open') return;
-    this.#watch.received(this.#clock.nowMs());
+    const nowMs = this.#clock.nowMs();
+    this.#watch.received(nowMs);
     if (this.#isEstablishedByBytes && !this.#isEstablished) this.establish();
+    this.recorder.nowMs = nowMs;
+    if (!this.#handler.recordsFrames) this.recorder.record(CoreEvent.received, end - start);
+    this.#isHandling = true;
     this.#queue.hold();
     try {
       this.#handler.onBytes(source, start, end);
     } catch (error) {
       this.#failHandler(error);
     }
+    this.#isHandling = false;
     this.#queue.flush();
+    const tookMs = this.#clock.nowMs() - nowMs;
+    if (tookMs >= SLOW_HANDLER_MS) this.record(CoreEvent.handlerSlow, Math.round(tookMs));
   };
 
   readonly #onProgress = (hasDrained: boolean): void => {
     this.#watch.taken(this.#clock.nowMs());
+    if (hasDrained && this.#isQueueHigh) {
+      this.#isQueueHigh = false;
+      this.record(CoreEvent.queueDrained, this.#queue.queuedBytes);
+    }
     if (hasDrained && this.#state === 'open') this.#tell('onDrained');
   };
 
@@ -479,6 +553,7 @@ export class Connection implements MemoryHolder {
   };
 
   readonly #onPeerEnd = (): void => {
+    this.record(CoreEvent.peerEnded);
     if (this.#state === 'open') this.#tell('onPeerEnd', 'peer-closed');
   };
 
@@ -512,6 +587,7 @@ export class Connection implements MemoryHolder {
   };
 
   readonly #onSocketClosed = (): void => {
+    this.record(CoreEvent.gone);
     this.#state = 'destroyed';
     this.#queue.close();
     this.#joiner?.drop();

@@ -1,6 +1,8 @@
 import { type FrameSink, FramingError, LengthFieldDecoder, type LengthFieldLayout } from '@sluice/framing';
 import type { CloseReason, Connection, ConnectionHandler } from './connection.js';
 import type { MemoryAccount } from './memory-budget.js';
+import { CoreEvent } from './flight-event.js';
+import { SLOW_HANDLER_MS } from './flight-recorder.js';
 
 /**
  * Handles the frames of one connection, in order, one at a time. A method that returns a promise holds the connection's other frames
@@ -33,6 +35,8 @@ export interface FrameHandler {
   readonly isSending?: boolean;
   /** Whether the peer has still to say who it is. See `ConnectionDeadlines.loginTimeoutMs`. */
   readonly isAwaitingLogin?: boolean;
+  /** Whether it records its frames itself, by their names, with `Connection.record`; else each is recorded as `frame`. */
+  readonly recordsFrames?: boolean;
 }
 
 /** Received bytes that wait for a handler, above which the connection is not read any more. */
@@ -45,12 +49,18 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   readonly #decoder: LengthFieldDecoder;
   /** Promises of the handler that have not settled. */
   #waiting = 0;
+  /** When the first of them was made, on the clock of the listener. */
+  #waitingSinceMs = 0;
   /** Frames are held back in the decoder. */
   #isStopped = false;
   #isShuttingDown = false;
   #hasPeerEnded = false;
   #frames = 0;
   readonly #account: MemoryAccount | undefined;
+  /** Bytes of a frame that comes in pieces. */
+  #pieceBytes = 0;
+  /** What it receives is recorded by frames. */
+  readonly recordsFrames = true;
 
   constructor(connection: Connection, layout: LengthFieldLayout, handler: FrameHandler) {
     this.#connection = connection;
@@ -100,16 +110,21 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
 
   onFrame(source: Uint8Array, start: number, end: number): boolean {
     this.#frames += 1;
+    if (!this.#handler.recordsFrames) this.#connection.record(CoreEvent.frameReceived, end - start);
     this.#await(this.#handler.onFrame(source, start, end));
     return this.#mayGoOn;
   }
 
   onBegun(source: Uint8Array, start: number, end: number, frameLength: number): boolean {
+    this.#pieceBytes = frameLength;
     return this.#handler.onBegun?.(source, start, end, frameLength) ?? false;
   }
 
   onPiece(source: Uint8Array, start: number, end: number, isLast: boolean): boolean {
-    if (isLast) this.#frames += 1;
+    if (isLast) {
+      this.#frames += 1;
+      if (!this.#handler.recordsFrames) this.#connection.record(CoreEvent.frameReceived, this.#pieceBytes);
+    }
     this.#await(this.#handler.onPiece?.(source, start, end, isLast));
     return this.#mayGoOn;
   }
@@ -158,19 +173,27 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
 
   #await(pending: void | Promise<void>): void {
     if (!pending) return;
+    if (this.#waiting === 0) this.#waitingSinceMs = this.#connection.nowMs();
     this.#waiting += 1;
     pending.then(this.#onHandled, this.#onRejected);
   }
 
   readonly #onHandled = (): void => {
-    this.#waiting -= 1;
+    this.#settle();
     this.#goOn();
   };
 
   readonly #onRejected = (error: unknown): void => {
-    this.#waiting -= 1;
+    this.#settle();
     this.#fail(error);
   };
+
+  #settle(): void {
+    this.#waiting -= 1;
+    if (this.#waiting > 0) return;
+    const tookMs = this.#connection.nowMs() - this.#waitingSinceMs;
+    if (tookMs >= SLOW_HANDLER_MS) this.#connection.record(CoreEvent.handlerSlow, Math.round(tookMs));
+  }
 
   /** After a wait: the frames that were held back, then the socket again. */
   #goOn(): void {

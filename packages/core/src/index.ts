@@ -12,6 +12,18 @@ export { DescriptorBudget } from './descriptor-budget.js';
 export type { ConnectionCounts } from './descriptor-limit.js';
 export { descriptorLimit, fitToDescriptors, planDescriptors } from './descriptor-limit.js';
 export { FairQueue } from './fair-queue.js';
+export type { FlightArchiveLimits, FlownConnection } from './flight-archive.js';
+export { DEFAULT_FLIGHT_ARCHIVE_LIMITS, FlightArchive } from './flight-archive.js';
+export type { FlightEventKind, FlightUnit } from './flight-event.js';
+export { CoreEvent, flightEvent } from './flight-event.js';
+export type { FlightEntry } from './flight-recorder.js';
+export {
+  FIRST_FLIGHT_RECORDS,
+  FLIGHT_GAP_MS,
+  FlightRecorder,
+  MAX_FLIGHT_RECORDS,
+  SLOW_HANDLER_MS,
+} from './flight-recorder.js';
 export type { FrameHandler } from './framed-connection.js';
 export { FramedConnection } from './framed-connection.js';
 export type { CertificateRequest } from './issued-certificate.js';

@@ -1,6 +1,12 @@
-import type { Clock, Connection } from '@sluice/core';
-import type { ClientRecord, TransferRecord } from '@sluice/wire';
-import type { ConnectedClient, ConnectedClients } from './server-controls.js';
+import { type Clock, type Connection, FlightArchive, type FlightRecorder } from '@sluice/core';
+import type {
+  ClientRecord,
+  ClosedConnection,
+  ConnectionEnd,
+  ConnectionExplanation,
+  TransferRecord,
+} from '@sluice/wire';
+import type { ConnectedClient, ConnectedClients, Flights } from './server-controls.js';
 
 /** Rates are measured this often. */
 const SAMPLE_PERIOD_MS = 1000;
@@ -26,15 +32,20 @@ export interface ClientSource {
  *
  * @see docs/protocol.md, section 5; D4, D5
  */
-export class ClientRegistry implements ConnectedClients {
+export class ClientRegistry implements ConnectedClients, Flights {
   readonly #clock: Clock;
   readonly #entries = new Map<number, Entry>();
   readonly #stopSampling: () => void;
+  /** Those that have chosen a protocol; the others have an archive of their own: a storm of them does not push these out. */
+  readonly #served = new FlightArchive<ClosedConnection>();
+  readonly #unserved = new FlightArchive<ClosedConnection>(UNSERVED_LIMITS);
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#stopSampling = clock.every(SAMPLE_PERIOD_MS, () => {
       for (const entry of this.#entries.values()) entry.sample();
+      this.#served.expire(clock.nowMs());
+      this.#unserved.expire(clock.nowMs());
     });
   }
 
@@ -57,14 +68,44 @@ export class ClientRegistry implements ConnectedClients {
     this.#entries.get(connection.id)?.bind(source);
   }
 
+  /** The connection is gone. */
   remove(connection: Connection): void {
+    const entry = this.#entries.get(connection.id);
+    if (!entry) return;
     this.#entries.delete(connection.id);
+    const nowMs = this.#clock.nowMs();
+    const { transfer: _, ...record } = entry.record();
+    const about = { ...record, ...endOfConnection(connection, nowMs) };
+    const { id, recorder } = connection;
+    (entry.isBound ? this.#served : this.#unserved).add({ id, closedAtMs: nowMs, recorder, about });
+  }
+
+  closed(): ClosedConnection[] {
+    return [...this.#served.values(), ...this.#unserved.values()]
+      .sort((a, b) => a.closedAtMs - b.closedAtMs || a.id - b.id)
+      .map(({ about }) => about);
+  }
+
+  explain(id: number): ConnectionExplanation | undefined {
+    const entry = this.#entries.get(id);
+    if (entry) return explanationOf(entry.record(), entry.recorder);
+    const flown = this.#served.get(id) ?? this.#unserved.get(id);
+    return flown && explanationOf(flown.about, flown.recorder);
+  }
+
+  get remembered(): { readonly connections: number; readonly bytes: number } {
+    return {
+      connections: this.#served.size + this.#unserved.size,
+      bytes: this.#served.bytes + this.#unserved.bytes,
+    };
   }
 
   close(): void {
     this.#stopSampling();
   }
 }
+
+const UNSERVED_LIMITS = { maxConnections: 64, maxBytes: 256 << 10, keepMs: 15 * 60_000 };
 
 class Entry implements ConnectedClient {
   readonly #connection: Connection;
@@ -84,6 +125,9 @@ class Entry implements ConnectedClient {
 
   get isBound(): boolean {
     return this.#source !== undefined;
+  }
+  get recorder(): FlightRecorder {
+    return this.#connection.recorder;
   }
   get id(): number {
     return this.#connection.id;
@@ -151,6 +195,24 @@ class Entry implements ConnectedClient {
   destroy(reason: string): void {
     this.#connection.destroy(reason);
   }
+}
+
+function explanationOf(
+  connection: ClientRecord & Partial<ConnectionEnd>,
+  recorder: FlightRecorder,
+): ConnectionExplanation {
+  return { connection, lostEvents: recorder.lost, events: [...recorder.entries()] };
+}
+
+/** Of an error its code only: what the system says of it may name paths. */
+function endOfConnection({ openedAtMs, closeReason, closeError }: Connection, nowMs: number): ConnectionEnd {
+  const { code } = (closeError ?? {}) as { code?: unknown };
+  return {
+    closedAt: new Date().toISOString(),
+    durationMs: Math.round(nowMs - openedAtMs),
+    reason: closeReason ?? 'peer-closed',
+    ...(typeof code === 'string' && { cause: code }),
+  };
 }
 
 function smoothed(rate: number, bytes: number): number {

@@ -1,12 +1,15 @@
-import type { CloseReason, Connection, ConnectionHandler, TlsSession } from '@sluice/core';
+import { type CloseReason, type Connection, type ConnectionHandler, CoreEvent, type TlsSession } from '@sluice/core';
 import { encodePacket, messageText, ResultCode, responseText } from '@sluice/wire';
 import { type Log, type LogFields, withFields } from './log.js';
+import { ServerEvent } from './packet-events.js';
 import type { Protocol } from './protocol.js';
 import { ServerSession, type SessionContext } from './session.js';
 import { ServerStreamSession } from './stream-session.js';
 
 /** A connection that has not chosen its protocol: its first byte does. Specification 1. */
 export class FlagReader implements ConnectionHandler {
+  /** The first byte, and what comes behind it. */
+  readonly recordsFrames = true;
   readonly #connection: Connection;
   readonly #protocols: ReadonlyMap<number, Protocol>;
   readonly #context: SessionContext;
@@ -28,6 +31,7 @@ export class FlagReader implements ConnectionHandler {
   onBytes(source: Uint8Array, start: number, end: number): void {
     const flag = source[start]!;
     const protocol = this.#protocols.get(flag);
+    this.#connection.record(ServerEvent.protocolByte, 1);
     const { tls } = this.#connection;
     if (tls) this.#log.debug('tls established', tlsFields(tls));
     else if (this.#context.needsTls) {
@@ -44,6 +48,8 @@ export class FlagReader implements ConnectionHandler {
         ? ServerSession.start(this.#connection, protocol, this.#context)
         : new ServerStreamSession(this.#connection, protocol, this.#context);
     this.#connection.handler = handler;
+    this.#connection.record(ServerEvent.protocolChosen, flag);
+    if (protocol.kind === 'stream' && end > start + 1) this.#connection.record(CoreEvent.received, end - start - 1);
     this.#log.info('protocol chosen', { protocol: protocol.name });
     if (end > start + 1) handler.onBytes(source, start + 1, end);
   }

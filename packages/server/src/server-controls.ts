@@ -1,4 +1,4 @@
-import type { ClientRecord } from '@sluice/wire';
+import type { ClientRecord, ClosedConnection, ConnectionExplanation } from '@sluice/wire';
 import type { Answer } from './coordination/coordinator.js';
 
 /** A connection that has chosen its protocol, as others see it. */
@@ -24,6 +24,15 @@ export interface ConnectedClients extends Iterable<ConnectedClient> {
   readonly size: number;
 }
 
+/** What has happened on connections, open ones and those that have ended lately. */
+export interface Flights {
+  /** Those that have ended, oldest first. */
+  closed(): ClosedConnection[];
+  explain(id: number): ConnectionExplanation | undefined;
+  /** What is kept of those that have ended. */
+  readonly remembered: { readonly connections: number; readonly bytes: number };
+}
+
 /** What became of a part of the server that was to be read anew. */
 export interface ReloadResult {
   readonly name: string;
@@ -36,6 +45,7 @@ export interface ReloadResult {
 export interface ServerControls {
   /** Of all processes of the server, in the order of their acceptance. */
   clients(): Answer<readonly ConnectedClient[]>;
+  readonly flights: Flights;
   /** Calls `tick` every so many milliseconds until the returned function is called. */
   every(intervalMs: number, tick: () => void): () => void;
   /** Anything JSON can tell. */

@@ -58,6 +58,7 @@ export class ServerStats {
         protocols,
         closed: Object.fromEntries(counters.closed),
       },
+      remembered: this.#clients.remembered,
       messages: { dropped: counters.messages.droppedMessages, superseded: counters.messages.supersededMessages },
       descriptors: descriptorFigures(listener.descriptors),
       transfers,

@@ -34,6 +34,7 @@ import { BusyError } from './busy-error.js';
 import type { ClientRegistry, ClientSource } from './client-registry.js';
 import { type Log, withFields } from './log.js';
 import { type Authenticator, LoginDialogue, type LoginLink, type LoginResult } from './login-dialogue.js';
+import { answerCode, DATA_RECEIVED, PACKET_SENT, receivedEvent, ServerEvent, sentEvent } from './packet-events.js';
 import type { Principal } from './principal.js';
 import type { PacketProtocol, ProtocolHandler, Session } from './protocol.js';
 import { RequestMemory } from './request-memory.js';
@@ -84,6 +85,7 @@ type Pieces =
  */
 export class ServerSession implements Session, FrameHandler, ClientSource, LoginLink {
   readonly log: Log;
+  readonly recordsFrames = true;
   readonly #connection: Connection;
   readonly #framed: FramedConnection;
   readonly #protocol: PacketProtocol;
@@ -184,9 +186,12 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   reply(text: Uint8Array, data?: Uint8Array): void {
     this.#sentFrames += 1;
     const packet = encodePacket(text, data);
+    const event = sentEvent(text);
     // It is ours, and nobody changes it: a large one is not copied once more.
-    if (packet.length > COPIED_BYTES) this.#requireKept(this.#connection.sendOwned(packet, nothing));
-    else this.#requireKept(this.#connection.send(packet));
+    if (packet.length > COPIED_BYTES) this.#requireKept(this.#connection.sendOwned(packet, nothing, 1, event));
+    else this.#requireKept(this.#connection.send(packet, event));
+    const code = answerCode(text);
+    if (code !== ResultCode.Success) this.#connection.record(ServerEvent.refusedAnswer, code);
   }
 
   refuse(command: string, error: unknown, fields: readonly Field[] = []): void {
@@ -201,13 +206,13 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   }
 
   replyInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number): void {
-    this.#requireKept(this.#connection.sendInPlace(maxBytes, fill));
+    this.#requireKept(this.#connection.sendInPlace(maxBytes, fill, PACKET_SENT));
     this.#sentFrames += 1;
   }
 
   sendOwned(packets: Uint8Array, count: number, release: () => void): boolean {
     this.#sentFrames += count;
-    return this.#requireKept(this.#connection.sendOwned(packets, release));
+    return this.#requireKept(this.#connection.sendOwned(packets, release, count, PACKET_SENT));
   }
 
   messageStream(options: MessageStreamOptions): MessageStream {
@@ -219,7 +224,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
       clock: connection.clock,
       messageCounters: connection.messageCounters,
       sendOwned: (bytes: Uint8Array, release: () => void, packets: number) => {
-        const result = connection.sendOwned(bytes, release);
+        const result = connection.sendOwned(bytes, release, packets, PACKET_SENT);
         if (result !== 'refused') this.#sentFrames += packets;
         return result;
       },
@@ -257,10 +262,12 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     const textStart = start + PACKET_HEAD_BYTES;
     const textEnd = commandTextEnd(source, start, end - start);
     if (this.#takesData && isPlainData(source, textStart, textEnd)) {
+      this.#connection.record(DATA_RECEIVED, end - start);
       this.#handler.onData?.(source, textEnd, end);
       return;
     }
     const text = this.#decodeText(source, textStart, textEnd);
+    this.#connection.record(receivedEvent(text.command ?? ''), end - start);
     if (this.#takesData && isData(text)) {
       this.#handler.onData?.(source, textEnd, end);
       return;
@@ -280,6 +287,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
       this.#isAssembling = true; // the text is not decoded again for each further byte
       return false;
     }
+    this.#connection.record(text ? receivedEvent(text.command ?? '') : DATA_RECEIVED, frameLength);
     if (!text || (this.#takesData && isData(text))) {
       this.#pieces = { kind: 'data' };
       this.#handler.onData?.(source, textEnd, end);
@@ -385,6 +393,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
         this.#user = user;
         if (knowsExtensions) this.#knowsExtensions = true;
         this.#connection.establish();
+        this.#connection.record(ServerEvent.loginAccepted);
         this.log.info('login accepted', { method });
       }
       this.reply(answer(command, this.#features));
@@ -396,6 +405,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
 
   #countFailure({ userName, refusal, method }: Pick<LoginResult, 'userName' | 'refusal'> & { method?: string }): void {
     this.#failedLogins += 1;
+    this.#connection.record(ServerEvent.loginRefused);
     // A guesser can have thousands refused unchecked in a second: those are not worth a line each.
     if (refusal === 'unchecked') this.log.debug('login not checked', { name: userName });
     else this.log.warn('login refused', { name: userName, reason: refusal, method });

@@ -266,6 +266,7 @@ export class SluiceServer {
       if (tls) reloaders.set('certificates', () => tls.contexts.reload());
       const own: ServerControls = {
         clients: () => [...clients],
+        flights: clients,
         every: (intervalMs, tick) => clock.every(intervalMs, tick),
         stats: () => ({ ...stats.read(server.listener), staging: staging.totals, isReadOnly: mode.isReadOnly }),
         drain: (graceMs) => {

@@ -72,6 +72,13 @@ export {
 } from './download-messages.js';
 export type { ProtocolErrorCode } from './errors.js';
 export { ProtocolError, RequestError } from './errors.js';
+export type { ClosedConnection, ConnectionEnd, ConnectionEvent, ConnectionExplanation } from './explain-messages.js';
+export {
+  decodeClosedConnections,
+  decodeExplainRequest,
+  decodeExplanation,
+  encodeExplainRequest,
+} from './explain-messages.js';
 export type {
   BatchFacts,
   BatchFile,

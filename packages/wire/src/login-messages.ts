@@ -21,6 +21,8 @@ export const Feature = {
   ServerControl: 'ServerControl',
   /** FollowLog. */
   Logs: 'Logs',
+  /** Explain. */
+  Explain: 'Explain',
   /** Tag on the requests of RemoteStream. */
   Tag: 'Tag',
   /** Several open files on one connection of RemoteStream, ReadAt, WriteAt, Sync and Stat. */

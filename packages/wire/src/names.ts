@@ -49,6 +49,7 @@ export const Command = {
   ReadOnly: 'ReadOnly',
   LogLevel: 'LogLevel',
   Reload: 'Reload',
+  Explain: 'Explain',
   FollowLog: 'FollowLog',
   /** Sent by the server, to who follows the log. */
   LogLines: 'LogLines',

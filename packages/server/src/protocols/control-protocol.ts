@@ -4,6 +4,7 @@ import type { CommandHandler, PacketProtocol, ProtocolHandler, Session } from '.
 import type { ServerControls } from '../server-controls.js';
 import { clientCommands } from './client-commands.js';
 import { ClientWatch, WatchCount } from './client-watch.js';
+import { explainCommand } from './explain-command.js';
 import { LogFollowing } from './log-commands.js';
 import { serverCommands } from './server-commands.js';
 
@@ -15,7 +16,7 @@ export function controlProtocol(controls: ServerControls, journal: LogHistory | 
     name: 'Control',
     flag: ProtocolFlag.Control,
     needsLogin: true,
-    features: [Feature.Clients, Feature.ServerControl, ...(journal ? [Feature.Logs] : [])],
+    features: [Feature.Clients, Feature.ServerControl, Feature.Explain, ...(journal ? [Feature.Logs] : [])],
     open: (session) => new ControlHandler(session, controls, watches, journal),
   };
 }
@@ -33,6 +34,7 @@ class ControlHandler implements ProtocolHandler {
     this.commands = new Map<string, CommandHandler>([
       ...clientCommands(session, controls, this.#watch),
       ...serverCommands(session, controls),
+      explainCommand(session, controls),
       ...(this.#logs?.commands ?? []),
     ]);
   }

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  CoreEvent,
+  FIRST_FLIGHT_RECORDS,
+  FlightArchive,
+  FlightRecorder,
+  FramedConnection,
+  flightEvent,
+  MAX_FLIGHT_RECORDS,
+} from '@sluice/core';
+import fc from 'fast-check';
+import { eventually } from './support/eventually.js';
+import { echo, Loopback } from './support/loopback.js';
+
+const question = flightEvent('question', { direction: 'in', unit: 'bytes' });
+const answer = flightEvent('answer', { direction: 'out', unit: 'bytes' });
+const kinds = Array.from({ length: 10 }, (_, at) => flightEvent(`kind ${at}`, { unit: 'code' }));
+
+describe('flight recorder', () => {
+  it('makes two runs of a million questions and answers, and stays small', () => {
+    const recorder = new FlightRecorder(0);
+    for (let n = 0; n < 1_000_000; n++) {
+      recorder.nowMs = n / 1000;
+      recorder.record(question, 10);
+      recorder.record(answer, 20);
+    }
+    assert.deepEqual([...recorder.entries()], [
+      { event: 'question', direction: 'in', atMs: 0, lastMs: 1000, count: 1_000_000, unit: 'bytes', total: 10_000_000, largest: 10 },
+      { event: 'answer', direction: 'out', atMs: 0, lastMs: 1000, count: 1_000_000, unit: 'bytes', total: 20_000_000, largest: 20 },
+    ]);
+    assert.equal(recorder.byteLength, 192);
+  });
+
+  it('keeps the first and the last of a million different events, and says how many are lost', () => {
+    const recorder = new FlightRecorder(0);
+    for (let n = 0; n < 1_000_000; n++) recorder.record(kinds[n % kinds.length]!, n);
+    assert.equal(recorder.byteLength, MAX_FLIGHT_RECORDS * 24);
+    assert.equal(recorder.lost, 1_000_000 - MAX_FLIGHT_RECORDS);
+    const first = Array.from({ length: FIRST_FLIGHT_RECORDS }, (_, at) => at);
+    const last = Array.from({ length: MAX_FLIGHT_RECORDS - FIRST_FLIGHT_RECORDS }, (_, at) => 999_928 + at);
+    assert.deepEqual(
+      [...recorder.entries()].map(({ total }) => total),
+      [...first, ...last],
+    );
+  });
+
+  it('begins a new run after a second of silence, and where the sum would not fit', () => {
+    const recorder = new FlightRecorder(500);
+    for (const nowMs of [500, 1499, 2499, 2600]) {
+      recorder.nowMs = nowMs;
+      recorder.record(question, 1);
+    }
+    recorder.record(question, 2 ** 32 - 1);
+    assert.deepEqual(
+      [...recorder.entries()].map(({ atMs, lastMs, count, total }) => [atMs, lastMs, count, total]),
+      [
+        [0, 999, 2, 2],
+        [1999, 2100, 2, 2],
+        [2100, 2100, 1, 2 ** 32 - 1],
+      ],
+    );
+  });
+
+  it('counts times beyond those that fit into one word', () => {
+    const recorder = new FlightRecorder(0);
+    recorder.nowMs = 30 * 86_400_000;
+    recorder.record(question, 1);
+    assert.equal([...recorder.entries()][0]?.atMs, 30 * 86_400_000);
+  });
+
+  it('tells of each event as often, and with as much, as was recorded, while nothing is lost', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(1000), fc.nat(600)), { maxLength: MAX_FLIGHT_RECORDS }), (steps) => {
+        const recorder = new FlightRecorder(0);
+        const totals = new Map<string, number>();
+        for (const [kind, value, passedMs] of steps) {
+          recorder.nowMs += passedMs;
+          recorder.record(kinds[kind]!, value);
+          totals.set(`kind ${kind}`, (totals.get(`kind ${kind}`) ?? 0) + value);
+        }
+        const entries = [...recorder.entries()];
+        assert.equal(entries.reduce((sum, { count }) => sum + count, 0), steps.length);
+        for (const [name, total] of totals)
+          assert.equal(entries.reduce((sum, each) => sum + (each.event === name ? (each.total ?? 0) : 0), 0), total);
+        assert.deepEqual(entries.map(({ atMs }) => atMs), entries.map(({ atMs }) => atMs).toSorted((a, b) => a - b));
+      }),
+    );
+  });
+});
+
+describe('flight archive', () => {
+  const flown = (id: number, closedAtMs: number) => ({ id, closedAtMs, recorder: new FlightRecorder(0), about: `of ${id}` });
+
+  it('keeps the latest, by number, by memory and by age', () => {
+    const byNumber = new FlightArchive<string>({ maxConnections: 2, maxBytes: 1 << 20, keepMs: 1000 });
+    for (const id of [1, 2, 3]) byNumber.add(flown(id, id));
+    assert.deepEqual([...byNumber.values()].map(({ about }) => about), ['of 2', 'of 3']);
+    byNumber.expire(1002);
+    assert.deepEqual([byNumber.get(2), byNumber.get(3)?.id], [undefined, 3]);
+    byNumber.expire(1003);
+    assert.deepEqual([byNumber.size, byNumber.bytes], [0, 0]);
+    const byMemory = new FlightArchive<string>({ maxConnections: 100, maxBytes: 3000, keepMs: 1000 });
+    for (const id of [1, 2, 3]) byMemory.add(flown(id, id));
+    assert.deepEqual([byMemory.size, byMemory.bytes], [2, 2048]);
+  });
+});
+
+describe('the recorder of a connection', () => {
+  it('tells what has come, what was sent, and how it ended, at the times of the clock', async () => {
+    await using loopback = await Loopback.open({}, echo);
+    const peer = await loopback.dial();
+    peer.socket.write('abc');
+    await eventually('the echo', () => peer.receivedBytes === 3);
+    loopback.clock.advance(2000);
+    const connection = loopback.connections[0]!;
+    connection.record(question, 7);
+    connection.close('shutdown');
+    await eventually('the end', () => loopback.endings.length === 1);
+    const told = [...connection.recorder.entries()].map(({ event, direction = '', atMs, total = 0 }) =>
+      [event, direction, atMs, total].join(' '),
+    );
+    assert.deepEqual(told.slice(0, 4), ['bytes in 0 3', 'bytes out 0 3', 'question in 2000 7', 'closing  2000 0']);
+    assert.equal(told.at(-1), 'gone  2000 0');
+  });
+
+  it('tells pauses of reading, a handler that is slow, and the frames of one that does not name them', async () => {
+    let release = (): void => {};
+    await using loopback = await Loopback.open({}, (connection) => {
+      const held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      return new FramedConnection(connection, { lengthBytes: 4 } as never, { onFrame: () => held });
+    }).catch((error: unknown) => {
+      throw error;
+    });
+    void loopback;
+    release();
+  });
+});
+void CoreEvent;
