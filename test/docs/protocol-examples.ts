@@ -24,8 +24,8 @@ import {
   encodeEndChunkRequest,
   encodeEofRequest,
   encodeEofResponse,
-  encodeFetchedTable,
   encodeExplainRequest,
+  encodeFetchedTable,
   encodeFloodReport,
   encodeFloodRequest,
   encodeFloodResponse,
@@ -326,10 +326,7 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'kick-request': encodePacket(encodeKickRequest({ user: 'ada', idleMs: 60_000 })),
   'kick-response': encodePacket(responseText(Command.Kick, ResultCode.Success, [[Key.Count, 2]])),
   'explain-request': encodePacket(encodeExplainRequest(17)),
-  'explain-response': encodePacket(
-    responseText(Command.Explain, ResultCode.Success),
-    encodeJsonData(EXPLANATION),
-  ),
+  'explain-response': encodePacket(responseText(Command.Explain, ResultCode.Success), encodeJsonData(EXPLANATION)),
   'readonly-request': encodePacket(encodeReadOnlyRequest(true)),
   'readonly-response': encodePacket(encodeValueResponse(Command.ReadOnly, 'on')),
   'followlog-request': encodePacket(

@@ -1,8 +1,8 @@
 import { type FrameSink, FramingError, LengthFieldDecoder, type LengthFieldLayout } from '@sluice/framing';
 import type { CloseReason, Connection, ConnectionHandler } from './connection.js';
-import type { MemoryAccount } from './memory-budget.js';
 import { CoreEvent } from './flight-event.js';
 import { SLOW_HANDLER_MS } from './flight-recorder.js';
+import type { MemoryAccount } from './memory-budget.js';
 
 /**
  * Handles the frames of one connection, in order, one at a time. A method that returns a promise holds the connection's other frames

@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  CoreEvent,
-  FIRST_FLIGHT_RECORDS,
-  FlightArchive,
-  FlightRecorder,
-  FramedConnection,
-  flightEvent,
-  MAX_FLIGHT_RECORDS,
-} from '@sluice/core';
+import { FIRST_FLIGHT_RECORDS, FlightArchive, FlightRecorder, flightEvent, MAX_FLIGHT_RECORDS } from '@sluice/core';
 import fc from 'fast-check';
 import { eventually } from './support/eventually.js';
 import { echo, Loopback } from './support/loopback.js';
+import { frame } from './support/peer.js';
 
 const question = flightEvent('question', { direction: 'in', unit: 'bytes' });
 const answer = flightEvent('answer', { direction: 'out', unit: 'bytes' });
@@ -25,10 +18,31 @@ describe('flight recorder', () => {
       recorder.record(question, 10);
       recorder.record(answer, 20);
     }
-    assert.deepEqual([...recorder.entries()], [
-      { event: 'question', direction: 'in', atMs: 0, lastMs: 1000, count: 1_000_000, unit: 'bytes', total: 10_000_000, largest: 10 },
-      { event: 'answer', direction: 'out', atMs: 0, lastMs: 1000, count: 1_000_000, unit: 'bytes', total: 20_000_000, largest: 20 },
-    ]);
+    assert.deepEqual(
+      [...recorder.entries()],
+      [
+        {
+          event: 'question',
+          direction: 'in',
+          atMs: 0,
+          lastMs: 1000,
+          count: 1_000_000,
+          unit: 'bytes',
+          total: 10_000_000,
+          largest: 10,
+        },
+        {
+          event: 'answer',
+          direction: 'out',
+          atMs: 0,
+          lastMs: 1000,
+          count: 1_000_000,
+          unit: 'bytes',
+          total: 20_000_000,
+          largest: 20,
+        },
+      ],
+    );
     assert.equal(recorder.byteLength, 192);
   });
 
@@ -71,31 +85,51 @@ describe('flight recorder', () => {
 
   it('tells of each event as often, and with as much, as was recorded, while nothing is lost', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(1000), fc.nat(600)), { maxLength: MAX_FLIGHT_RECORDS }), (steps) => {
-        const recorder = new FlightRecorder(0);
-        const totals = new Map<string, number>();
-        for (const [kind, value, passedMs] of steps) {
-          recorder.nowMs += passedMs;
-          recorder.record(kinds[kind]!, value);
-          totals.set(`kind ${kind}`, (totals.get(`kind ${kind}`) ?? 0) + value);
-        }
-        const entries = [...recorder.entries()];
-        assert.equal(entries.reduce((sum, { count }) => sum + count, 0), steps.length);
-        for (const [name, total] of totals)
-          assert.equal(entries.reduce((sum, each) => sum + (each.event === name ? (each.total ?? 0) : 0), 0), total);
-        assert.deepEqual(entries.map(({ atMs }) => atMs), entries.map(({ atMs }) => atMs).toSorted((a, b) => a - b));
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat(3), fc.nat(1000), fc.nat(600)), { maxLength: MAX_FLIGHT_RECORDS }),
+        (steps) => {
+          const recorder = new FlightRecorder(0);
+          const totals = new Map<string, number>();
+          for (const [kind, value, passedMs] of steps) {
+            recorder.nowMs += passedMs;
+            recorder.record(kinds[kind]!, value);
+            totals.set(`kind ${kind}`, (totals.get(`kind ${kind}`) ?? 0) + value);
+          }
+          const entries = [...recorder.entries()];
+          assert.equal(
+            entries.reduce((sum, { count }) => sum + count, 0),
+            steps.length,
+          );
+          for (const [name, total] of totals)
+            assert.equal(
+              entries.reduce((sum, each) => sum + (each.event === name ? (each.total ?? 0) : 0), 0),
+              total,
+            );
+          assert.deepEqual(
+            entries.map(({ atMs }) => atMs),
+            entries.map(({ atMs }) => atMs).toSorted((a, b) => a - b),
+          );
+        },
+      ),
     );
   });
 });
 
 describe('flight archive', () => {
-  const flown = (id: number, closedAtMs: number) => ({ id, closedAtMs, recorder: new FlightRecorder(0), about: `of ${id}` });
+  const flown = (id: number, closedAtMs: number) => ({
+    id,
+    closedAtMs,
+    recorder: new FlightRecorder(0),
+    about: `of ${id}`,
+  });
 
   it('keeps the latest, by number, by memory and by age', () => {
     const byNumber = new FlightArchive<string>({ maxConnections: 2, maxBytes: 1 << 20, keepMs: 1000 });
     for (const id of [1, 2, 3]) byNumber.add(flown(id, id));
-    assert.deepEqual([...byNumber.values()].map(({ about }) => about), ['of 2', 'of 3']);
+    assert.deepEqual(
+      [...byNumber.values()].map(({ about }) => about),
+      ['of 2', 'of 3'],
+    );
     byNumber.expire(1002);
     assert.deepEqual([byNumber.get(2), byNumber.get(3)?.id], [undefined, 3]);
     byNumber.expire(1003);
@@ -116,6 +150,7 @@ describe('the recorder of a connection', () => {
     const connection = loopback.connections[0]!;
     connection.record(question, 7);
     connection.close('shutdown');
+    peer.socket.destroy();
     await eventually('the end', () => loopback.endings.length === 1);
     const told = [...connection.recorder.entries()].map(({ event, direction = '', atMs, total = 0 }) =>
       [event, direction, atMs, total].join(' '),
@@ -124,18 +159,25 @@ describe('the recorder of a connection', () => {
     assert.equal(told.at(-1), 'gone  2000 0');
   });
 
-  it('tells pauses of reading, a handler that is slow, and the frames of one that does not name them', async () => {
+  it('tells a handler that is slow, and the frames of one that does not name them', async () => {
     let release = (): void => {};
-    await using loopback = await Loopback.open({}, (connection) => {
-      const held = new Promise<void>((resolve) => {
-        release = resolve;
-      });
-      return new FramedConnection(connection, { lengthBytes: 4 } as never, { onFrame: () => held });
-    }).catch((error: unknown) => {
-      throw error;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
     });
-    void loopback;
+    await using loopback = await Loopback.openFramed({}, () => ({ onFrame: () => held }));
+    const { peer } = await loopback.connect();
+    peer.send(frame('one'));
+    const { recorder } = loopback.connections[0]!;
+    await eventually('the frame', () => [...recorder.entries()].length === 1);
+    loopback.clock.advance(150);
     release();
+    await eventually('the end of the work', () => [...recorder.entries()].length === 2);
+    assert.deepEqual(
+      [...recorder.entries()].map(({ event, atMs, total }) => [event, atMs, total]),
+      [
+        ['frame', 0, 7],
+        ['handler-slow', 150, 150],
+      ],
+    );
   });
 });
-void CoreEvent;

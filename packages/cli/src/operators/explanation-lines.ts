@@ -87,7 +87,7 @@ function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(4)} s`;
 }
 
-/** As many as a server keeps of the beginning. docs/protocol.md, section 17.17. */
+/** As many as a server keeps of the beginning. docs/protocol.md, section 17.18. */
 const FIRST_EVENTS = 24;
 
 function lostText(lostEvents: number): string {

@@ -14,6 +14,7 @@ export function sharedControls(own: ServerControls, coordinator: Coordinator): S
       const elsewhere = others.flat().map((client) => new ClientElsewhere(client, coordinator));
       return [...(await own.clients()), ...elsewhere].sort((a, b) => a.id - b.id);
     },
+    flights: own.flights, // of this process only: ids of others are not known here
     every: (intervalMs, tick) => own.every(intervalMs, tick),
     stats: () => coordinator.ask<object>('server.stats', undefined),
     drain: (graceMs) => coordinator.report('server.drain', graceMs),
