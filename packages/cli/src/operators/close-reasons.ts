@@ -45,5 +45,11 @@ export const CLOSE_REASONS: ReadonlyMap<string, string> = new Map([
     'stream-overrun',
     'The client did not take the messages of a protocol that ends such connections: it reads too slowly.',
   ],
+  [
+    'displaced',
+    'It had not become a client yet, and made room for newer connections: a crowd of silent ones, or an attack.',
+  ],
+  ['network-limit', 'Its network holds as many connections as one may: see the limits of an address.'],
+  ['memory', 'The memory limit was reached, and it held the most: it reads too slowly, or --memory-limit is low.'],
   ['shutdown', 'The server was stopped: the client may come back when it runs again.'],
 ]);
