@@ -42,6 +42,8 @@ import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions
 import { pause, whileBusy, withRetries } from './retry.js';
 import type { CallOptions } from './transfer.js';
 
+export type { ClosedConnection, ConnectionEnd, ConnectionEvent, ConnectionExplanation } from '@sluice/wire';
+
 /**
  * A connection of a server, as {@link ControlClient.list} tells it. An original server tells addresses, protocol, user and times only, and
  * its times are in whatever form its machine writes them.

@@ -1,7 +1,10 @@
-export type { ClosedConnection, ConnectionEnd, ConnectionEvent, ConnectionExplanation } from '@sluice/wire';
 export { connect, SluiceClient } from './client.js';
 export type { Cancel, ClientClock } from './clock.js';
 export type {
+  ClosedConnection,
+  ConnectionEnd,
+  ConnectionEvent,
+  ConnectionExplanation,
   FollowLogOptions,
   KickSelection,
   ListedClient,
