@@ -15,6 +15,7 @@ import { flameGraph } from './flame-graph.js';
 import { type HeapProfile, heldBytes } from './heap-profile.js';
 import { measure, measureReads, measureTree } from './measure.js';
 import { benchDirectory, repositoryRoot } from './repository.js';
+import { RAMP } from './scenarios/many-connections.js';
 import { MESSAGE_SCENARIOS, measureMessages, messageJob } from './scenarios/messages.js';
 import { FILE_SCENARIOS } from './scenarios.js';
 import { Scratch } from './scratch.js';
@@ -28,7 +29,7 @@ const SAMPLE_INTERVAL_US = 250;
 const LISTED_FUNCTIONS = 30;
 const LISTED_HOLDERS = 15;
 
-const NAMES = [...MESSAGE_SCENARIOS.map(({ name }) => name), ...FILE_SCENARIOS.map(({ name }) => name)];
+const NAMES = [...MESSAGE_SCENARIOS, RAMP, ...FILE_SCENARIOS].map(({ name }) => name);
 const USAGE = `usage: npm run profile -- SCENARIO [--quick]
   one of ${NAMES.join(', ')}
   --quick  a tenth of the messages, or transfers of 256m`;
@@ -76,7 +77,7 @@ async function main(args: string[]): Promise<number> {
 
 /** Leaves the profiles of the server in the directory. */
 async function run(name: string, isQuick: boolean, directory: string): Promise<void> {
-  const job = messageJob(name);
+  const job = name === RAMP.name ? RAMP.job : messageJob(name);
   if (job !== undefined) {
     await using server = await startInEmptyRoot((root) => startProfiled(root, directory));
     await measureMessages(server, isQuick ? { ...job, messages: job.messages / 10 } : job);

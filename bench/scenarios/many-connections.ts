@@ -1,5 +1,5 @@
 import type { RunningServer } from '../contenders/contender.js';
-import { runMessages } from '../contenders/message-load.js';
+import { type MessageJob, runMessages } from '../contenders/message-load.js';
 import { limitMessages, MESSAGE_SERVERS, plainNet } from '../contenders/message-server.js';
 import { TreeUsage } from '../process-usage.js';
 import type { Quantity, Readings } from '../quantities.js';
@@ -8,6 +8,8 @@ import type { ReadingContext, ReadingsScenario } from '../readings.js';
 const CONNECTIONS = 10_000;
 const QUICK_CONNECTIONS = 1_000;
 const DATA_BYTES = 64;
+/** What `ramp-10k` does: each connection is opened and exchanges a message, and one more. */
+export const RAMP = { name: 'ramp-10k', job: rampOf(CONNECTIONS) } as const;
 const SETTLE_MS = 1_000;
 const IDLE_MS = 2_000;
 
@@ -31,7 +33,7 @@ export const CONNECTION_SCENARIOS: readonly ReadingsScenario[] = [
   },
   {
     ...shared,
-    name: 'ramp-10k',
+    name: RAMP.name,
     description: `time to open ${CONNECTIONS} connections, 128 at a time, and to have a ping answered on each`,
     quantities: [OPENED, OPEN_CPU, CLIENT_CORES],
     subjects: MESSAGE_SERVERS.map(({ start, ...who }) => ({ ...who, measure: withServer(start, measureRamp) })),
@@ -56,8 +58,7 @@ async function measureIdle(server: RunningServer, connections: number): Promise<
   const before = usage.residentBytes();
   let each = Number.NaN;
   let idleCpu = Number.NaN;
-  const job = { connections, dataBytes: DATA_BYTES, messages: connections };
-  const { p99Us } = await runMessages(server, job, async () => {
+  const { p99Us } = await runMessages(server, rampOf(connections), async () => {
     await pause(SETTLE_MS);
     const cpuAtStart = usage.cpuSeconds();
     await pause(IDLE_MS);
@@ -71,18 +72,18 @@ async function measureRamp(server: RunningServer, connections: number): Promise<
   const usage = new TreeUsage(server.pid);
   const cpuAtStart = usage.cpuSeconds();
   let cpuSeconds = Number.NaN;
-  const { setupSeconds, setupCpuSeconds } = await runMessages(
-    server,
-    { connections, dataBytes: DATA_BYTES, messages: connections },
-    () => {
-      cpuSeconds = usage.cpuSeconds() - cpuAtStart;
-    },
-  );
+  const { setupSeconds, setupCpuSeconds } = await runMessages(server, rampOf(connections), () => {
+    cpuSeconds = usage.cpuSeconds() - cpuAtStart;
+  });
   return {
     [OPENED.name]: connections / setupSeconds,
     [OPEN_CPU.name]: (cpuSeconds * 1e6) / connections,
     [CLIENT_CORES.name]: setupCpuSeconds / setupSeconds,
   };
+}
+
+function rampOf(connections: number): MessageJob {
+  return { connections, dataBytes: DATA_BYTES, messages: connections };
 }
 
 function pause(ms: number): Promise<void> {
