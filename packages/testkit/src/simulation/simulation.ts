@@ -17,6 +17,8 @@ const SETTLE_MS = 5000;
 const MAX_TRAVEL_MS = 120_000;
 /** Time after which every connection has ended, whatever its peer does: TCP's keep-alive, and some. */
 const MAX_LIFE_MS = 9_000_000;
+/** Time for which those who are refused are still listened to. */
+const REFUSED_STAY_MS = 10_000;
 const CLOSE_PAUSE_MS = 2;
 const MAX_CLOSE_PAUSES = 5000;
 /** A server to which more happens in one run is busy with itself. */
@@ -259,6 +261,8 @@ export class Simulation {
           `${listener.connections.size} are served and ${listener.waiting} wait, when all peers have left`,
         ),
       );
+    await this.#advance(REFUSED_STAY_MS);
+    this.#checkDescriptors();
     await this.#untilDone(() => this.#drained?.isDone ?? true);
     if (this.#drained?.isDone === false)
       throw this.#violate(new Violation('a-drain-ends', 'no connection is left, and the drain goes on'));
@@ -281,11 +285,17 @@ export class Simulation {
     for (let i = 0; i < MAX_CLOSE_PAUSES && this.#scene.listen && !isDone(); i++) await pause(CLOSE_PAUSE_MS);
   }
 
-  #checkEnd(listener: Listener): void {
-    for (const monitor of this.#monitors) monitor.checkEnd();
+  #checkDescriptors(): void {
     const { openDescriptors } = this.#network;
     if (openDescriptors !== 0)
-      this.#violate(new Violation('descriptors-return', `${openDescriptors} sockets are open`));
+      this.#violate(
+        new Violation('descriptors-return', `${openDescriptors} sockets are open, and no connection is left`),
+      );
+  }
+
+  #checkEnd(listener: Listener): void {
+    for (const monitor of this.#monitors) monitor.checkEnd();
+    this.#checkDescriptors();
     const { pendingTimers } = this.#clock;
     if (pendingTimers !== 0) this.#violate(new Violation('timers-return', `${pendingTimers} timers are left`));
     const { counters } = listener;
