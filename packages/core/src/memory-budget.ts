@@ -72,8 +72,16 @@ export class MemoryBudget {
   #shortSinceMs: number | undefined;
   #isClosing = false;
 
-  /** @param nowMs a clock that goes forward only */
-  constructor(limitBytes: number, nowMs: () => number) {
+  /** Accounts of those that bring more by themselves, whatever they hold now. */
+  readonly #feeding = new Set<MemoryAccount>();
+  readonly #isReclaimable: boolean;
+
+  /**
+   * @param nowMs a clock that goes forward only
+   * @param isReclaimable whether what a holder has is free when it is closed; if not, nobody is. @default true
+   */
+  constructor(limitBytes: number, nowMs: () => number, isReclaimable = true) {
+    this.#isReclaimable = isReclaimable;
     this.limitBytes = limitBytes;
     this.#nowMs = nowMs;
     this.#level1Bytes = Math.floor(limitBytes * LEVEL_1_SHARE);
@@ -160,7 +168,8 @@ export class MemoryBudget {
     }
     if (!this.isShort) this.#shortSinceMs = undefined;
     else if (this.#shortSinceMs === undefined) this.#shortSinceMs = nowMs;
-    else if (nowMs - this.#shortSinceMs >= MEMORY_STALL_MS) this.#closeStalled(nowMs - MEMORY_STALL_MS);
+    else if (this.#isReclaimable && nowMs - this.#shortSinceMs >= MEMORY_STALL_MS)
+      this.#closeStalled(nowMs - MEMORY_STALL_MS);
     this.#wake();
   }
 
@@ -175,7 +184,7 @@ export class MemoryBudget {
       if (to >= 0) this.#inBucket(to).add(account);
     }
     if (bytes < before) {
-      if (bytes === 0 && this.#paused.delete(account)) account.holder.resumeForMemory();
+      if (bytes === 0 && !this.#feeding.has(account) && this.#paused.delete(account)) account.holder.resumeForMemory();
       if (this.#paused.size > 0 || this.#waiting.size > 0) this.#wake();
       return;
     }
@@ -183,7 +192,18 @@ export class MemoryBudget {
     if (this.#usedBytes <= this.#level2Bytes) return;
     account.changedMs = this.#nowMs();
     this.#pauseHeavy(account, this.#usedBytes - (bytes - before) <= this.#level2Bytes);
-    if (this.#usedBytes > this.limitBytes) this.#closeHeaviest();
+    if (this.#usedBytes > this.limitBytes && this.#isReclaimable) this.#closeHeaviest();
+  }
+
+  /** @internal */
+  feeding(account: MemoryAccount, isFeeding: boolean): void {
+    if (!isFeeding) {
+      this.#feeding.delete(account);
+      if (account.bytes === 0 && this.#paused.delete(account)) account.holder.resumeForMemory();
+      return;
+    }
+    this.#feeding.add(account);
+    if (this.#usedBytes > this.#level2Bytes) this.#pause(account);
   }
 
   /** @internal The time of a change, which matters only while memory is short. */
@@ -194,6 +214,7 @@ export class MemoryBudget {
   /** @internal A holder is gone. */
   forget(account: MemoryAccount): void {
     this.#paused.delete(account);
+    this.#feeding.delete(account);
   }
 
   #inBucket(index: number): Set<MemoryAccount> {
@@ -207,12 +228,14 @@ export class MemoryBudget {
       this.#pause(account);
       return;
     }
+    for (const feeding of this.#feeding) this.#pause(feeding);
     for (const bucket of this.#accounts.slice(31 - Math.clz32(MIN_PAUSED_BYTES)))
       for (const heavy of bucket) this.#pause(heavy);
   }
 
   #pause(account: MemoryAccount): void {
-    if (account.bytes < MIN_PAUSED_BYTES || this.#paused.has(account)) return;
+    const isHeavy = account.bytes >= MIN_PAUSED_BYTES || this.#feeding.has(account);
+    if (!isHeavy || this.#paused.has(account)) return;
     this.#paused.add(account);
     this.counters.paused += 1;
     account.holder.pauseForMemory();
@@ -303,6 +326,11 @@ export class MemoryAccount {
     this.#bytes = bytes;
     this.changedMs = this.#budget.changeMs;
     this.#budget.changed(this, before);
+  }
+
+  /** Says whether the holder brings more by itself: then it is not read at level 2, however little it holds. */
+  set isFeeding(isFeeding: boolean) {
+    this.#budget.feeding(this, isFeeding);
   }
 
   /** Says that so much more is held, or, below 0, less. */

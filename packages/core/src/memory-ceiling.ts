@@ -63,7 +63,8 @@ export class MemoryCeiling {
     const nowMs = (): number => clock.nowMs();
     this.receive = new MemoryBudget(plan.receiveBytes, nowMs);
     this.send = new MemoryBudget(plan.sendBytes, nowMs);
-    this.work = new MemoryBudget(plan.workBytes, nowMs);
+    // What is being read or written cannot be taken back before that ends, whoever is closed.
+    this.work = new MemoryBudget(plan.workBytes, nowMs, false);
   }
 
   get level(): MemoryLevel {

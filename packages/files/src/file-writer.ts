@@ -1,6 +1,7 @@
 import { writevSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { skipBytes, totalBytes } from './byte-parts.js';
+import { diskTurn } from './disk-turns.js';
 import type { IoPace } from './io-pace.js';
 
 /** Written bytes after which a sync is begun in the background, so that the last one, before "done", is short. docs/decisions.md has measurements. */
@@ -52,7 +53,7 @@ export class FileWriter {
    * @throws the system's error, or rejects with it. What was written before it counts in `position`
    */
   write(parts: readonly Uint8Array[]): void | Promise<void> {
-    if (!this.#pace.isDirect) return this.#writePooled(Buffer.concat(parts));
+    if (!this.#pace.mayWriteDirectly) return this.#writePooled(Buffer.concat(parts));
     const startedMs = performance.now();
     let bytes = totalBytes(parts);
     let rest = parts;
@@ -68,9 +69,12 @@ export class FileWriter {
   async #writePooled(bytes: Uint8Array): Promise<void> {
     let at = 0;
     while (at < bytes.length) {
-      const startedMs = performance.now();
-      const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at, this.#position);
-      this.#pace.record(performance.now() - startedMs);
+      const { bytesWritten } = await diskTurn(async () => {
+        const startedMs = performance.now();
+        const written = await this.#handle.write(bytes, at, bytes.length - at, this.#position);
+        if (!this.#pace.isDirect) this.#pace.record(performance.now() - startedMs);
+        return written;
+      });
       this.#advance(bytesWritten);
       at += bytesWritten;
     }
@@ -92,7 +96,8 @@ export class FileWriter {
   #advance(written: number): void {
     this.#position += written;
     this.#unsyncedBytes += written;
-    if (this.#unsyncedBytes >= this.#syncEveryBytes && !this.#backgroundSync) {
+    this.#pace.noteWritten(written);
+    if (this.#mustSync && !this.#backgroundSync) {
       this.#unsyncedBytes = 0;
       this.#backgroundSync = this.#syncNow().finally(() => {
         this.#backgroundSync = undefined;
@@ -100,11 +105,17 @@ export class FileWriter {
     }
   }
 
+  /** Also when others have written much to the same device. */
+  get #mustSync(): boolean {
+    if (this.#syncEveryBytes === Number.POSITIVE_INFINITY) return false;
+    return this.#unsyncedBytes >= this.#syncEveryBytes || this.#pace.wantsSync;
+  }
+
   /** Never rejects: a failure is kept. */
   async #syncNow(): Promise<void> {
     const position = this.#position;
     try {
-      await this.#handle.datasync();
+      await this.#pace.sync(() => this.#handle.datasync());
       if (this.#failure === undefined) this.#syncedBytes = position;
     } catch (error) {
       this.#failure ??= error;

@@ -4,6 +4,7 @@ export type { DigestRange } from './chunk-digests.js';
 export { digestChunks } from './chunk-digests.js';
 export { ChunkHash, contentDigest } from './chunk-hash.js';
 export { contentDigestOf } from './content-digest.js';
+export { diskTurn } from './disk-turns.js';
 export { FileReader } from './file-reader.js';
 export { FileWriter, SYNC_EVERY_BYTES } from './file-writer.js';
 export type { IoPaceLimits } from './io-pace.js';

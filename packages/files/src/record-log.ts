@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import xxhash from 'xxhash-wasm';
+import { diskTurn } from './disk-turns.js';
 
 const hashing = xxhash();
 
@@ -88,7 +89,7 @@ export class RecordLog {
   async sync(): Promise<void> {
     await this.#writing;
     if (this.#failure) throw this.#failure.error;
-    await this.#handle.datasync();
+    await diskTurn(() => this.#handle.datasync());
   }
 
   /** Settles when no write goes on: then the handle may be closed. Never rejects. */
@@ -162,7 +163,8 @@ async function readFully(handle: FileHandle, bytes: number): Promise<Uint8Array>
 async function writeFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   let done = 0;
   while (done < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
+    const at = done;
+    const { bytesWritten } = await diskTurn(() => handle.write(bytes, at, bytes.length - at, position + at));
     done += bytesWritten;
   }
 }

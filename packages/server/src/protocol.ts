@@ -19,6 +19,8 @@ export type CommandHandler = (request: Request) => void | Promise<void>;
 export interface SessionMemory {
   /** Whether no work should begin that needs much, and what is kept for later should be given back. */
   readonly isShort: boolean;
+  /** Whether the peer sends data that take memory while they are worked on: then it is not read while much of that is held. */
+  isFeeding: boolean;
   /**
    * Asks for room for an answer of so many bytes, before it is made.
    *

@@ -12,6 +12,7 @@ export class RequestMemory implements SessionMemory {
   readonly #ceiling: MemoryCeiling | undefined;
   readonly #account: MemoryAccount | undefined;
   readonly #gone: AbortSignal;
+  #isFeeding = false;
 
   /** @param gone aborted when the connection is gone: then nobody waits any more */
   constructor(ceiling: MemoryCeiling | undefined, holder: MemoryHolder, gone: AbortSignal) {
@@ -51,7 +52,7 @@ export class RequestMemory implements SessionMemory {
     let isHeld = true;
     return {
       [Symbol.dispose]() {
-        if (isHeld) account.add(-Math.min(bytes, account.bytes)); // less is there when the connection was closed for it
+        if (isHeld) account.add(-bytes);
         isHeld = false;
       },
     };
@@ -62,6 +63,16 @@ export class RequestMemory implements SessionMemory {
     if (work && (work.waitingNow > 0 || !work.hasRoomFor(bytes)) && !(await work.waitForRoom(bytes, this.#gone)))
       this.#refuse();
     return this.hold(bytes);
+  }
+
+  get isFeeding(): boolean {
+    return this.#isFeeding;
+  }
+
+  set isFeeding(isFeeding: boolean) {
+    if (isFeeding === this.#isFeeding) return;
+    this.#isFeeding = isFeeding;
+    if (this.#account) this.#account.isFeeding = isFeeding;
   }
 
   /** The connection is gone. What is still held for it, until that ends too, counts no more for closing others. */

@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { diskTurn } from '@sluice/files';
 
 /** Text that waits for the disk, unless told otherwise; what comes above it is lost, and counted. */
 const MAX_WAITING_BYTES = 4 << 20;
@@ -128,7 +129,10 @@ export class AppendFile {
   }
 
   async #writeAll(bytes: Buffer): Promise<void> {
-    for (let at = 0; at < bytes.length; ) at += (await this.#handle.write(bytes, at)).bytesWritten;
+    for (let at = 0; at < bytes.length; ) {
+      const from = at;
+      at += (await diskTurn(() => this.#handle.write(bytes, from))).bytesWritten;
+    }
   }
 
   #lose(lines: number, code: string): void {

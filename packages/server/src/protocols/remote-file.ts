@@ -1,6 +1,6 @@
 import { type BigIntStats, readSync, writeSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { type IoPace, paceOfDevice } from '@sluice/files';
+import { diskTurn, type IoPace, paceOfDevice } from '@sluice/files';
 import { FileMode, RequestError, ResultCode } from '@sluice/wire';
 import type { DirectoryTree } from '../storage/directory-tree.js';
 import type { OpenedFile } from '../storage/held-directory.js';
@@ -196,7 +196,9 @@ export class RemoteFile {
     return this.#call(async () => {
       for (let at = 0; at < data.length; ) {
         const startedMs = performance.now();
-        const { bytesWritten } = await this.#handle.write(data, at, data.length - at, position + at);
+        const from = at;
+        const call = () => this.#handle.write(data, from, data.length - from, position + from);
+        const { bytesWritten } = await diskTurn(call);
         this.#recordPooled(data.length, startedMs);
         at += bytesWritten;
         this.#movedBytes += bytesWritten;
@@ -259,7 +261,7 @@ export class RemoteFile {
   async sync(): Promise<void> {
     if (this.#syncFailure !== undefined) throw this.#syncFailure;
     try {
-      await this.#call(() => this.#handle.datasync());
+      await this.#call(() => diskTurn(() => this.#handle.datasync()));
     } catch (error) {
       this.#syncFailure ??= error;
       throw error;

@@ -203,6 +203,7 @@ class RemoteStreamHandler implements ProtocolHandler, FileHolder {
     const file = await RemoteFile.open(this.#files, tree, fileName, path, mode);
     if (this.#isClosed) return file.close();
     this.#open.set(handle, file);
+    if (mode === FileMode.ReadWrite) this.#session.memory.isFeeding = true;
     this.#session.log.debug('remote file opened', { file: fileName, mode });
     if (!this.#session.knowsExtensions) return this.#reply(call);
     const kept = Math.min(keepMs, this.#kept.maxKeepMs);

@@ -1,4 +1,4 @@
-import { totalBytes } from '@sluice/files';
+import { diskTurn, totalBytes } from '@sluice/files';
 import {
   type BeginUploadRequest,
   type ChunkEntry,
@@ -264,6 +264,7 @@ export class StagedUploads implements UploadHolder {
     const place = await upload.openPlace();
     if (!upload.holders.has(this)) throw new StorageError('ERR_IN_USE', 'a newer upload has taken over');
     this.#open = { upload, place, begin, descriptors };
+    this.#session.memory.isFeeding = true;
     if (this.#session.gone.aborted) return; // `release` follows
     const { identity, stagedBytes } = upload;
     if (begin) this.#session.log.info('upload begins', { file: identity.name, from: stagedBytes, size: identity.size });
@@ -469,7 +470,7 @@ export class StagedUploads implements UploadHolder {
     if (!this.#isDurable(begin)) return;
     const { handle } = await directory.openFile(fileName, 'read');
     try {
-      await handle.sync();
+      await diskTurn(() => handle.sync());
     } catch (error) {
       throw storageErrorFrom(error, 'file');
     } finally {

@@ -195,6 +195,7 @@ class UploadHandler implements ProtocolHandler, WriteHolder {
       if (this.#durability === 'durable') await directory.sync();
       if (this.#session.gone.aborted) return;
       const writer = new FileWriter(opened.handle, position, paceOfDevice(opened.device));
+      this.#session.memory.isFeeding = true;
       this.#open = { dirName: upload.dirName, fileName, claim, place, handle: opened.handle, writer };
       opened = undefined;
       claim = undefined;

@@ -1,5 +1,6 @@
 import { constants, statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { diskTurn } from '@sluice/files';
 import type { Coordinator } from '../coordination/coordinator.js';
 import {
   encodeDigestRecord,
@@ -254,7 +255,7 @@ export class DirectoryDigests {
         file,
         waiting.flatMap(({ entries }) => entries),
       );
-      if (isDurable) await handle.datasync();
+      if (isDurable) await diskTurn(() => handle.datasync());
       if (isDurable && isNew) await this.#directory.sync();
       isRecorded = true;
       if (file.bytes >= this.#compactAtBytes) await this.#compact(handle, file, await waiting[0]!.directory.names());
@@ -313,7 +314,7 @@ export class DirectoryDigests {
       }
     }
     await writeAll(target, Buffer.concat(parts));
-    await target.datasync();
+    await diskTurn(() => target.datasync());
     const { ino } = await target.stat({ bigint: true });
     await this.#directory.rename(newName, this.#fileName);
     await this.#directory.sync();
@@ -348,7 +349,10 @@ async function readAll(handle: FileHandle, bytes: number, position = 0): Promise
 
 /** Appends. */
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten;
+  for (let at = 0; at < bytes.length; ) {
+    const from = at;
+    at += (await diskTurn(() => handle.write(bytes, from))).bytesWritten;
+  }
 }
 
 function nextTurn(): Promise<void> {

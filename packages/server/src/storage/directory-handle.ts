@@ -13,6 +13,7 @@ import {
   statfs,
   unlink,
 } from 'node:fs/promises';
+import { diskTurn } from '@sluice/files';
 import { StorageError, systemCodeOf } from './storage-error.js';
 
 /**
@@ -143,7 +144,7 @@ export class DirectoryHandle {
   /** Brings the directory's entries to the disk, where the file system can do that for directories. */
   async sync(): Promise<void> {
     try {
-      await this.#use(() => this.#file.sync());
+      await this.#use(() => diskTurn(() => this.#file.sync()));
     } catch (error) {
       const code = systemCodeOf(error);
       if (code !== 'EINVAL' && code !== 'ENOTSUP') throw error;

@@ -1,6 +1,6 @@
 import { constants, futimesSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { ChunkHash, FileWriter, paceOfDevice } from '@sluice/files';
+import { ChunkHash, FileWriter, type IoPace, paceOfDevice } from '@sluice/files';
 import type { DirectoryHandle } from '../directory-handle.js';
 import { storageErrorFrom } from '../storage-error.js';
 import type { SyncedState } from './upload-journal.js';
@@ -14,7 +14,7 @@ const STEP_BYTES = 1 << 20;
  */
 export class StagedFile {
   readonly handle: FileHandle;
-  readonly #device: number;
+  readonly #pace: IoPace;
   readonly #stamp: number;
   /** What was found when it was opened. */
   readonly found: SyncedState & { readonly hasStamp: boolean };
@@ -26,7 +26,7 @@ export class StagedFile {
     found: SyncedState & { readonly hasStamp: boolean },
   ) {
     this.handle = handle;
-    this.#device = device;
+    this.#pace = paceOfDevice(device);
     this.#stamp = stamp;
     this.found = found;
   }
@@ -47,7 +47,12 @@ export class StagedFile {
 
   /** A writer of its own for each connection; syncing is not its business. */
   writer(): FileWriter {
-    return new FileWriter(this.handle, 0, paceOfDevice(this.#device), Number.POSITIVE_INFINITY);
+    return new FileWriter(this.handle, 0, this.#pace, Number.POSITIVE_INFINITY);
+  }
+
+  /** Whether so much was written to its device that a sync should begin. */
+  get wantsSync(): boolean {
+    return this.#pace.wantsSync;
   }
 
   /** To be called after each write that did not go through the thread pool. Two microseconds. */
@@ -61,7 +66,7 @@ export class StagedFile {
 
   /** Puts all that is written on the disk. @returns what the file looks like since @throws the system's error */
   async sync(): Promise<SyncedState> {
-    await this.handle.datasync();
+    await this.#pace.sync(() => this.handle.datasync());
     const { size, ctimeNs } = await this.handle.stat({ bigint: true });
     return { size: Number(size), changedNs: ctimeNs };
   }

@@ -1,4 +1,4 @@
-import { ChunkHash, contentDigest, SYNC_EVERY_BYTES } from '@sluice/files';
+import { ChunkHash, contentDigest, diskTurn, SYNC_EVERY_BYTES } from '@sluice/files';
 import type { Log } from '../../log.js';
 import { StorageError, storageErrorFrom } from '../storage-error.js';
 import { CHUNK_BYTES, ChunkTable, chunkCount, chunkLength } from './chunk-table.js';
@@ -259,6 +259,23 @@ export class StagedUpload {
     }
   }
 
+  /** Bytes of a chunk were written. When all uploads together have written much, one of them is synced: that shows whether the disk takes it. */
+  noteWritten(): void {
+    if (!this.#syncs || this.#syncing || !this.#file.wantsSync) return;
+    this.#syncing = this.#syncData().finally(() => {
+      this.#syncing = undefined;
+    });
+  }
+
+  /** Without a word in the journal: no chunk counts as synced by this. Never rejects: a failure is kept. */
+  async #syncData(): Promise<void> {
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
   /** A chunk is not what the client says that it is. */
   refuseChunk(number: number): void {
     this.#log.warn('a chunk arrived damaged', { file: this.identity.name, upload: this.id, chunk: number });
@@ -351,7 +368,7 @@ export class StagedUpload {
       const seconds = modifiedNs === undefined ? Date.now() / 1000 : Number(modifiedNs) / 1e9;
       await handle.utimes(seconds, seconds);
       // Not datasync: the time belongs to what the recorded digest is found by.
-      if (durable) await handle.sync();
+      if (durable) await diskTurn(() => handle.sync());
       const { size, mtimeNs, ino } = await handle.stat({ bigint: true });
       return { size: Number(size), modifiedNs: mtimeNs, inode: ino };
     } catch (error) {

@@ -70,6 +70,7 @@ export class UploadPlace {
     if (this.#bytes === 0) this.#writer.moveTo(this.#chunk * CHUNK_BYTES);
     this.#bytes += totalBytes(parts);
     const pending = this.#writer.write(parts);
+    this.#upload.noteWritten();
     if (pending) return pending.then(() => this.#file.stampPooled());
     this.#file.stampNow();
   }
