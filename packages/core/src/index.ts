@@ -40,6 +40,7 @@ export {
   DEFAULT_MEMORY_SHARE,
   LEAST_CONNECTION_BYTES,
   LEAST_TLS_CONNECTION_BYTES,
+  logBytesOf,
   planMemory,
 } from './memory-limit.js';
 export type {

@@ -51,7 +51,7 @@ export function planMemory({ limitBytes, connections, hasTls, isGiven }: MemoryP
     receiveBytes: Math.max(24 * MIB, Math.floor(limitBytes / 8)),
     sendBytes: Math.max(32 * MIB, Math.floor(limitBytes / 8)),
     workBytes: Math.max(24 * MIB, Math.floor(limitBytes / 8)),
-    logBytes: Math.min(8 * MIB, Math.max(MIB, Math.floor(limitBytes / 64))),
+    logBytes: logBytesOf(limitBytes),
     spareBytes: Math.floor(limitBytes / 4),
     connectionBytes,
   };
@@ -68,6 +68,11 @@ export function planMemory({ limitBytes, connections, hasTls, isGiven }: MemoryP
     );
   }
   return { ...plan, connections: Math.min(connections, fitting) };
+}
+
+/** The share of the log, which is opened before the server is. */
+export function logBytesOf(limitBytes: number): number {
+  return Math.min(8 * MIB, Math.max(MIB, Math.floor(limitBytes / 64)));
 }
 
 /** In MiB, rounded up: a sum that does not fit must not look as if it did. */

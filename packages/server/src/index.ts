@@ -16,7 +16,7 @@ export { ROLES } from './principal.js';
 export type { SelfSigned } from './self-signed.js';
 export { makeSelfSigned } from './self-signed.js';
 export type { ServerMemoryOptions } from './server-memory.js';
-export { defaultMemoryLimit } from './server-memory.js';
+export { defaultMemoryLimit, logWaitingBytes } from './server-memory.js';
 export type { OpenProtocol, ServerTlsOptions, SluiceServerOptions, WebhookTarget } from './sluice-server.js';
 export { DEFAULT_KEEP_FILES_MS, SluiceServer } from './sluice-server.js';
 export type { SpeedLimits } from './speed-limits.js';

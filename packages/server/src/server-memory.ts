@@ -4,6 +4,7 @@ import {
   DEFAULT_LISTENER_OPTIONS,
   DEFAULT_MEMORY_SHARE,
   type ListenerOptions,
+  logBytesOf,
   MemoryCeiling,
   planMemory,
   processMemory,
@@ -20,6 +21,11 @@ export interface ServerMemoryOptions {
 /** Half of the memory that the process may have, by the machine or its control group, in bytes. */
 export function defaultMemoryLimit(): number {
   return Math.floor(availableMemory() * DEFAULT_MEMORY_SHARE);
+}
+
+/** Of each of the two places where lines of the log wait for the disk, in bytes. */
+export function logWaitingBytes(limitBytes: number): number {
+  return logBytesOf(limitBytes) / 2;
 }
 
 /** @throws {OptionsError} when the limit does not hold what is to be in it */

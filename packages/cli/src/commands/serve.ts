@@ -96,7 +96,9 @@ export const serve = defineCommand({
     if (!given.has('root')) await mkdir(root, { recursive: true });
     await requireDirectory(root);
     const rootLock = await lockRoot(server, root);
-    const opened = await openServerLog(server, root, options, given).catch(async (error: unknown) => {
+    const memory = memoryOf(server, options, given);
+    const waitingBytes = server.logWaitingBytes(memory.limitBytes);
+    const opened = await openServerLog(server, root, options, given, waitingBytes).catch(async (error: unknown) => {
       const { localFailure } = await import('../failure.js');
       throw localFailure('open', options['log-file'] ?? `the log history below ${root}`, error);
     });
@@ -116,7 +118,7 @@ export const serve = defineCommand({
           logStream: log,
           ...admissionOf(options, given),
           ...deadlinesOf(options),
-          memory: memoryOf(server, options, given),
+          memory,
           durability: options.durability,
           onDrainRequested: drainRequest.make,
           openProtocols: options.open,

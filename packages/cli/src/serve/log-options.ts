@@ -59,6 +59,7 @@ export const logOptions = {
 /**
  * Opens the log as the options say. A root that cannot be written to has no log history, unless one was asked for.
  *
+ * @param maxWaitingBytes of lines that wait for the disk, for each of the two places
  * @throws the system's error
  */
 export async function openServerLog(
@@ -66,6 +67,7 @@ export async function openServerLog(
   root: string,
   options: OptionValues<typeof logOptions>,
   given: ReadonlySet<string>,
+  maxWaitingBytes?: number,
 ) {
   const path = options['log-file'];
   const isText = options['log-format'] === 'text' || (options['log-format'] === 'auto' && !path && stderr.isTTY);
@@ -73,6 +75,7 @@ export async function openServerLog(
     level: options['log-level'],
     format: isText ? 'text' : 'json',
     write: (line: string) => stderr.write(line),
+    ...(maxWaitingBytes !== undefined && { maxWaitingBytes }),
     ...(path !== undefined && {
       file: {
         path,

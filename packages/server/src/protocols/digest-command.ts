@@ -10,9 +10,13 @@ import {
   ResultCode,
 } from '@sluice/wire';
 import type { Request, Session } from '../protocol.js';
+import { Turnstile } from '../storage/turnstile.js';
 
 /** Largest range of one request, in bytes: about a second of work. docs/protocol.md. */
 const MAX_RANGE_BYTES = 1 << 30;
+
+/** Ranges are read few at once, for all connections: each holds a buffer of 1 MiB, and the disk is there for others, too. */
+const reading = new Turnstile(4);
 
 /**
  * Answers Digest for an open file. docs/protocol.md.
@@ -57,5 +61,5 @@ async function computeRange(
 ): Promise<Uint8Array> {
   if (position >= BigInt(size)) return new Uint8Array(0);
   const range = { position: Number(position), count: Number(count), chunkBytes: DIGEST_CHUNK_BYTES, signal };
-  return await digestChunks(handle, range);
+  return await reading.pass(() => digestChunks(handle, range), signal);
 }

@@ -64,12 +64,13 @@ export class ChunkTable {
     return this.#chunks.entries();
   }
 
-  /** Chunks of a file of this size that are not there, are doubtful, or have another length. */
-  *missing(fileSize: number): Generator<number> {
-    for (let number = 0; number < chunkCount(fileSize); number += 1) {
-      const chunk = this.#chunks.get(number);
-      if (!chunk || chunk.isDoubtful || chunk.bytes !== chunkLength(fileSize, number)) yield number;
-    }
+  /** How many chunks of a file of this size are not there, are doubtful, or have another length: work by the chunks that are there. */
+  missing(fileSize: number): number {
+    const count = chunkCount(fileSize);
+    let good = 0;
+    for (const [number, chunk] of this.#chunks)
+      if (number < count && !chunk.isDoubtful && chunk.bytes === chunkLength(fileSize, number)) good += 1;
+    return count - good;
   }
 
   /** The digests of a file of which nothing is missing, in order. */

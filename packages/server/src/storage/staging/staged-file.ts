@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { ChunkHash, FileWriter, type IoPace, paceOfDevice } from '@sluice/files';
 import type { DirectoryHandle } from '../directory-handle.js';
 import { storageErrorFrom } from '../storage-error.js';
+import { Turnstile } from '../turnstile.js';
 import type { SyncedState } from './upload-journal.js';
 
 /** Read in steps of this many bytes, so that hashing never holds the event loop for more than about a millisecond. */
@@ -79,8 +80,11 @@ export interface RangeDigest {
   readonly bytes: number;
 }
 
+/** Ranges are read few at once, for all uploads: each holds a buffer of 1 MiB, and a request may ask for many. */
+const reading = new Turnstile(4);
+
 /**
- * Digests a range of a file, through the thread pool.
+ * Digests a range of a file, through the thread pool, when its turn comes.
  *
  * @param use gets each piece before it is overwritten
  * @throws the system's error, or the signal's reason
@@ -91,6 +95,16 @@ export async function digestRange(
   count: number,
   signal?: AbortSignal,
   use?: (piece: Uint8Array, position: number) => Promise<unknown>,
+): Promise<RangeDigest> {
+  return await reading.pass(() => readRange(handle, position, count, signal, use), signal);
+}
+
+async function readRange(
+  handle: FileHandle,
+  position: number,
+  count: number,
+  signal: AbortSignal | undefined,
+  use: ((piece: Uint8Array, position: number) => Promise<unknown>) | undefined,
 ): Promise<RangeDigest> {
   const hash = await ChunkHash.create();
   const buffer = Buffer.allocUnsafe(Math.min(STEP_BYTES, count));

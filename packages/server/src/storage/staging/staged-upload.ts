@@ -334,8 +334,7 @@ export class StagedUpload {
       signal?.throwIfAborted();
       throw storageErrorFrom(error, 'file');
     }
-    let missing = 0;
-    for (const _ of this.#chunks.missing(fileSize)) missing += 1;
+    const missing = this.#chunks.missing(fileSize);
     if (missing > 0) return missing;
     // Some chunk is another than the client's: which one, only the client can tell.
     return (await contentDigest(this.#chunks.digests(fileSize))) === digest ? 0 : 1;
