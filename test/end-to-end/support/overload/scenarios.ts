@@ -33,6 +33,8 @@ export interface Scenario {
   readonly stallsDisk?: boolean;
   /** What each connection does then. */
   readonly goOn?: (peer: AttackingPeer) => void;
+  /** Needs the large directory. */
+  readonly lists?: boolean;
   /** What goes on beside. */
   readonly beside?: (port: number, ms: number) => Promise<void>;
 }
@@ -40,8 +42,14 @@ export interface Scenario {
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'silent', what: 'declare 10 MiB and go silent', attack: declareAndBeSilent, connections: 2000 },
   { name: 'half', what: 'declare 10 MiB, send 5 MiB slowly', attack: sendHalf, connections: 2000 },
-  { name: 'unread', what: 'ask for large answers and never read', attack: neverRead, connections: 2000 },
-  { name: 'listings', what: 'ask for large listings and never read', attack: neverReadListings, connections: 2000 },
+  { name: 'unread', what: 'ask for large answers and never read', attack: neverRead, connections: 2000, lists: true },
+  {
+    name: 'listings',
+    what: 'ask for large listings and never read',
+    attack: neverReadListings,
+    connections: 2000,
+    lists: true,
+  },
   { name: 'reads', what: 'ask for 10 MiB of a file and never read', attack: neverReadRemoteFile, connections: 2000 },
   { name: 'downloads', what: 'begin downloads and never read', attack: neverReadDownload, connections: 2000 },
   {
@@ -59,6 +67,8 @@ export interface OverloadOptions {
   readonly connections: number;
   /** How long the attack stands once it is there, in milliseconds. */
   readonly standsMs: number;
+  /** Files in the large directory. @default 20,000 */
+  readonly largeFiles?: number;
   /** Options of `sluice serve`. */
   readonly serve: readonly string[];
   readonly onNote?: (note: string) => void;
@@ -68,7 +78,7 @@ export interface OverloadFigures {
   readonly before: ProcessState;
   /** When the attack stood. */
   readonly during: ProcessState;
-  /** Some seconds after the attackers had gone. */
+  /** When what they had was given back, or 40 s after they had gone. */
   readonly after: ProcessState;
   /** Attackers that were let in and had set up what they wanted. */
   readonly established: number;
@@ -82,13 +92,17 @@ const SMALL_FILES = 20;
 const LARGE_LISTING_FILES = 20_000;
 const LARGE_FILE_BYTES = 64 << 20;
 const AT_ONCE = 64;
-const SETTLE_MS = 4000;
+const SETTLE_MS = 40_000;
+
+/** Memory and descriptors have returned when there is no more than this beside what there was before. */
+const SETTLED_BYTES = 48 << 20;
+const SETTLED_DESCRIPTORS = 8;
 
 /** Overloads the shipped server in one way, and looks at what that does to it and to others. */
 export async function runScenario(scenario: Scenario, options: OverloadOptions): Promise<OverloadFigures> {
   await using scratch = await Scratch.make();
   const root = scratch.path('root');
-  await makeRoot(root);
+  await makeRoot(root, options.largeFiles ?? LARGE_LISTING_FILES, scenario.lists === true);
   const disk = scenario.stallsDisk ? await StalledDisk.make(scratch.folder, root) : undefined;
   const logFile = ['--log-file', scratch.path('log')];
   await using server = await ServeCommand.start(root, [...options.serve, ...logFile], 0, disk?.environment);
@@ -111,13 +125,24 @@ export async function runScenario(scenario: Scenario, options: OverloadOptions):
     const closed = peers.filter(({ isClosed }) => isClosed).length;
     for (const peer of peers) peer.destroy();
     await disk?.goOn();
-    await pause(SETTLE_MS);
-    const after = await processState(pid);
+    const after = await settled(pid, before);
     return { before, during, after, established: peers.length, closed, bystander: figures };
   } finally {
     for (const peer of peers) peer.destroy();
     await disk?.goOn();
     await bystander.stop();
+  }
+}
+
+async function settled(pid: number, before: ProcessState): Promise<ProcessState> {
+  const endMs = performance.now() + SETTLE_MS;
+  for (;;) {
+    const state = await processState(pid);
+    const hasSettled =
+      state.residentBytes <= before.residentBytes + SETTLED_BYTES &&
+      state.descriptors <= before.descriptors + SETTLED_DESCRIPTORS;
+    if (hasSettled || performance.now() >= endMs) return state;
+    await pause(500);
   }
 }
 
@@ -159,10 +184,10 @@ async function withinTime<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-async function makeRoot(root: string): Promise<void> {
+async function makeRoot(root: string, largeFiles: number, lists: boolean): Promise<void> {
   for (const [directory, files] of [
     [SMALL_DIRECTORY, SMALL_FILES],
-    [LARGE_DIRECTORY, LARGE_LISTING_FILES],
+    [LARGE_DIRECTORY, lists ? largeFiles : 0],
   ] as const) {
     await mkdir(path.join(root, directory), { recursive: true });
     for (let i = 0; i < files; i++)
