@@ -38,12 +38,15 @@ describe('sluice user', { concurrency: 2 }, () => {
     const text = await readFile(place.path('conf/users.json'), 'utf8');
     assert.ok(!text.includes('difference') && !text.includes(bobs));
 
-    await using first = await place.serve('--users', 'conf/users.json');
-    assert.equal((await first.ls('ada', 'the difference engine')).code, 0);
-    assert.equal((await first.ls('bob', bobs)).code, 0);
-    assert.deepEqual(await place.sluice(['user', 'rm', 'bob', '--users', 'conf/users.json']), DONE);
-    const changed = await place.sluice(['user', 'passwd', 'ada', '--generate', '--users', 'conf/users.json']);
-    await until(5, () => first.ls('bob', bobs));
+    const changed = await (async () => {
+      await using first = await place.serve('--users', 'conf/users.json');
+      assert.equal((await first.ls('ada', 'the difference engine')).code, 0);
+      assert.equal((await first.ls('bob', bobs)).code, 0);
+      assert.deepEqual(await place.sluice(['user', 'rm', 'bob', '--users', 'conf/users.json']), DONE);
+      const passwd = await place.sluice(['user', 'passwd', 'ada', '--generate', '--users', 'conf/users.json']);
+      await until(5, () => first.ls('bob', bobs));
+      return passwd;
+    })();
 
     await using second = await place.serve('--users', 'conf/users.json');
     assert.equal((await second.ls('bob', bobs)).code, 5);

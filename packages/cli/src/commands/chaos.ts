@@ -51,7 +51,8 @@ export const attackOptions = {
     placeholder: 'NAMES',
     default: 'all',
     summary:
-      'attack: some of slowloris,slow-read,huge-prefix,storm,half-open,rst-storm,descriptors,silent-tls, or all, one after the other',
+      'attack: some of slowloris, slow-read, huge-prefix, storm, half-open, rst-storm, descriptors and silent-tls, joined by commas; or all, one after ' +
+      'the other',
   },
   connections: {
     kind: 'integer',
