@@ -98,7 +98,7 @@ async function call(operation: string, port: number, local: string): Promise<unk
   const options = {
     retries: 1,
     retryDelayMs: 1,
-    responseTimeoutMs: 300,
+    responseTimeoutMs: 100,
     connectTimeoutMs: 2000,
     login: 'digest',
   } as const;
@@ -142,7 +142,7 @@ function lie(random: RandomSource): Lie {
   const kind = random.weighted({
     value: 8,
     extra: 2,
-    drop: 0.3,
+    drop: 0.1,
     double: 1,
     end: 1,
     reset: 1,
