@@ -118,11 +118,11 @@ export class OutboundQueue {
     if (this.#isRefused(bytes.length)) return 'refused';
     if (bytes.length === 0) return this.#result();
     if (bytes.length > BATCH_BYTES) {
-      this.flush();
+      if (!this.#flushFirst()) return 'refused';
       this.#write(Uint8Array.prototype.slice.call(bytes), bytes.length, undefined);
       return this.#result();
     }
-    if (this.#batchBytes + bytes.length > BATCH_BYTES) this.flush();
+    if (this.#batchBytes + bytes.length > BATCH_BYTES && !this.#flushFirst()) return 'refused';
     this.#batch ??= pool.take(BATCH_BYTES);
     this.#batch.set(bytes, this.#batchBytes);
     this.#batchBytes += bytes.length;
@@ -140,7 +140,7 @@ export class OutboundQueue {
       const message = new Uint8Array(maxBytes);
       return this.sendOwned(message.subarray(0, fill(message, 0)), () => {});
     }
-    if (this.#batchBytes + maxBytes > BATCH_BYTES) this.flush();
+    if (this.#batchBytes + maxBytes > BATCH_BYTES && !this.#flushFirst()) return 'refused';
     this.#batch ??= pool.take(BATCH_BYTES);
     this.#scheduleFlush();
     this.#batchBytes += fill(this.#batch, this.#batchBytes);
@@ -153,7 +153,7 @@ export class OutboundQueue {
    */
   sendOwned(bytes: Uint8Array, release: () => void): SendResult {
     if (this.#isRefused(bytes.length)) return 'refused';
-    this.flush();
+    if (!this.#flushFirst()) return 'refused';
     this.#write(bytes, bytes.length, release);
     return this.#result();
   }
@@ -193,6 +193,12 @@ export class OutboundQueue {
     for (const write of this.#pending.splice(0)) write.release?.();
     this.#pendingBytes = 0;
     this.#account?.set(0);
+  }
+
+  /** Writes what was said before; its budget may close this queue for it. @returns whether more can be said */
+  #flushFirst(): boolean {
+    this.flush();
+    return !this.#isClosed;
   }
 
   #isRefused(bytes: number): boolean {

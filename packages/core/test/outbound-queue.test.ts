@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type OutboundLimits, OutboundQueue, type WriteTarget } from '@sluice/core';
+import { MemoryBudget, type OutboundLimits, OutboundQueue, type SendResult, type WriteTarget } from '@sluice/core';
 import fc from 'fast-check';
 
 type Written = (error?: Error | null) => void;
@@ -365,4 +365,42 @@ describe('outbound queue', () => {
       { numRuns: 500 },
     );
   });
+});
+
+describe('a queue whose budget closes it for what was said before', () => {
+  const MESSAGE_BYTES = 40 << 10;
+  const ways: readonly (readonly [
+    string,
+    (queue: OutboundQueue, bytes: Uint8Array, release: () => void) => SendResult,
+  ])[] = [
+    ['send', (queue, bytes) => queue.send(bytes)],
+    ['send of a large message', (queue) => queue.send(new Uint8Array(100 << 10))],
+    ['sendInPlace', (queue, bytes) => queue.sendInPlace(bytes.length, () => bytes.length)],
+    ['sendOwned', (queue, bytes, release) => queue.sendOwned(bytes, release)],
+  ];
+  for (const [name, send] of ways) {
+    it(`refuses ${name}, and keeps nothing`, () => {
+      const target = new FakeTarget();
+      target.isSlow = true;
+      const budget = new MemoryBudget(1000, () => 0);
+      const account = budget.open({
+        pauseForMemory() {},
+        resumeForMemory() {},
+        closeForMemory: () => queue.close(),
+      });
+      const wide = { highWaterMarkBytes: 1 << 20, lowWaterMarkBytes: 0, hardLimitBytes: 8 << 20 };
+      const queue: OutboundQueue = new OutboundQueue(target, wide, () => {}, account);
+      queue.hold();
+      assert.equal(queue.send(new Uint8Array(MESSAGE_BYTES)), 'sent');
+      let releases = 0;
+      assert.equal(
+        send(queue, new Uint8Array(MESSAGE_BYTES), () => releases++),
+        'refused',
+      );
+      assert.equal(target.writes.length, 1, 'nothing is written behind the end');
+      assert.equal(releases, 0);
+      assert.equal(queue.queuedBytes, 0);
+      assert.equal(budget.usedBytes, 0);
+    });
+  }
 });
