@@ -48,6 +48,6 @@ describe('the shipped server with --memory-limit 256M', () => {
     const limits = ['--memory-limit', '256M', '--max-connections', '10000'];
     const ended = await sluice(['serve', '--root', scratch.folder, '--listen', '127.0.0.1:0', ...limits]);
     assert.equal(ended.exitCode, 2);
-    assert.match(ended.stderr, /the memory limit of 256 MiB does not hold 10000 connections x 24 KiB \+ .* = 399 MiB/);
+    assert.match(ended.stderr, /the memory limit of 256 MiB does not hold 10000 connections x 26 KiB \+ .* = 418 MiB/);
   });
 });
