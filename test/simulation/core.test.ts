@@ -35,4 +35,16 @@ describe('core in simulation', () => {
       assert.equal((await simulate({ protocol: ledger, seed, steps })).digest, digest, 'with its steps given');
     }
   });
+
+  it('closes for the reason that was given, when its budget ends a connection at the flush of that close', async () => {
+    const { closed } = await simulate({
+      protocol: ledger,
+      seed: 210379090,
+      steps: [
+        { do: 'connect', peer: 4 },
+        { do: 'send', peer: 4, salt: 770192623 },
+      ],
+    });
+    assert.deepEqual([...closed], [['framing-error', 1]]);
+  });
 });

@@ -384,9 +384,10 @@ export class Connection implements MemoryHolder {
   close(reason: CloseReason): void {
     if (this.#state === 'securing') this.destroy(reason);
     if (this.#state !== 'open') return;
-    this.#queue.flush();
-    this.#state = 'closing';
     this.#reason ??= reason;
+    this.#queue.flush();
+    if (this.isClosing) return; // its budget has ended it for what the flush has left here
+    this.#state = 'closing';
     this.#closingSinceMs = this.#clock.nowMs();
     this.record(CoreEvent.closing, this.#queue.queuedBytes);
     // Reading goes on: bytes left unread would turn our FIN into a reset, and the peer could lose the last answers.
