@@ -42,6 +42,12 @@ export interface FrameHandler {
 /** Received bytes that wait for a handler, above which the connection is not read any more. */
 const MAX_HELD_BYTES = 64 << 10;
 
+/**
+ * Frames of one connection that are handled before all others have their turn. A chunk of small ones has thousands, and with some hundred
+ * connections that send nothing else nobody would be answered for seconds.
+ */
+const MAX_FRAMES_PER_TURN = 128;
+
 /** Cuts a connection's bytes into frames and gives them to a handler, no faster than it and the peer can take them. */
 export class FramedConnection implements ConnectionHandler, FrameSink {
   readonly #connection: Connection;
@@ -56,6 +62,10 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   #isShuttingDown = false;
   #hasPeerEnded = false;
   #frames = 0;
+  /** Frames handled since the others had their turn. */
+  #turnFrames = 0;
+  /** It has had its turn, and goes on in the next one. */
+  #isTurnOver = false;
   readonly #account: MemoryAccount | undefined;
   /** Bytes of a frame that comes in pieces. */
   #pieceBytes = 0;
@@ -98,6 +108,7 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
       this.#account?.set(this.#decoder.keptBytes);
       return;
     }
+    this.#turnFrames = 0;
     let wantsMore = false;
     try {
       wantsMore = this.#decoder.push(source, start, end);
@@ -110,6 +121,7 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
 
   onFrame(source: Uint8Array, start: number, end: number): boolean {
     this.#frames += 1;
+    this.#turnFrames += 1;
     if (!this.#handler.recordsFrames) this.#connection.record(CoreEvent.frameReceived, end - start);
     this.#await(this.#handler.onFrame(source, start, end));
     return this.#mayGoOn;
@@ -123,6 +135,7 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   onPiece(source: Uint8Array, start: number, end: number, isLast: boolean): boolean {
     if (isLast) {
       this.#frames += 1;
+      this.#turnFrames += 1;
       if (!this.#handler.recordsFrames) this.#connection.record(CoreEvent.frameReceived, this.#pieceBytes);
     }
     this.#await(this.#handler.onPiece?.(source, start, end, isLast));
@@ -168,8 +181,19 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   }
 
   get #mayGoOn(): boolean {
-    return this.#waiting === 0 && !this.#connection.isAboveHighWaterMark && !this.#connection.isClosing;
+    return (
+      this.#waiting === 0 &&
+      this.#turnFrames < MAX_FRAMES_PER_TURN &&
+      !this.#connection.isAboveHighWaterMark &&
+      !this.#connection.isClosing
+    );
   }
+
+  readonly #onNextTurn = (): void => {
+    this.#isTurnOver = false;
+    this.#turnFrames = 0;
+    if (!this.#connection.isClosing) this.#goOn();
+  };
 
   #await(pending: void | Promise<void>): void {
     if (!pending) return;
@@ -214,6 +238,10 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
 
   #endBatch(wantsMore: boolean): void {
     this.#isStopped = !wantsMore;
+    if (this.#turnFrames >= MAX_FRAMES_PER_TURN && !this.#isTurnOver) {
+      this.#isTurnOver = true;
+      setImmediate(this.#onNextTurn);
+    }
     try {
       this.#await(this.#handler.onBatchEnd?.());
     } catch (error) {

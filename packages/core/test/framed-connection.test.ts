@@ -132,6 +132,39 @@ for (const receiveMode of RECEIVE_MODES) {
       await eventually('all bytes', () => connection.receivedBytes === 5 + 100 * 10_004);
     });
 
+    it('handles so many frames of one connection, and gives the others their turn before it goes on', async () => {
+      const order: string[] = [];
+      await using loopback = await Loopback.openFramed({ receiveMode }, (connection) => ({
+        onFrame(source, start, end) {
+          order.push(`${connection.id} ${payload(source, start, end)}`);
+          connection.send(source.subarray(start, end));
+        },
+      }));
+      const crowd = [await loopback.connect(), await loopback.connect()];
+      const many = Buffer.concat(Array.from({ length: 1000 }, (_, i) => frame(`${i}`)));
+      for (const { peer } of crowd) peer.send(many);
+      for (const { peer } of crowd) await eventually('all answers', () => peer.receivedBytes === many.length);
+      for (const { peer, connection } of crowd) {
+        assert.deepEqual(
+          order.filter((each) => each.startsWith(`${connection.id} `)),
+          Array.from({ length: 1000 }, (_, i) => `${connection.id} ${i}`),
+        );
+        assert.deepEqual(peer.received, many);
+      }
+      const turns = order.map((each) => each.split(' ')[0]).filter((id, i, all) => i === 0 || id !== all[i - 1]);
+      assert.ok(turns.length >= 8, `${turns.length} turns`);
+    });
+
+    it('closes for a peer that ends its side behind a thousand frames, when all are answered', async () => {
+      await using loopback = await Loopback.openFramed({ receiveMode }, echoFrames);
+      const { peer } = await loopback.connect();
+      const many = Buffer.concat(Array.from({ length: 1000 }, (_, i) => frame(`${i}`)));
+      peer.send(many);
+      peer.halfClose();
+      assert.equal((await loopback.ending()).reason, 'peer-closed');
+      assert.deepEqual(peer.received, many);
+    });
+
     it('calls onBatchEnd once for each chunk, also when it returns promises', async () => {
       let batches = 0;
       let frames = 0;
