@@ -14,6 +14,7 @@ import { ProxyHeaderReader } from './proxy-header-reader.js';
 import { type ReceiveMode, startReceiving, stopReceiving } from './receive-buffer.js';
 import { type TlsAcceptor, TlsRefusedError } from './tls-acceptor.js';
 import { TlsSession } from './tls-session.js';
+import type { TurnQueue } from './turn-queue.js';
 import { unwrittenBytes } from './unwritten-bytes.js';
 
 /** Why a connection ended. The first reason given counts. Servers add reasons of their own. */
@@ -88,6 +89,7 @@ export interface ConnectionInit {
   /** Whether the peer is a balancer that begins with a header of the PROXY protocol. */
   readonly isProxied: boolean;
   readonly messageCounters: MessageCounters;
+  readonly turns: TurnQueue;
   /** What the server may hold. @default without a limit */
   readonly memory?: MemoryCeiling | undefined;
   /** Whether the first bytes of the handler show that the peer is a client; otherwise the handler calls `establish`. */
@@ -120,6 +122,8 @@ export class Connection implements MemoryHolder {
   readonly openedAtMs: number;
   /** Of all connections of the listener. */
   readonly messageCounters: MessageCounters;
+  /** Likewise. */
+  readonly turns: TurnQueue;
   /** What has happened on it. Stays when the connection is gone. */
   readonly recorder: FlightRecorder;
   #localAddress: string;
@@ -164,6 +168,7 @@ export class Connection implements MemoryHolder {
     const { id, socket, slot, clock, limits, receiveMode, tls, isProxied, messageCounters, memory } = init;
     this.id = id;
     this.slot = slot;
+    this.turns = init.turns;
     this.#localAddress = socket.localAddress ?? '';
     this.#localPort = socket.localPort ?? 0;
     this.#remoteAddress = socket.remoteAddress ?? '';

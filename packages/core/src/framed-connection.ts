@@ -43,10 +43,14 @@ export interface FrameHandler {
 const MAX_HELD_BYTES = 64 << 10;
 
 /**
- * Frames of one connection that are handled before all others have their turn. A chunk of small ones has thousands, and with some hundred
- * connections that send nothing else nobody would be answered for seconds.
+ * After so much time, in milliseconds, a connection leaves its further frames for its next turn. A chunk of small requests has thousands, and
+ * with some hundred connections that send nothing else nobody would be answered for seconds.
  */
-const MAX_FRAMES_PER_TURN = 128;
+const TURN_MS = 0.5;
+/** The time is looked at with every so many frames. */
+const FRAMES_PER_LOOK = 8;
+/** The same, where the clock stands still. */
+const MAX_FRAMES_PER_TURN = 512;
 
 /** Cuts a connection's bytes into frames and gives them to a handler, no faster than it and the peer can take them. */
 export class FramedConnection implements ConnectionHandler, FrameSink {
@@ -64,6 +68,7 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   #frames = 0;
   /** Frames handled since the others had their turn. */
   #turnFrames = 0;
+  #turnEndMs = 0;
   /** It has had its turn, and goes on in the next one. */
   #isTurnOver = false;
   readonly #account: MemoryAccount | undefined;
@@ -101,14 +106,15 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   }
 
   onBytes(source: Uint8Array, start: number, end: number): void {
-    if (this.#waiting > 0 || this.#isStopped) {
+    if (this.#waiting > 0 || this.#isStopped || this.#connection.turns.isBusy) {
+      if (this.#waiting === 0 && !this.#isStopped) this.#endTurn();
       this.#isStopped = true;
       this.#decoder.hold(source, start, end);
       if (this.#decoder.bufferedBytes > this.#maxHeldBytes) this.#connection.pauseReading();
       this.#account?.set(this.#decoder.keptBytes);
       return;
     }
-    this.#turnFrames = 0;
+    this.#beginTurn();
     let wantsMore = false;
     try {
       wantsMore = this.#decoder.push(source, start, end);
@@ -120,8 +126,7 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   }
 
   onFrame(source: Uint8Array, start: number, end: number): boolean {
-    this.#frames += 1;
-    this.#turnFrames += 1;
+    this.#countFrame();
     if (!this.#handler.recordsFrames) this.#connection.record(CoreEvent.frameReceived, end - start);
     this.#await(this.#handler.onFrame(source, start, end));
     return this.#mayGoOn;
@@ -134,8 +139,7 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
 
   onPiece(source: Uint8Array, start: number, end: number, isLast: boolean): boolean {
     if (isLast) {
-      this.#frames += 1;
-      this.#turnFrames += 1;
+      this.#countFrame();
       if (!this.#handler.recordsFrames) this.#connection.record(CoreEvent.frameReceived, this.#pieceBytes);
     }
     this.#await(this.#handler.onPiece?.(source, start, end, isLast));
@@ -168,6 +172,7 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   }
 
   onClosed(reason: CloseReason, error: Error | undefined): void {
+    this.#connection.turns.remove(this.#onNextTurn);
     this.#decoder.reset();
     this.#handler.onClosed?.(reason, error);
   }
@@ -182,18 +187,33 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
 
   get #mayGoOn(): boolean {
     return (
-      this.#waiting === 0 &&
-      this.#turnFrames < MAX_FRAMES_PER_TURN &&
-      !this.#connection.isAboveHighWaterMark &&
-      !this.#connection.isClosing
+      this.#waiting === 0 && !this.#isTurnOver && !this.#connection.isAboveHighWaterMark && !this.#connection.isClosing
     );
   }
 
   readonly #onNextTurn = (): void => {
     this.#isTurnOver = false;
-    this.#turnFrames = 0;
+    this.#beginTurn();
     if (!this.#connection.isClosing) this.#goOn();
   };
+
+  #beginTurn(): void {
+    this.#turnFrames = 0;
+    this.#turnEndMs = this.#connection.nowMs() + TURN_MS;
+  }
+
+  #countFrame(): void {
+    this.#frames += 1;
+    this.#turnFrames += 1;
+    if (this.#turnFrames % FRAMES_PER_LOOK !== 0 || this.#isTurnOver) return;
+    if (this.#turnFrames < MAX_FRAMES_PER_TURN && this.#connection.nowMs() < this.#turnEndMs) return;
+    this.#endTurn();
+  }
+
+  #endTurn(): void {
+    this.#isTurnOver = true;
+    this.#connection.turns.add(this.#onNextTurn);
+  }
 
   #await(pending: void | Promise<void>): void {
     if (!pending) return;
@@ -238,10 +258,6 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
 
   #endBatch(wantsMore: boolean): void {
     this.#isStopped = !wantsMore;
-    if (this.#turnFrames >= MAX_FRAMES_PER_TURN && !this.#isTurnOver) {
-      this.#isTurnOver = true;
-      setImmediate(this.#onNextTurn);
-    }
     try {
       this.#await(this.#handler.onBatchEnd?.());
     } catch (error) {

@@ -15,6 +15,7 @@ import { RefusalDesk } from './refusal-desk.js';
 import { type RefusalReport, Refusals } from './refusals.js';
 import { type CreateServer, createSystemServer } from './system-server.js';
 import { TlsAcceptor, type TlsListenerOptions } from './tls-acceptor.js';
+import { TurnQueue } from './turn-queue.js';
 
 export interface ListenerOptions extends Partial<Omit<ConnectionDeadlines, 'handshakeTimeoutMs'>> {
   readonly host: string;
@@ -168,6 +169,7 @@ export class Listener {
   readonly #server: net.Server;
   readonly #admission: Admission<net.Socket>;
   readonly #desk: RefusalDesk;
+  readonly #turns: TurnQueue;
   readonly #connections = new Set<Connection>();
   #countDescriptorsAtMs = 0;
   #address = { host: '', port: 0 };
@@ -235,6 +237,7 @@ export class Listener {
     this.maxWaiting = fitted.maxWaiting;
     const plan = planDescriptors(fitted, limit);
     this.descriptors = options.descriptors ?? new DescriptorBudget(plan);
+    this.#turns = new TurnQueue(this.#clock);
     this.#desk = new RefusalDesk(Math.min(MAX_AT_REFUSAL_DESK, Math.floor(plan.reserve / 2)), this.#clock);
     this.#admission = new Admission(
       { ...fitted, ...admission },
@@ -386,6 +389,7 @@ export class Listener {
         memory: this.#options.memory,
         isProxied: this.#isProxy(socket.remoteAddress ?? ''),
         messageCounters: this.counters.messages,
+        turns: this.#turns,
         isEstablishedByBytes: this.#options.establishedBy !== 'handler',
         onEstablished: this.#onEstablished,
         onRelocated: this.#onRelocated,

@@ -141,13 +141,13 @@ for (const receiveMode of RECEIVE_MODES) {
         },
       }));
       const crowd = [await loopback.connect(), await loopback.connect()];
-      const many = Buffer.concat(Array.from({ length: 1000 }, (_, i) => frame(`${i}`)));
+      const many = Buffer.concat(Array.from({ length: 5000 }, (_, i) => frame(`${i}`)));
       for (const { peer } of crowd) peer.send(many);
       for (const { peer } of crowd) await eventually('all answers', () => peer.receivedBytes === many.length);
       for (const { peer, connection } of crowd) {
         assert.deepEqual(
           order.filter((each) => each.startsWith(`${connection.id} `)),
-          Array.from({ length: 1000 }, (_, i) => `${connection.id} ${i}`),
+          Array.from({ length: 5000 }, (_, i) => `${connection.id} ${i}`),
         );
         assert.deepEqual(peer.received, many);
       }
@@ -158,7 +158,7 @@ for (const receiveMode of RECEIVE_MODES) {
     it('closes for a peer that ends its side behind a thousand frames, when all are answered', async () => {
       await using loopback = await Loopback.openFramed({ receiveMode }, echoFrames);
       const { peer } = await loopback.connect();
-      const many = Buffer.concat(Array.from({ length: 1000 }, (_, i) => frame(`${i}`)));
+      const many = Buffer.concat(Array.from({ length: 5000 }, (_, i) => frame(`${i}`)));
       peer.send(many);
       peer.halfClose();
       assert.equal((await loopback.ending()).reason, 'peer-closed');

@@ -1,0 +1,45 @@
+import type { Clock } from './clock.js';
+
+/** Those who wait work for so long, in milliseconds, before the event loop looks for new bytes and new connections again. */
+const ROUND_MS = 4;
+
+/**
+ * Connections that have had their turn and have more to do: they go on one after the other, with a look at the event loop between. Node accepts
+ * one connection for each turn of the loop, so whoever fills the turns keeps newcomers out.
+ */
+export class TurnQueue {
+  readonly #clock: Clock;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether anybody waits. Who has not begun then waits too, behind them. */
+  get isBusy(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Calls `work` when it is its turn; once, however often it is added before. */
+  add(work: () => void): void {
+    if (this.#waiting.size === 0) setImmediate(this.#run);
+    this.#waiting.add(work);
+  }
+
+  /** @param work that is not to be called any more */
+  remove(work: () => void): void {
+    this.#waiting.delete(work);
+  }
+
+  readonly #run = (): void => {
+    const endMs = this.#clock.nowMs() + ROUND_MS;
+    let left = this.#waiting.size; // those that add themselves again wait for the next round
+    for (const work of this.#waiting) {
+      this.#waiting.delete(work);
+      work();
+      left -= 1;
+      if (left <= 0 || this.#clock.nowMs() >= endMs) break;
+    }
+    if (this.#waiting.size > 0) setImmediate(this.#run);
+  };
+}
