@@ -15,7 +15,7 @@ export interface WriteTarget {
   readonly writableLength: number;
 }
 
-/** @see docs/operations.md#limits */
+/** @see docs/limits.md */
 export interface OutboundLimits {
   /** Above so many queued bytes, `send` says `queued`. @default 512 KiB */
   readonly highWaterMarkBytes: number;
