@@ -31,7 +31,7 @@ const KNOW_SOCKETS = [
 
 /** What a protocol, and what it shares with its siblings, may import of the server. */
 const PROTOCOL_MAY_IMPORT = [
-  /^packages\/server\/src\/(protocol|answers|log|log-stream|peer-network|server-controls|speed-limits)\.ts$/,
+  /^packages\/server\/src\/(protocol|answers|log|log-stream|peer-network|server-controls|speed-limits|flood-places|address-network)\.ts$/,
   /^packages\/server\/src\/coordination\/(answer|coordinator)\.ts$/,
   /^packages\/server\/src\/(hooks|logging)\//,
   /^packages\/server\/src\/storage\//,

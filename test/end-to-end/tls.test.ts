@@ -86,7 +86,8 @@ describe('the shipped command over TLS', () => {
     assertOneLine(await ls(secure, '--tls-ca', 'none.crt'), 1, /cannot read none\.crt/);
     assertOneLine(await ls(secure, '--tls-fingerprint', 'abc'), 2, /64 hexadecimal digits/);
     assertOneLine(await ls(secure, '--tls-cert', 'x'), 2, /--tls-cert and --tls-key together/);
-    await using plain = await ServeCommand.start(scratch.folder);
+    await using other = await Scratch.make();
+    await using plain = await ServeCommand.start(other.folder);
     assertOneLine(await ls(secureUrl(plain.port)), 4, /if it has no TLS, its address begins with sluice:/);
   });
 });

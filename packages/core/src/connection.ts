@@ -37,6 +37,7 @@ export type CloseReason =
   | 'memory'
   | 'displaced'
   | 'network-limit'
+  | 'worker-died'
   | 'shutdown'
   | (string & {});
 

@@ -26,9 +26,11 @@ export {
 } from './flight-recorder.js';
 export type { FrameHandler } from './framed-connection.js';
 export { FramedConnection } from './framed-connection.js';
+export type { HandedSocketMessage } from './handed-sockets.js';
+export { AcceptedConnection, HandedSockets } from './handed-sockets.js';
 export type { CertificateRequest } from './issued-certificate.js';
 export { IssuedCertificate } from './issued-certificate.js';
-export type { ListenerCounters, ListenerOptions } from './listener.js';
+export type { EndedConnection, ListenerCounters, ListenerOptions } from './listener.js';
 export { DEFAULT_CONNECTION_LIMITS, DEFAULT_LISTENER_OPTIONS, Listener } from './listener.js';
 export type { MemoryCounters, MemoryHolder, MemoryLevel } from './memory-budget.js';
 export { MEMORY_STALL_MS, MEMORY_WAIT_MS, MemoryAccount, MemoryBudget, MIN_PAUSED_BYTES } from './memory-budget.js';

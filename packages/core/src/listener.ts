@@ -6,6 +6,7 @@ import { type CloseReason, Connection, type ConnectionHandler, type ConnectionLi
 import { type ConnectionDeadlines, DEFAULT_DEADLINES, deadlineTimes } from './deadlines.js';
 import { DescriptorBudget } from './descriptor-budget.js';
 import { countDescriptors, descriptorLimit, fitToDescriptors, planDescriptors } from './descriptor-limit.js';
+import { AcceptedConnection } from './handed-sockets.js';
 import type { MemoryCeiling } from './memory-ceiling.js';
 import type { MessageCounters } from './message-stream.js';
 import { DEFAULT_OUTBOUND_LIMITS, type OutboundLimits } from './outbound-queue.js';
@@ -22,7 +23,20 @@ export interface ListenerOptions extends Partial<Omit<ConnectionDeadlines, 'hand
   /** 0 picks a free one. */
   readonly port: number;
   /** Called for each admitted connection, before any of its bytes. An error it throws ends that connection only. */
-  readonly onConnection: (connection: Connection) => ConnectionHandler;
+  readonly onConnection?: (connection: Connection) => ConnectionHandler;
+  /**
+   * Has each admitted connection served by another process, in place of `onConnection`. Its place is free again, and its bytes count, when
+   * `Listener.ended` is called. `maxConnections` and `maxWaiting` are not lowered to what this process may hold.
+   */
+  readonly handOver?: (connection: AcceptedConnection) => void;
+  /** The id of a connection. @default the next number */
+  readonly idOf?: (socket: net.Socket) => number | undefined;
+  /** Called when a peer has shown that it is a client. */
+  readonly onEstablished?: (connection: Connection) => void;
+  /** Called when a balancer has told another address of a connection. */
+  readonly onRelocated?: (connection: Connection) => void;
+  /** Called when a connection is gone, and its place is free. */
+  readonly onGone?: (connection: Connection) => void;
   /** A condition the operator should know of. */
   readonly onWarning?: (message: string) => void;
   /** Connections the system may complete before we accept them; the system lowers it to its own limit. @default 4096 */
@@ -142,6 +156,13 @@ export interface ListenerCounters {
   readonly messages: MessageCounters;
 }
 
+/** What was a connection that another process has served. */
+export interface EndedConnection {
+  readonly reason: CloseReason;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}
+
 /** Accepts connections, admits as many as may be served at once, watches their deadlines, and ends them in order. */
 export class Listener {
   readonly #refusals = new Refusals();
@@ -171,6 +192,8 @@ export class Listener {
   readonly #desk: RefusalDesk;
   readonly #turns: TurnQueue;
   readonly #connections = new Set<Connection>();
+  /** The slots of connections that other processes serve, by id. */
+  readonly #handedOver = new Map<number, Slot>();
   #countDescriptorsAtMs = 0;
   #address = { host: '', port: 0 };
   #stopScan: (() => void) | undefined;
@@ -227,7 +250,7 @@ export class Listener {
     });
     requireOrder(this.#limits.outbound);
     const limit = descriptorLimit();
-    const fitted = fitToDescriptors(wanted, limit);
+    const fitted = options.handOver ? wanted : fitToDescriptors(wanted, limit);
     if (fitted.maxConnections < wanted.maxConnections) {
       options.onWarning?.(
         `serving ${fitted.maxConnections} connections at once, not ${wanted.maxConnections}: the process may hold ${limit} descriptors (ulimit -n)`,
@@ -235,7 +258,7 @@ export class Listener {
     }
     this.maxConnections = fitted.maxConnections;
     this.maxWaiting = fitted.maxWaiting;
-    const plan = planDescriptors(fitted, limit);
+    const plan = planDescriptors(options.handOver ? fitToDescriptors(fitted, limit) : fitted, limit);
     this.descriptors = options.descriptors ?? new DescriptorBudget(plan);
     this.#turns = new TurnQueue(this.#clock);
     this.#desk = new RefusalDesk(Math.min(MAX_AT_REFUSAL_DESK, Math.floor(plan.reserve / 2)), this.#clock);
@@ -255,6 +278,11 @@ export class Listener {
   /** Where the listener listens, or did until it was closed. */
   get address(): { readonly host: string; readonly port: number } {
     return this.#address;
+  }
+
+  /** How many connections other processes serve. */
+  get handedOver(): number {
+    return this.#handedOver.size;
   }
 
   /** All connections that are served, in the order of their admission. */
@@ -375,11 +403,50 @@ export class Listener {
     this.#desk.receive(socket, canTell ? (first) => refusalAnswer(first, reason, retryAfterMs) : undefined);
   }
 
+  /** A connection that was handed over has shown that its peer is a client. */
+  established(id: number): void {
+    const slot = this.#handedOver.get(id);
+    if (slot) this.#admission.establish(slot);
+  }
+
+  /**
+   * A balancer has told whose a connection is that was handed over.
+   *
+   * @returns whether it may stay; if not, it is to be ended, with the reason `network-limit`
+   */
+  relocated(id: number, address: string): boolean {
+    const slot = this.#handedOver.get(id);
+    return slot === undefined || this.#relocate(slot, address);
+  }
+
+  /** A connection that was handed over has ended. May be called twice. */
+  ended(id: number, { reason, receivedBytes, sentBytes }: EndedConnection): void {
+    const slot = this.#handedOver.get(id);
+    if (!slot) return;
+    this.#handedOver.delete(id);
+    this.#countEnd(reason, receivedBytes, sentBytes);
+    this.#releaseSlot(slot);
+  }
+
+  #countEnd(reason: CloseReason, receivedBytes: number, sentBytes: number): void {
+    this.counters.receivedBytes += receivedBytes;
+    this.counters.sentBytes += sentBytes;
+    this.counters.closed.set(reason, (this.counters.closed.get(reason) ?? 0) + 1);
+  }
+
   #admit(socket: net.Socket, slot: Slot): void {
+    const { handOver } = this.#options;
+    if (handOver) {
+      const accepted = new AcceptedConnection(this.#nextId++, socket, () => this.descriptors.giveConnection());
+      this.#handedOver.set(accepted.id, slot);
+      slot.displace = () => accepted.displace?.();
+      handOver(accepted);
+      return;
+    }
     let connection: Connection;
     try {
       connection = new Connection({
-        id: this.#nextId++,
+        id: this.#options.idOf?.(socket) ?? this.#nextId++,
         socket,
         slot,
         clock: this.#clock,
@@ -404,7 +471,7 @@ export class Listener {
     this.#connections.add(connection);
     slot.displace = () => connection.destroy('displaced');
     try {
-      connection.handler = this.#options.onConnection(connection);
+      connection.handler = this.#options.onConnection!(connection);
     } catch (error) {
       this.#options.onWarning?.(`setting a connection up failed: ${String(error)}`);
       connection.destroy('handler-failed', error instanceof Error ? error : new Error(String(error)));
@@ -413,31 +480,40 @@ export class Listener {
 
   readonly #onEstablished = (connection: Connection): void => {
     this.#admission.establish(connection.slot);
+    this.#options.onEstablished?.(connection);
   };
 
   readonly #onRelocated = (connection: Connection): boolean => {
-    if (this.#isUncounted(connection.remoteAddress)) return true;
-    const reason = this.#admission.moveTo(connection.slot, networkOf(connection.remoteAddress));
-    if (!reason) return true;
-    this.counters.refused += 1;
-    this.#refusals.add(reason);
+    this.#options.onRelocated?.(connection);
+    if (this.#relocate(connection.slot, connection.remoteAddress)) return true;
     connection.destroy('network-limit');
     return false;
   };
+
+  #relocate(slot: Slot, address: string): boolean {
+    if (this.#isUncounted(address)) return true;
+    const reason = this.#admission.moveTo(slot, networkOf(address));
+    if (!reason) return true;
+    this.counters.refused += 1;
+    this.#refusals.add(reason);
+    return false;
+  }
 
   /** Removes the connection first and gives its slot back last. (D4) */
   readonly #onGone = (connection: Connection, failure?: unknown): void => {
     if (failure !== undefined) this.#options.onWarning?.(`ending a connection failed: ${String(failure)}`);
     this.#connections.delete(connection);
-    this.counters.receivedBytes += connection.receivedBytes;
-    this.counters.sentBytes += connection.sentBytes;
-    const reason = connection.closeReason ?? 'peer-closed';
-    this.counters.closed.set(reason, (this.counters.closed.get(reason) ?? 0) + 1);
+    this.#countEnd(connection.closeReason ?? 'peer-closed', connection.receivedBytes, connection.sentBytes);
     this.#release(connection.slot);
+    this.#options.onGone?.(connection);
   };
 
   #release(slot: Slot): void {
     this.descriptors.giveConnection();
+    this.#releaseSlot(slot);
+  }
+
+  #releaseSlot(slot: Slot): void {
     this.#admission.release(slot);
     if (this.#admission.active === 0) this.#onEmpty?.();
   }

@@ -1,3 +1,4 @@
+export type { WebhookTarget } from './hooks/open-webhooks.js';
 export { programHook } from './hooks/program-hook.js';
 export type { HookedFile, UploadEvent, UploadEventKind, UploadHooks } from './hooks/upload-hooks.js';
 export { UPLOAD_EVENTS, UploadRefused } from './hooks/upload-hooks.js';
@@ -15,9 +16,10 @@ export type { Role } from './principal.js';
 export { ROLES } from './principal.js';
 export type { SelfSigned } from './self-signed.js';
 export { makeSelfSigned } from './self-signed.js';
+export type { ReloadResult } from './server-controls.js';
 export type { ServerMemoryOptions } from './server-memory.js';
 export { defaultMemoryLimit, logWaitingBytes } from './server-memory.js';
-export type { OpenProtocol, ServerTlsOptions, SluiceServerOptions, WebhookTarget } from './sluice-server.js';
+export type { OpenProtocol, ServerTlsOptions, SluiceServerOptions } from './sluice-server.js';
 export { DEFAULT_KEEP_FILES_MS, SluiceServer } from './sluice-server.js';
 export type { SpeedLimits } from './speed-limits.js';
 export { DEFAULT_SPEED_LIMITS } from './speed-limits.js';
@@ -47,3 +49,7 @@ export {
   readUsersFile,
   removeUser,
 } from './users/users-file.js';
+export type { SupervisorOptions } from './workers/supervisor.js';
+export { Supervisor } from './workers/supervisor.js';
+export type { WorkerOptions, WorkerStart } from './workers/worker.js';
+export { Worker } from './workers/worker.js';

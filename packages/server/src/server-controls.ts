@@ -27,8 +27,8 @@ export interface ConnectedClients extends Iterable<ConnectedClient> {
 /** What has happened on connections, open ones and those that have ended lately. */
 export interface Flights {
   /** Those that have ended, oldest first. */
-  closed(): ClosedConnection[];
-  explain(id: number): ConnectionExplanation | undefined;
+  closed(): Answer<ClosedConnection[]>;
+  explain(id: number): Answer<ConnectionExplanation | undefined>;
   /** What is kept of those that have ended. */
   readonly remembered: { readonly connections: number; readonly bytes: number };
 }

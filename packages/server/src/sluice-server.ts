@@ -11,8 +11,8 @@ import {
   systemClock,
   type TlsListenerOptions,
 } from '@sluice/core';
-import { OptionsError } from '@sluice/framing';
 import type { Durability } from '@sluice/wire';
+import { isLoopback } from './address-network.js';
 import { ClientRegistry } from './client-registry.js';
 import type { Coordinator } from './coordination/coordinator.js';
 import { sharedControls } from './coordination/shared-controls.js';
@@ -20,15 +20,13 @@ import { SharedLoginGate } from './coordination/shared-logins.js';
 import { SharedQuotas } from './coordination/shared-quotas.js';
 import { SINGLE_PROCESS } from './coordination/single-process.js';
 import { FlagReader } from './flag-reader.js';
-import { PendingEvents } from './hooks/pending-events.js';
+import { openWebhooks, type WebhookTarget } from './hooks/open-webhooks.js';
 import { UploadHookRunner } from './hooks/upload-hook-runner.js';
-import type { UploadEventKind, UploadHooks } from './hooks/upload-hooks.js';
-import { Webhook } from './hooks/webhook.js';
+import type { UploadHooks } from './hooks/upload-hooks.js';
 import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import type { LogStream } from './log-stream.js';
 import { Logins, type QuotaMaker } from './logins.js';
 import type { Protocol } from './protocol.js';
-import { isLoopback, parseNetwork } from './protocols/address-network.js';
 import { controlProtocol } from './protocols/control-protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
 import { KeptFiles } from './protocols/kept-files.js';
@@ -39,6 +37,7 @@ import { throughputProtocol } from './protocols/throughput-protocol.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
 import { VerifyQueue } from './protocols/verify-queue.js';
 import { refusalAnswerFor } from './refusal-answer.js';
+import { requireNetwork } from './required-network.js';
 import type { ReloadResult, ServerControls } from './server-controls.js';
 import { ceilingOf, type ServerMemoryOptions, withinPlan } from './server-memory.js';
 import type { ServerMode } from './server-mode.js';
@@ -87,6 +86,10 @@ export interface SluiceServerOptions
     | 'receiveMode'
     | 'createServer'
     | 'random'
+    | 'idOf'
+    | 'onGone'
+    | 'onEstablished'
+    | 'onRelocated'
   > {
   /** Directory whose files are served; it must exist. One server at a time may have it: see `RootLock`. */
   readonly root: string;
@@ -134,16 +137,10 @@ export interface SluiceServerOptions
   readonly memory?: ServerMemoryOptions;
   /** @default the machine's */
   readonly clock?: Clock;
+  /** Whether nobody may change files, until an operator says otherwise. @default false */
+  readonly isReadOnly?: boolean;
   /** What this process agrees on with others that serve the same root, each its own connections. @default there are none */
   readonly coordinator?: Coordinator;
-}
-
-/** An address that is told of uploads. @see Webhook */
-export interface WebhookTarget {
-  readonly url: string;
-  /** What requests are signed with. */
-  readonly secret: Uint8Array;
-  readonly kinds: ReadonlySet<UploadEventKind>;
 }
 
 export interface ServerTlsOptions extends TlsListenerOptions {
@@ -200,6 +197,7 @@ export class SluiceServer {
       proxyFrom = [],
       memory,
       coordinator = SINGLE_PROCESS,
+      isReadOnly = false,
       ...listenAsked
     } = others;
     const ceiling = memory && ceilingOf(memory, options, clock);
@@ -246,7 +244,7 @@ export class SluiceServer {
           quotaMaker(coordinator, clock, (user) => staging.keptBytes(user)),
         ),
       );
-      const kept = new KeptFiles(clock, keepFilesMs);
+      const kept = new KeptFiles(clock, keepFilesMs, coordinator);
       closings.push(() => kept.closeAll());
       let server: SluiceServer;
       const userChanges = opened(new UserChanges(users, clients, clock, log, () => server.reload(['users'])));
@@ -260,7 +258,7 @@ export class SluiceServer {
         batches,
         hooks: new UploadHookRunner([...hookFunctions, ...webhooks.hooks]),
       };
-      const mode: ServerMode = { isReadOnly: false };
+      const mode: ServerMode = { isReadOnly };
       const reloaders = new Map<string, Reloader>();
       if (users.file !== undefined) reloaders.set('users', () => userChanges.apply());
       if (tls) reloaders.set('certificates', () => tls.contexts.reload());
@@ -295,7 +293,7 @@ export class SluiceServer {
         uploadProtocol(files, durability),
         downloadProtocol(files),
         remoteStreamProtocol(files, { needsLogin: !openProtocols.includes('remote-stream'), kept }),
-        throughputProtocol({ ...DEFAULT_SPEED_LIMITS, ...speed }, clock),
+        throughputProtocol({ ...DEFAULT_SPEED_LIMITS, ...speed }, clock, coordinator),
         controlProtocol(controls, logStream?.journal),
         ...(logStream ? [logOutputProtocol(logStream, isLogReader)] : []),
       ])
@@ -374,13 +372,6 @@ export class SluiceServer {
   }
 }
 
-/** @throws {OptionsError} */
-function requireNetwork(text: string): (address: string) => boolean {
-  const network = parseNetwork(text);
-  if (!network) throw new OptionsError(`${text} is no address and no network`);
-  return network;
-}
-
 /** A root that cannot be written to has no digests; everything else goes on. */
 function openDigests(tree: DirectoryTree, log: Log, coordinator: Coordinator): Promise<ContentDigests> {
   return ContentDigests.open((isMade) => tree.openOwn('digests', isMade), {
@@ -396,26 +387,6 @@ function quotaMaker(coordinator: Coordinator, clock: Clock, keptBytes: (userName
     const measure = async (): Promise<number> => (await tree.measure()) + keptBytes(userName);
     if (shared) return shared.quota(`${userName}\0${rootKey}`, limitBytes, measure);
     return new StorageQuota(limitBytes, measure, clock);
-  };
-}
-
-/** What is not told yet is kept below the root, so that a restart forgets none. */
-async function openWebhooks(
-  tree: DirectoryTree,
-  targets: readonly WebhookTarget[],
-  clock: Clock,
-  log: Log,
-): Promise<{ readonly hooks: readonly Webhook[]; close(): Promise<void> }> {
-  if (targets.length === 0) return { hooks: [], close: async () => {} };
-  await using directory = await tree.openOwn('hooks', true);
-  const pending = await PendingEvents.open(directory);
-  const hooks = targets.map((target) => new Webhook({ ...target, pending, clock, log }));
-  return {
-    hooks,
-    close: async () => {
-      for (const hook of hooks) hook.close();
-      await pending.close();
-    },
   };
 }
 

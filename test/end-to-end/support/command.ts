@@ -60,6 +60,10 @@ export class Command implements AsyncDisposable {
     return this.#stdout;
   }
 
+  get stderr(): string {
+    return this.#stderr;
+  }
+
   /** Waits for standard output to match. @throws when the command ends without, or after 20 s */
   output(pattern: RegExp): Promise<RegExpExecArray> {
     return this.#matches(pattern, () => this.#stdout);
@@ -125,7 +129,10 @@ export class ServeCommand implements AsyncDisposable {
   ): Promise<ServeCommand> {
     const users = extra.includes('--users') ? [] : ['--user', 'admin:admin'];
     const listen = `127.0.0.1:${port}`;
-    const args = ['serve', '--log-format', 'text', '--listen', listen, '--root', root, ...users, ...extra];
+    // All suites can be run against a server of several processes: SLUICE_TEST_WORKERS=2 npm test -- e2e
+    const workers = process.env['SLUICE_TEST_WORKERS'];
+    const several = workers === undefined || extra.includes('--workers') ? [] : ['--workers', workers];
+    const args = ['serve', '--log-format', 'text', '--listen', listen, '--root', root, ...users, ...several, ...extra];
     const command = new Command(args, { env, ...(descriptors !== undefined && { descriptors }) });
     const [, actual] = await command.output(/^listening on 127\.0\.0\.1:(\d+)$/m);
     return new ServeCommand(root, command, Number(actual));

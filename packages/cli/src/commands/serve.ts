@@ -4,13 +4,15 @@ import { defineCommand } from '../command.js';
 import { CommandError, usageError } from '../command-error.js';
 import { ExitCode } from '../exit-code.js';
 import { addressText } from '../options/address.js';
-import { admissionOf, admissionOptions } from '../serve/admission-options.js';
-import { deadlineOptions, deadlinesOf } from '../serve/deadline-options.js';
-import { hookOptions, hooksOf } from '../serve/hook-options.js';
+import { admissionOptions } from '../serve/admission-options.js';
+import { deadlineOptions } from '../serve/deadline-options.js';
+import { hookOptions } from '../serve/hook-options.js';
 import { logOptions, openServerLog } from '../serve/log-options.js';
 import { memoryOf, memoryOptions } from '../serve/memory-options.js';
-import { partialOptions, protocolOptions, speedLimitsOf } from '../serve/protocol-options.js';
-import { loadTls, tlsOptions } from '../serve/tls-options.js';
+import { partialOptions, protocolOptions } from '../serve/protocol-options.js';
+import { serveByWorkers, serveHere, serverOptionsOf } from '../serve/running-server.js';
+import { tlsOptions } from '../serve/tls-options.js';
+import { workerOptions, workersOf } from '../serve/worker-options.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
 
 /** What is under way when everything is cut may take so long to end, in milliseconds. */
@@ -58,6 +60,7 @@ export const serve = defineCommand({
       placeholder: 'FILE',
       summary: 'file with users and what is needed to check their passwords',
     },
+    ...workerOptions,
     ...admissionOptions,
     ...deadlineOptions,
     ...memoryOptions,
@@ -103,34 +106,16 @@ export const serve = defineCommand({
       throw localFailure('open', options['log-file'] ?? `the log history below ${root}`, error);
     });
     const { log } = opened;
-    const tls = await loadTls(server, options);
-    const hooks = await hooksOf(server, options);
+    const workers = workersOf(options);
+    const invocation = { options, given };
+    const shared = await serverOptionsOf(server, invocation);
     const { users, newPassword } = await findUsers(server, root, options.user, options.users);
     const drainRequest = new DrainRequest();
     const running = await start(
       () =>
-        server.SluiceServer.start({
-          host: listen.host,
-          port: listen.port,
-          root,
-          users,
-          log,
-          logStream: log,
-          ...admissionOf(options, given),
-          ...deadlinesOf(options),
-          memory,
-          durability: options.durability,
-          onDrainRequested: drainRequest.make,
-          openProtocols: options.open,
-          allowDigestLogin: options['allow-digest-login'],
-          keepFilesMs: options['keep-files'],
-          speed: speedLimitsOf(options),
-          keepPartialsMs: options['keep-partials'],
-          ...(options['keep-free'] !== undefined && { keepFreeBytes: options['keep-free'] }),
-          ...hooks,
-          proxyFrom: options['proxy-from'],
-          ...(tls && { tls: { ...tls, handshakeTimeoutMs: options['tls-handshake-timeout'] } }),
-        }),
+        workers === 1
+          ? serveHere(server, invocation, shared, users, log, drainRequest.make)
+          : serveByWorkers(server, invocation, shared, workers, users, log, drainRequest.make),
       root,
       addressText(listen),
     ).catch((error: unknown) => {
@@ -142,14 +127,15 @@ export const serve = defineCommand({
     stdout.write(`serving ${path.resolve(root)}\n`);
     tellPassword(newPassword);
 
-    log.info('server started', { address: addressText(running.address), root: path.resolve(root) });
+    const several = workers > 1 ? { workers } : {};
+    log.info('server started', { address: addressText(running.address), root: path.resolve(root), ...several });
     process.on('SIGHUP', () => {
       opened.reopen();
       void running.reload();
     });
 
     const { graceMs = options['drain-timeout'] } = await signals.first;
-    const inUse = running.listener.connections.size;
+    const inUse = running.connections;
     if (inUse > 0) stderr.write(`sluice: ending; ${inUse} connections may finish, a second signal cuts them\n`);
     const cut = await Promise.race([running.drain(graceMs), signals.second, ended(graceMs + LAST_CALLS_MS)]);
     if (cut === undefined) await Promise.race([running.close(), ended(LAST_CALLS_MS)]);

@@ -34,7 +34,11 @@ export const reload = defineCommand({
   name: 'reload',
   summary: 'Let a server read its users and certificates anew',
   usage: '[URL]',
-  notes: ['As SIGHUP does it. What is bad leaves that part of the server as it was, and is reported.', ADMIN_NOTE],
+  notes: [
+    'As SIGHUP does it. What is bad leaves that part of the server as it was, and is reported. A server with several workers then starts new ones, ' +
+      'and the old ones end when what is begun is done.',
+    ADMIN_NOTE,
+  ],
   options: serverOptions,
   examples: [{ line: 'sluice reload', purpose: 'after a change of the users file' }],
   async run(invocation) {

@@ -26,6 +26,7 @@ export const CLOSE_REASONS: ReadonlyMap<string, string> = new Map([
   ['tls-handshake', 'The TLS handshake failed: the cause says why; often the client does not trust the certificate.'],
   ['tls-handshake-timeout', 'The TLS handshake was begun and not ended in time: a dead link, or an attack.'],
   ['tls-busy', 'Too many TLS handshakes at once: the client may come back.'],
+  ['worker-died', 'The process that served it has died: look at the log; the client may come back at once.'],
   ['plain-refused', 'The server takes TLS only: have the client use sluices://.'],
   [
     'data-without-upload',

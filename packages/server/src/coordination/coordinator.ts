@@ -16,9 +16,11 @@ export interface NameLease {
 export interface NameMember {
   /**
    * Another process wants a name. Where it answers with yes, this process has let go of it, and begins nothing with it before the other one has
-   * released it; a lease that it is still waiting for does not count, that comes later in the order. Must not wait for what can take long.
+   * released it. Must not wait for what can take long.
+   *
+   * @param isLeased whether this process has the name; a lease that it is still waiting for does not count, that comes later in the order
    */
-  asked(name: string, request: NameRequest): Answer<boolean>;
+  asked(name: string, request: NameRequest, isLeased: boolean): Answer<boolean>;
   /** Waits for what ends soon by itself: somebody wants to know whether the name is still needed here. */
   settled?(name: string): Promise<void>;
 }

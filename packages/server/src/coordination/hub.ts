@@ -1,11 +1,13 @@
 import type { NameSpace, TopicHandler } from './coordinator.js';
-import { MessageLink } from './message-link.js';
+import { MessageLink, UnknownTopicError } from './message-link.js';
 import { NameTable } from './name-table.js';
 import type { LeaseRequest, NamedIn, Passed } from './process-messages.js';
 
 /** What worker processes agree on, where it is decided: in the supervisor. One link to each, by the number of the worker. */
 export class Hub {
   readonly #links = new Map<number, MessageLink>();
+  /** Those that take part in what all are asked and told. */
+  readonly #members = new Map<number, MessageLink>();
   readonly #handlers = new Map<string, TopicHandler>();
   readonly #names: NameTable;
   readonly #onGone: ((worker: number) => void)[] = [];
@@ -49,7 +51,7 @@ export class Hub {
   }
 
   /**
-   * A worker has begun. It must get no connection before it has got what this sends.
+   * A worker has begun: it may ask, and is asked nothing before it is ready.
    *
    * @param transmit sends it one message
    * @returns takes its messages
@@ -57,18 +59,27 @@ export class Hub {
   add(worker: number, transmit: (message: unknown) => void): (message: unknown) => void {
     const link = new MessageLink(transmit, (topic, body, signal) => {
       const handler = this.#handlers.get(topic);
-      if (!handler) throw new Error(`nobody answers ${topic}`);
+      if (!handler) throw new UnknownTopicError(topic);
       return handler(body, worker, signal);
     });
-    link.tell('names.taken', this.#names.taken());
     this.#links.set(worker, link);
     return (message) => link.receive(message);
+  }
+
+  /** A worker is ready: from now on it is asked and told what all are. It must get no connection before it has got what this sends. */
+  admit(worker: number): void {
+    const link = this.#links.get(worker);
+    if (!link) return;
+    this.#members.set(worker, link);
+    link.tell('names.taken', this.#names.taken());
+    link.tell('process.gone', worker); // what it has missed it finds as if somebody had ended
   }
 
   /** A worker has ended: nothing is its any more, and it agrees to everything. */
   remove(worker: number): void {
     const link = this.#links.get(worker);
     this.#links.delete(worker);
+    this.#members.delete(worker);
     link?.close();
     this.#names.forget(worker);
     for (const callback of this.#onGone) callback(worker);
@@ -90,7 +101,7 @@ export class Hub {
 
   /** As `gather`, by the number of the worker. */
   async gatherBy<T>(topic: string, body: unknown, except?: number): Promise<Map<number, T>> {
-    const asked = [...this.#links].filter(([worker]) => worker !== except);
+    const asked = [...this.#members].filter(([worker]) => worker !== except);
     const answers = await Promise.allSettled(asked.map(([, link]) => link.ask<T>(topic, body)));
     return new Map(
       answers.flatMap((answer, i): [number, T][] =>
@@ -99,9 +110,14 @@ export class Hub {
     );
   }
 
+  /** Tells one worker, ready or not. */
+  tellOne(worker: number, topic: string, body: unknown): void {
+    this.#links.get(worker)?.tell(topic, body);
+  }
+
   /** Tells all workers but one. */
   tell(topic: string, body: unknown, except?: number): void {
-    for (const [worker, link] of this.#links) if (worker !== except) link.tell(topic, body);
+    for (const [worker, link] of this.#members) if (worker !== except) link.tell(topic, body);
   }
 
   async #settle(worker: number, space: NameSpace, name: string): Promise<void> {

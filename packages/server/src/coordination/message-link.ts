@@ -6,6 +6,15 @@ export class LinkClosedError extends Error {
   override readonly name = 'LinkClosedError';
 }
 
+/** This process has nobody for a topic. */
+export class UnknownTopicError extends Error {
+  override readonly name = 'UnknownTopicError';
+
+  constructor(topic: string) {
+    super(`nobody answers ${topic}`);
+  }
+}
+
 type Message =
   | { readonly kind: 'news'; readonly topic: string; readonly body: unknown }
   | { readonly kind: 'question'; readonly id: number; readonly topic: string; readonly body: unknown }
@@ -50,8 +59,11 @@ export class MessageLink {
     this.#send({ kind: 'news', topic, body });
   }
 
-  /** @throws what the other side's handler throws; {@link LinkClosedError}; the signal's reason */
-  ask<T>(topic: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  /**
+   * @param onAnswer called in the tick in which the answer comes, before whatever came behind it: what the promise tells comes later
+   * @throws what the other side's handler throws; {@link LinkClosedError}; the signal's reason
+   */
+  ask<T>(topic: string, body: unknown, signal?: AbortSignal, onAnswer?: (value: T) => void): Promise<T> {
     if (this.#isClosed) return Promise.reject(new LinkClosedError('the other process is gone'));
     if (signal?.aborted) return Promise.reject(signal.reason);
     const id = this.#nextId++;
@@ -66,6 +78,7 @@ export class MessageLink {
       this.#questions.set(id, {
         resolve: (value) => {
           done();
+          onAnswer?.(value as T);
           resolve(value as T);
         },
         reject: (error) => {
@@ -96,7 +109,7 @@ export class MessageLink {
   #receiveOne(message: Message): void {
     switch (message.kind) {
       case 'news':
-        void this.#handle(message.topic, message.body as never, NEVER);
+        void this.#hear(message.topic, message.body);
         break;
       case 'question':
         void this.#answer(message.id, message.topic, message.body);
@@ -109,6 +122,15 @@ export class MessageLink {
         break;
       case 'called-off':
         this.#answering.get(message.id)?.abort();
+    }
+  }
+
+  /** Whom it does not concern yet, or not any more, does not hear it. */
+  async #hear(topic: string, body: unknown): Promise<void> {
+    try {
+      await this.#handle(topic, body as never, NEVER);
+    } catch (error) {
+      if (!(error instanceof UnknownTopicError)) throw error;
     }
   }
 

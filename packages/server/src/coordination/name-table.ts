@@ -149,6 +149,8 @@ export class NameTable {
         this.#decide(entry, head, isGranted);
         entry.deciding = undefined;
         onDecided();
+        // The answer leaves before the owner is asked for somebody else: it must know by then that the name is its.
+        if (isGranted) await nextTurn();
       }
     }
     entry.isRunning = false;
@@ -185,4 +187,8 @@ function changed(entry: Entry): void {
 
 function nextChange(entry: Entry): Promise<void> {
   return new Promise((resolve) => entry.onChange.push(resolve));
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

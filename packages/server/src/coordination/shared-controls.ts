@@ -1,5 +1,5 @@
-import type { ClientRecord } from '@sluice/wire';
-import type { ConnectedClient, ReloadResult, ServerControls } from '../server-controls.js';
+import type { ClientRecord, ClosedConnection, ConnectionExplanation } from '@sluice/wire';
+import type { ConnectedClient, Flights, ReloadResult, ServerControls } from '../server-controls.js';
 import type { Coordinator } from './coordinator.js';
 
 /** A connection, as its process tells others of it. */
@@ -14,7 +14,7 @@ export function sharedControls(own: ServerControls, coordinator: Coordinator): S
       const elsewhere = others.flat().map((client) => new ClientElsewhere(client, coordinator));
       return [...(await own.clients()), ...elsewhere].sort((a, b) => a.id - b.id);
     },
-    flights: own.flights, // of this process only: ids of others are not known here
+    flights: sharedFlights(own.flights, coordinator),
     every: (intervalMs, tick) => own.every(intervalMs, tick),
     stats: () => coordinator.ask<object>('server.stats', undefined),
     drain: (graceMs) => coordinator.report('server.drain', graceMs),
@@ -28,6 +28,27 @@ export function sharedControls(own: ServerControls, coordinator: Coordinator): S
     },
     setLogLevel: (level) => coordinator.ask('server.log-level', level),
     reload: () => coordinator.ask<readonly ReloadResult[]>('server.reload', undefined),
+  };
+}
+
+/** Whichever process has had a connection remembers it; a worker that has ended has taken what it remembered with it. */
+function sharedFlights(own: Flights, coordinator: Coordinator): Flights {
+  coordinator.on('flights.closed', () => own.closed());
+  coordinator.on('flights.explain', (id: number) => own.explain(id));
+  return {
+    async closed() {
+      const others = await coordinator.gather<ClosedConnection[]>('flights.closed', undefined);
+      return [...(await own.closed()), ...others.flat()].sort((a, b) => (a.closedAt < b.closedAt ? -1 : 1));
+    },
+    async explain(id) {
+      const here = await own.explain(id);
+      if (here) return here;
+      const others = await coordinator.gather<ConnectionExplanation | undefined>('flights.explain', id);
+      return others.find((told) => told !== undefined);
+    },
+    get remembered() {
+      return own.remembered;
+    },
   };
 }
 

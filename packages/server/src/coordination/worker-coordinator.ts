@@ -1,5 +1,5 @@
 import type { Coordinator, NameLease, NameMember, NameRequest, NameSpace, TopicHandler } from './coordinator.js';
-import { MessageLink } from './message-link.js';
+import { MessageLink, UnknownTopicError } from './message-link.js';
 import type { LeaseRequest, NamedIn, Passed } from './process-messages.js';
 
 /** The coordinator of one of several worker processes: the supervisor decides, and passes on what they have to tell each other. */
@@ -9,13 +9,15 @@ export class WorkerCoordinator implements Coordinator {
   readonly #members = new Map<NameSpace, NameMember>();
   readonly #elsewhere = new Map<NameSpace, Set<string>>();
   readonly #handlers = new Map<string, TopicHandler>();
+  /** Names that this process has. */
+  readonly #leased = new Set<string>();
   #nextLeaseId = 1;
 
   /** @param transmit sends one message to the supervisor */
   constructor(transmit: (message: unknown) => void) {
     this.#link = new MessageLink(transmit, (topic, body, signal) => {
       const handler = this.#handlers.get(topic);
-      if (!handler) throw new Error(`nobody answers ${topic}`);
+      if (!handler) throw new UnknownTopicError(topic);
       return handler(body, 0, signal);
     });
     this.on('names.asked', ({ space, name, request }: NamedIn & { request: NameRequest }) => {
@@ -90,20 +92,20 @@ export class WorkerCoordinator implements Coordinator {
   ): Promise<NameLease | undefined> {
     if (signal?.aborted) return undefined;
     const leaseId = this.#nextLeaseId++;
+    const key = `${space}:${name}`;
     let isReleased = false;
     const release = (): void => {
       if (isReleased) return;
       isReleased = true;
+      this.#leased.delete(key);
       this.report('names.release', { leaseId });
     };
     signal?.addEventListener('abort', release, { once: true });
     try {
-      const isGranted = await this.ask<boolean>('names.acquire', {
-        leaseId,
-        space,
-        name,
-        request,
-      } satisfies LeaseRequest);
+      const wanted: LeaseRequest = { leaseId, space, name, request };
+      const isGranted = await this.#link.ask<boolean>('names.acquire', wanted, undefined, (isOurs) => {
+        if (isOurs && !isReleased) this.#leased.add(key);
+      });
       return isGranted && !isReleased ? { release } : undefined;
     } finally {
       signal?.removeEventListener('abort', release);
@@ -115,7 +117,8 @@ export class WorkerCoordinator implements Coordinator {
     const elsewhere = this.#namesElsewhere(space);
     const wasElsewhere = elsewhere.has(name);
     elsewhere.add(name);
-    const lets = (await this.#members.get(space)?.asked(name, request)) ?? true;
+    const isLeased = this.#leased.has(`${space}:${name}`);
+    const lets = (await this.#members.get(space)?.asked(name, request, isLeased)) ?? true;
     if (!lets && !wasElsewhere) elsewhere.delete(name);
     return lets;
   }

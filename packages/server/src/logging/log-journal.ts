@@ -19,6 +19,15 @@ export interface LogJournalOptions {
   readonly onLost: (failure: AppendFailure) => void;
 }
 
+/** A journal, as another process has to know it to read it. */
+export interface JournalState {
+  readonly id: string;
+  readonly directory: string;
+  /** Numbers of the first lines of the files, ascending. */
+  readonly segments: readonly number[];
+  readonly writtenSeq: number;
+}
+
 /** Lines of a journal, in order. */
 export interface JournalPage {
   /** JSON objects, without line ends. */
@@ -89,6 +98,11 @@ export class LogJournal {
       ...(maxWaitingBytes !== undefined && { maxWaitingBytes }),
     });
     return journal;
+  }
+
+  /** What another process has to know to read the journal. */
+  get state(): JournalState {
+    return { id: this.id, directory: this.#directory, segments: [...this.#segments], writtenSeq: this.#writtenSeq };
   }
 
   /** The number that the next line will have. */

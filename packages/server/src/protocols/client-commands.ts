@@ -14,10 +14,10 @@ import {
   ResultCode,
   responseText,
 } from '@sluice/wire';
+import { parseNetwork } from '../address-network.js';
 import { whenKnown } from '../coordination/answer.js';
 import type { CommandHandler, Session } from '../protocol.js';
 import type { ConnectedClient, ServerControls } from '../server-controls.js';
-import { parseNetwork } from './address-network.js';
 import type { ClientWatch } from './client-watch.js';
 import { audit, requireAdmin, visibleClients } from './permission.js';
 

@@ -7,8 +7,8 @@ import {
   MAX_FLOOD_BYTES,
   type TransferRecord,
 } from '@sluice/wire';
+import type { FloodClock, FloodPlace } from '../flood-places.js';
 import type { MessageStream, Session } from '../protocol.js';
-import type { FloodClock, FloodPlace } from './flood-places.js';
 import { ProcessLoad } from './process-load.js';
 
 /** Sent in one turn of the event loop, in bytes; then the other connections have theirs. */

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { Coordinator } from '../coordination/coordinator.js';
 import type { Session } from '../protocol.js';
-import type { RemoteFile } from './remote-file.js';
+import type { LeftFile, RemoteFile } from './remote-file.js';
 
 /** Files kept for one user, and in all, whose connection is gone; the one that was left first gives way. docs/protocol.md, section 17.7. */
 const MAX_LEFT_PER_USER = 64;
@@ -29,6 +30,17 @@ export interface KeptEntry {
   readonly keepMs: number;
 }
 
+/** What one process asks the others for: the file of a token, by the key of that. */
+interface HandOverRequest {
+  readonly key: string;
+  readonly userName: string | undefined;
+}
+
+interface HandedOver {
+  readonly left: LeftFile;
+  readonly keepMs: number;
+}
+
 interface Entry extends KeptEntry {
   readonly key: string;
   readonly userName: string | undefined;
@@ -54,9 +66,14 @@ export class KeptFiles {
   readonly #left = new Set<Entry>();
   #isClosed = false;
 
-  constructor(clock: KeepingClock, maxKeepMs: number) {
+  readonly #coordinator: Coordinator | undefined;
+
+  /** @param coordinator knows the processes that may have the file of a token; `undefined` where there is only this one */
+  constructor(clock: KeepingClock, maxKeepMs: number, coordinator?: Coordinator) {
     this.#clock = clock;
     this.maxKeepMs = maxKeepMs;
+    this.#coordinator = coordinator?.isAlone ? undefined : coordinator;
+    this.#coordinator?.on('kept.hand-over', (request: HandOverRequest) => this.#handOver(request));
   }
 
   /** Files without a connection. */
@@ -72,19 +89,54 @@ export class KeptFiles {
    */
   keep(file: RemoteFile, holder: FileHolder, userName: string | undefined, keepMs: number, log: Log): string {
     const token = randomBytes(TOKEN_BYTES).toString('hex');
-    const entry: Entry = {
-      key: keyOf(token),
-      file,
-      keepMs,
-      userName,
-      log,
-      holder,
-      cancelTimer: undefined,
-      lookedAt: Promise.resolve(),
-    };
-    this.#entries.set(entry.key, entry);
-    this.#byFile.set(file, entry);
+    this.#add(keyOf(token), file, holder, userName, keepMs, log);
     return token;
+  }
+
+  #add(
+    key: string,
+    file: RemoteFile,
+    holder: FileHolder,
+    userName: string | undefined,
+    keepMs: number,
+    log: Log,
+  ): KeptEntry {
+    const lookedAt = Promise.resolve();
+    const entry: Entry = { key, file, keepMs, userName, log, holder, cancelTimer: undefined, lookedAt };
+    this.#entries.set(key, entry);
+    this.#byFile.set(file, entry);
+    return entry;
+  }
+
+  /**
+   * As `take`, from another process of the server, which closes the file first.
+   *
+   * @param reopen opens it here @throws what `reopen` throws
+   */
+  async takeFromOthers(
+    token: string,
+    holder: FileHolder,
+    userName: string | undefined,
+    log: Log,
+    reopen: (left: LeftFile) => Promise<RemoteFile>,
+  ): Promise<KeptEntry | undefined> {
+    const key = keyOf(token);
+    const request: HandOverRequest = { key, userName };
+    const answers = await this.#coordinator?.gather<HandedOver | undefined>('kept.hand-over', request);
+    const handedOver = answers?.find((answer) => answer !== undefined);
+    if (!handedOver) return undefined;
+    const file = await reopen(handedOver.left);
+    return this.#add(key, file, holder, userName, handedOver.keepMs, log);
+  }
+
+  async #handOver({ key, userName }: HandOverRequest): Promise<HandedOver | undefined> {
+    const entry = this.#entries.get(key);
+    if (!entry || entry.userName !== userName) return undefined;
+    const { file, keepMs } = entry;
+    entry.holder?.detach(file);
+    this.#forget(entry);
+    await entry.lookedAt;
+    return { left: await file.leave(), keepMs };
   }
 
   /**

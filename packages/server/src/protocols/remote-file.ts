@@ -21,6 +21,18 @@ interface Sight {
   readonly modifiedNs: bigint;
 }
 
+/** A file that was open in another process, and is closed there: what has to be known to go on with it. */
+export interface LeftFile {
+  readonly name: string;
+  readonly path: FilePath;
+  readonly mode: FileMode;
+  readonly position: number;
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly seen: Sight;
+  readonly hasSyncFailed: boolean;
+}
+
 /**
  * One file that a RemoteStream has open, with its position, and its claim in the table of open files. It may go from one connection to
  * another. Calls may overlap; `close` waits for those that are under way.
@@ -114,6 +126,43 @@ export class RemoteFile {
       }
       throw error instanceof RequestError ? error : storageErrorFrom(error, 'file');
     }
+  }
+
+  /**
+   * Goes on with a file that was open in another process. Whoever claims it in between has it.
+   *
+   * @throws {RequestError} code 15 when the name is another file's now
+   * @throws as `open`
+   */
+  static async reopen(files: SharedFiles, tree: DirectoryTree, left: LeftFile): Promise<RemoteFile> {
+    await using held = await files.descriptors.walk(() => tree.resolve(left.path.directory)).catch(fileChanged);
+    const named = await held.status(left.path.fileName).catch(fileChanged);
+    if (named.dev !== left.device || named.ino !== left.inode) fileChanged();
+    const file = await RemoteFile.open(files, tree, left.name, left.path, left.mode);
+    if (file.#inode !== left.inode) {
+      await file.close();
+      fileChanged();
+    }
+    file.position = left.position;
+    file.#seen = left.seen;
+    if (left.hasSyncFailed) file.#syncFailure = new StorageError('ERR_IO', 'a sync has failed');
+    return file;
+  }
+
+  /** Closes the file, for another process to go on with. */
+  async leave(): Promise<LeftFile> {
+    await this.lookAfterWriting();
+    await this.close();
+    return {
+      name: this.name,
+      path: this.#path,
+      mode: this.mode,
+      position: this.position,
+      device: this.#device,
+      inode: this.#inode,
+      seen: this.#seen,
+      hasSyncFailed: this.#syncFailure !== undefined,
+    };
   }
 
   /** In bytes, as it was when last looked at. */
@@ -325,3 +374,7 @@ function tooLarge(): RequestError {
 
 /** Nobody takes a file over from a remote stream: `OpenFiles` does so for uploads only. */
 async function neverCalled(): Promise<void> {}
+
+function fileChanged(): never {
+  throw new RequestError(ResultCode.FileChanged, 'the file has changed meanwhile');
+}

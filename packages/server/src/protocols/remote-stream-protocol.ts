@@ -307,9 +307,15 @@ class RemoteStreamHandler implements ProtocolHandler, FileHolder {
   async #resumeFile(call: Call): Promise<void> {
     const token = decodeResumeFileRequest(call.text);
     const handle = this.#handleOf(call);
-    const entry = this.#kept.take(token, this, this.#session.principal.userName);
+    const { userName, tree } = this.#session.principal;
+    const entry =
+      this.#kept.take(token, this, userName) ??
+      (await this.#kept.takeFromOthers(token, this, userName, this.#session.log, (left) =>
+        RemoteFile.reopen(this.#files, tree, left),
+      ));
     if (!entry) throw new RequestError(ResultCode.NotOpenFile, 'no such file is kept');
     const { file, keepMs } = entry;
+    if (this.#isClosed) return this.#kept.leave(file);
     const former = this.#open.get(handle);
     for (const [other, open] of this.#open) if (open === file) this.#open.delete(other);
     this.#open.set(handle, file); // before any wait: it must be left, or taken away, like any other

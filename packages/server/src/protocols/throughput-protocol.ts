@@ -6,6 +6,7 @@ import {
   encodeFloodResponse,
   Feature,
   FloodPackets,
+  type FloodRequest,
   Key,
   MAX_SENT_PACKET_LENGTH,
   ProtocolFlag,
@@ -15,10 +16,11 @@ import {
   type TransferRecord,
 } from '@sluice/wire';
 import { answerFor } from '../answers.js';
+import type { Coordinator } from '../coordination/coordinator.js';
+import { type FloodClock, FloodPlaces, FloodsBusyError } from '../flood-places.js';
 import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session } from '../protocol.js';
 import type { SpeedLimits } from '../speed-limits.js';
 import { Flood } from './flood.js';
-import { type FloodClock, FloodPlaces, FloodsBusyError } from './flood-places.js';
 
 /** Packets that are sent at once: what one write carries. */
 const PACKETS_AT_ONCE = 4;
@@ -31,9 +33,9 @@ interface Floods {
 }
 
 /** The Throughput protocol. Specification 9; the extension: docs/protocol.md, section 17.11. */
-export function throughputProtocol(limits: SpeedLimits, clock: FloodClock): PacketProtocol {
+export function throughputProtocol(limits: SpeedLimits, clock: FloodClock, coordinator?: Coordinator): PacketProtocol {
   const packets = new FloodPackets(dataResponseText(), PACKETS_AT_ONCE);
-  const floods: Floods = { places: new FloodPlaces(limits, clock), packets, clock };
+  const floods: Floods = { places: new FloodPlaces(limits, clock, coordinator), packets, clock };
   return {
     kind: 'packets',
     name: 'Throughput',
@@ -101,15 +103,28 @@ class ThroughputHandler implements ProtocolHandler {
     this.#session.reply(answer, data);
   }
 
-  #begin({ command, text }: Request): void {
+  #begin({ command, text }: Request): void | Promise<void> {
     this.#flood?.noteRequest();
     const request = decodeFloodRequest(text);
-    const { places, packets, clock } = this.#floods;
+    const { places } = this.#floods;
     if (this.#flood?.isRunning) throw new RequestError(ResultCode.ParameterError, 'a flood goes on already');
     this.#flood?.close();
     const durationMs = Math.min(request.durationMs, places.limits.maxMs);
+    const asked = places.ask(this.#session.remoteAddress, durationMs);
+    if (!asked) return this.#run(command, request, durationMs);
+    return asked.then(
+      (onFree) => {
+        if (this.#session.gone.aborted) onFree();
+        else this.#run(command, request, durationMs, onFree);
+      },
+      (error: unknown) => this.#refuse(command, error),
+    );
+  }
+
+  #run(command: string, request: FloodRequest, durationMs: number, onFree?: () => void): void {
+    const { places, packets, clock } = this.#floods;
     try {
-      const place = places.take(this.#session.remoteAddress, durationMs);
+      const place = places.take(this.#session.remoteAddress, durationMs, onFree);
       const { rate } = places;
       const { direction } = request;
       this.#session.log.info('speed measurement begins', { direction, ms: durationMs });
@@ -117,9 +132,14 @@ class ThroughputHandler implements ProtocolHandler {
       this.#flood = new Flood({ session: this.#session, request, durationMs, rate, place, packets, clock });
       this.#flood.run();
     } catch (error) {
-      if (!(error instanceof FloodsBusyError)) throw error;
-      this.#session.refuse(command, error, [[Key.RetryAfterMs, error.retryAfterMs]]);
+      if (error instanceof FloodsBusyError) onFree?.();
+      this.#refuse(command, error);
     }
+  }
+
+  #refuse(command: string, error: unknown): void {
+    if (!(error instanceof FloodsBusyError)) throw error;
+    this.#session.refuse(command, error, [[Key.RetryAfterMs, error.retryAfterMs]]);
   }
 }
 

@@ -132,6 +132,10 @@ export class ContentDigests {
 
   async #logOf(directoryKey: string, isMade: boolean): Promise<DirectoryDigests | undefined> {
     let place = await this.#logDirectory;
+    if (!place && !isMade && !this.#coordinator.isAlone) {
+      this.#logDirectory = this.#openPlace(false); // another process may have made it
+      place = await this.#logDirectory;
+    }
     if (!place && isMade) {
       this.#making ??= this.#openPlace(true);
       this.#logDirectory = this.#making;

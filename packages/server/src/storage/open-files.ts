@@ -47,8 +47,6 @@ interface Entry {
   closing: Promise<void> | undefined;
   /** What keeps other processes away while the file is written; `undefined` as long as nobody has asked for it. */
   lease: Promise<NameLease> | undefined;
-  /** Whether the other processes have agreed. */
-  isLeased: boolean;
 }
 
 /**
@@ -165,11 +163,11 @@ export class OpenFiles implements NameMember {
   }
 
   /** Another process wants to write the file, or to remove it. */
-  asked(key: string, { kind }: NameRequest): Answer<boolean> {
+  asked(key: string, { kind }: NameRequest, isLeased: boolean): Answer<boolean> {
     const entry = this.#entries.get(key);
     if (!entry) return true;
     if (entry.readers + entry.replacers > 0) return false;
-    if (!entry.isLeased) return true; // waits for its turn, which comes later
+    if (!isLeased) return true; // waits for its turn, which comes later
     const { writer } = entry;
     if (kind !== 'upload' || writer?.holder.kind === 'remote-stream') return false;
     // Whoever claims the file here from now on has its own entry, and its turn behind the other process.
@@ -215,12 +213,9 @@ export class OpenFiles implements NameMember {
   #leaseOf(entry: Entry, kind: WriteHolder['kind']): Promise<NameLease> {
     entry.lease ??= (async () => {
       const lease = await this.#coordinator.acquire('files', entry.key, { kind });
-      if (!lease) {
-        entry.lease = undefined;
-        throw inUse();
-      }
-      entry.isLeased = true;
-      return lease;
+      if (lease) return lease;
+      entry.lease = undefined;
+      throw inUse();
     })();
     return entry.lease;
   }
@@ -228,7 +223,6 @@ export class OpenFiles implements NameMember {
   #giveBackLease(entry: Entry): void {
     const { lease } = entry;
     entry.lease = undefined;
-    entry.isLeased = false;
     lease?.then(
       ({ release }) => release(),
       () => {},
@@ -243,7 +237,6 @@ export class OpenFiles implements NameMember {
       writer: undefined,
       closing: undefined,
       lease: undefined,
-      isLeased: false,
     };
     this.#entries.set(key, entry);
     return entry;

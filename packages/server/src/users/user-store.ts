@@ -91,6 +91,7 @@ const ADMIN_NAME = 'admin';
 export class UserStore {
   /** Where the users come from; `undefined` if from the command line. */
   readonly file: string | undefined;
+  #content: UsersFileContent | undefined;
   #users: ReadonlyMap<string, User>;
   /** Never leaves the process: what is remembered under it is worth nothing elsewhere. */
   readonly #rememberingKey = randomBytes(32);
@@ -123,8 +124,19 @@ export class UserStore {
       if (entries.has(name)) throw new UserError('ERR_USER_NAME', `user ${JSON.stringify(name)} is given twice`);
       entries.set(name, { name, ...(await verifiersOf(name, password)), role: 'admin' });
     }
-    const content = { users: [...entries.values()], decoyKey: randomBytes(DECOY_KEY_BYTES) };
-    return new UserStore(content, undefined, undefined);
+    return UserStore.fromContent({ users: [...entries.values()], decoyKey: randomBytes(DECOY_KEY_BYTES) });
+  }
+
+  /** Users that another process has made; all processes of a server must know the same. */
+  static fromContent(content: UsersFileContent): UserStore {
+    const store = new UserStore(content, undefined, undefined);
+    store.#content = content;
+    return store;
+  }
+
+  /** For `fromContent` in another process; `undefined` where the users come from a file. */
+  get content(): UsersFileContent | undefined {
+    return this.#content;
   }
 
   /**

@@ -396,9 +396,9 @@ export class StagingArea implements NameMember {
   }
 
   /** Another process begins an upload to a name: the newest session of the same upload takes over, any other one has to wait. */
-  asked(targetKey: string, { id, sourceId }: NameRequest): Answer<boolean> {
+  asked(targetKey: string, { id, sourceId }: NameRequest, isLeased: boolean): Answer<boolean> {
     const slot = this.#slots.get(targetKey);
-    if (!slot?.lease) return true; // there is none, or it waits for its turn, which comes later
+    if (!slot || !isLeased) return true; // there is none, or it waits for its turn, which comes later
     if (slot.id !== id || sourceId === undefined || slot.sourceId !== sourceId) return false;
     return this.#putDown(slot, targetKey);
   }
@@ -591,13 +591,15 @@ export class StagingArea implements NameMember {
 
   async #load(directory: DirectoryHandle): Promise<void> {
     const ids = new Set<string>();
+    const known = [...this.#parked.keys()];
     for (const { name } of await directory.list()) {
       const id = OWN_NAME.exec(name.toString())?.[1];
-      if (id !== undefined && !this.#parked.has(id)) ids.add(id);
+      if (id !== undefined) ids.add(id);
     }
+    for (const id of known) if (!ids.delete(id)) this.#parked.delete(id);
     const { isAlone } = this.#coordinator;
     for (const { id } of [...this.#live(), ...(await this.#coordinator.gather<PartialInfo[]>(LIVE, undefined)).flat()])
-      ids.delete(id);
+      if (!ids.delete(id)) this.#parked.delete(id);
     for (const id of ids) {
       const info = await this.#read(directory, id).catch((error: unknown) => {
         this.#options.log.error('a partial cannot be read', { upload: id, detail: String(error) });

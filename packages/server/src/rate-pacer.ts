@@ -1,11 +1,16 @@
 /** Holds a flow of bytes to a rate: what has gone too early is waited for afterwards. */
 export class RatePacer {
-  readonly #bytesPerSecond: number;
+  #bytesPerSecond: number;
   /** When all that has gone would have gone at the rate. */
   #paidAtMs = Number.NEGATIVE_INFINITY;
 
   /** @param bytesPerSecond 0 for no limit */
   constructor(bytesPerSecond: number) {
+    this.#bytesPerSecond = bytesPerSecond;
+  }
+
+  /** Goes on at another rate. @param bytesPerSecond 0 for no limit */
+  setRate(bytesPerSecond: number): void {
     this.#bytesPerSecond = bytesPerSecond;
   }
 

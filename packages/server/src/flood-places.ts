@@ -1,7 +1,8 @@
 import { RequestError, ResultCode } from '@sluice/wire';
-import { networkOf } from '../peer-network.js';
-import type { SpeedLimits } from '../speed-limits.js';
+import type { Coordinator } from './coordination/coordinator.js';
+import { networkOf } from './peer-network.js';
 import { RatePacer } from './rate-pacer.js';
+import type { SpeedLimits } from './speed-limits.js';
 
 /** The part of a clock that is needed here. */
 export interface FloodClock {
@@ -18,6 +19,15 @@ export class FloodsBusyError extends RequestError {
     super(ResultCode.Busy, message);
     this.retryAfterMs = retryAfterMs;
   }
+}
+
+/** What a process is told that has asked for a place: its number, or why there is none. */
+export type PlaceAnswer = { readonly id: number } | { readonly message: string; readonly retryAfterMs: number };
+
+/** How many floods go on in all processes, and of each client: a process paces its part of them. */
+export interface FloodShares {
+  readonly all: number;
+  readonly clients: ReadonlyMap<string, number>;
 }
 
 /** Which way bytes go: `up` is to the server. */
@@ -39,8 +49,16 @@ export class FloodPlaces {
   readonly #clients = new Map<string, Client>();
   readonly #places = new Set<FloodPlace>();
   readonly #pacers: Pacers;
+  readonly #coordinator: Coordinator | undefined;
+  #shares: FloodShares | undefined;
 
-  constructor(limits: SpeedLimits, clock: FloodClock) {
+  /** @param coordinator asks for the places of all processes; `undefined` where they are only here */
+  constructor(limits: SpeedLimits, clock: FloodClock, coordinator?: Coordinator) {
+    this.#coordinator = coordinator?.isAlone ? undefined : coordinator;
+    this.#coordinator?.on('floods.shares', (shares: FloodShares) => {
+      this.#shares = shares;
+      this.#share();
+    });
     this.limits = limits;
     this.#clock = clock;
     this.#pacers = pacersOf(limits.bytesPerSecond);
@@ -57,13 +75,47 @@ export class FloodPlaces {
     return this.#clients.size;
   }
 
+  /** How many go on, in all and of each client. */
+  get shares(): FloodShares {
+    return {
+      all: this.#places.size,
+      clients: new Map([...this.#clients].map(([network, { places }]) => [network, places.size])),
+    };
+  }
+
+  /**
+   * Asks for a place among those of all processes, to be given to `take`.
+   *
+   * @returns `undefined` where the server is one process: nobody has to be asked
+   * @throws {FloodsBusyError} rejects with it
+   */
+  ask(address: string, forMs: number): Promise<() => void> | undefined {
+    return this.#coordinator && this.#ask(this.#coordinator, address, forMs);
+  }
+
+  async #ask(coordinator: Coordinator, address: string, forMs: number): Promise<() => void> {
+    const answer = await coordinator.ask<PlaceAnswer>('floods.take', { address, forMs });
+    if ('message' in answer) throw new FloodsBusyError(answer.message, answer.retryAfterMs);
+    return () => coordinator.report('floods.free', answer.id);
+  }
+
+  /** Of a rate for all, this process has as much as it has floods. */
+  #share(): void {
+    if (!this.#shares) return;
+    const { bytesPerSecond, bytesPerSecondPerClient } = this.limits;
+    setRates(this.#pacers, bytesPerSecond, this.#places.size, this.#shares.all);
+    for (const [network, { pacers, places }] of this.#clients)
+      setRates(pacers, bytesPerSecondPerClient, places.size, this.#shares.clients.get(network) ?? 0);
+  }
+
   /**
    * Takes a place, until it is disposed of.
    *
    * @param forMs milliseconds after which it will be free again
+   * @param onFree what `ask` has answered
    * @throws {FloodsBusyError} code 12 when there is none
    */
-  take(address: string, forMs: number): FloodPlace {
+  take(address: string, forMs: number, onFree: () => void = () => {}): FloodPlace {
     const { maxFloods, maxFloodsPerClient, bytesPerSecondPerClient } = this.limits;
     const network = networkOf(address);
     const client = this.#clients.get(network) ?? newClient(bytesPerSecondPerClient);
@@ -74,9 +126,11 @@ export class FloodPlaces {
       this.#places.delete(place);
       client.places.delete(place);
       this.#forget(network, client);
+      onFree();
     });
     this.#places.add(place);
     client.places.add(place);
+    this.#share();
     return place;
   }
 
@@ -139,4 +193,11 @@ function newClient(bytesPerSecond: number): Client {
 
 function pacersOf(bytesPerSecond: number): Pacers {
   return { up: new RatePacer(bytesPerSecond), down: new RatePacer(bytesPerSecond) };
+}
+
+function setRates(pacers: Pacers, bytesPerSecond: number, own: number, all: number): void {
+  if (bytesPerSecond === 0) return;
+  const rate = Math.max(1, (bytesPerSecond * own) / Math.max(own, all, 1));
+  pacers.up.setRate(rate);
+  pacers.down.setRate(rate);
 }

@@ -1,0 +1,27 @@
+type Stats = Readonly<Record<string, unknown>>;
+
+/** Figures that do not add up: of several, the largest one is told. */
+const LARGEST = /^(?:uptimeMs|p50|p99|max|parked|parkedBytes)$/;
+
+/**
+ * The figures of several processes as those of one: numbers are added, what is no number is the first one's.
+ *
+ * @see docs/protocol.md, section 17
+ */
+export function mergedStats(all: readonly Stats[]): Record<string, unknown> {
+  const merged: Record<string, unknown> = {};
+  for (const stats of all) {
+    for (const [key, value] of Object.entries(stats)) {
+      const known = merged[key];
+      if (known === undefined) merged[key] = isGroup(value) ? mergedStats([value]) : value;
+      else if (typeof known === 'number' && typeof value === 'number')
+        merged[key] = LARGEST.test(key) ? Math.max(known, value) : known + value;
+      else if (isGroup(known) && isGroup(value)) merged[key] = mergedStats([known, value]);
+    }
+  }
+  return merged;
+}
+
+function isGroup(value: unknown): value is Stats {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
