@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import { ChunkJoiner } from '@sluice/framing';
 import type { Slot } from './admission.js';
 import type { Clock } from './clock.js';
-import { type ConnectionDeadlines, DeadlineWatch } from './deadlines.js';
+import { type ConnectionDeadlines, type DeadlineReason, DeadlineWatch } from './deadlines.js';
 import { CoreEvent } from './flight-event.js';
 import { FlightRecorder, SLOW_HANDLER_MS } from './flight-recorder.js';
 import type { MemoryAccount, MemoryHolder } from './memory-budget.js';
@@ -104,6 +104,15 @@ export interface ConnectionInit {
 }
 
 const nothing: ConnectionHandler = { onBytes() {} };
+
+/** What was waited for when a deadline passed; the value says for how long. */
+const LATE_EVENTS: Readonly<Record<DeadlineReason, number>> = {
+  'first-byte-timeout': CoreEvent.firstByteLate,
+  'login-timeout': CoreEvent.loginLate,
+  'frame-timeout': CoreEvent.frameLate,
+  'idle-timeout': CoreEvent.messageLate,
+  'write-stall': CoreEvent.readingLate,
+};
 
 /** The first byte of a TLS handshake; RFC 8446, 5.1. */
 const TLS_HANDSHAKE = 0x16;
@@ -366,12 +375,21 @@ export class Connection implements MemoryHolder {
 
   pauseForMemory(): void {
     this.#memoryPauses += 1;
-    if (this.#memoryPauses === 1 && this.#state === 'open') this.#pause();
+    if (this.#memoryPauses > 1 || this.#state === 'destroyed') return;
+    this.record(CoreEvent.memoryPaused, this.#accountedBytes);
+    if (this.#state === 'open') this.#pause();
   }
 
   resumeForMemory(): void {
     this.#memoryPauses -= 1;
-    if (this.#memoryPauses === 0 && this.#state === 'open' && !this.#isReadingPaused) this.#resume();
+    if (this.#memoryPauses > 0 || this.#state === 'destroyed') return;
+    this.record(CoreEvent.memoryResumed, this.#accountedBytes);
+    if (this.#state === 'open' && !this.#isReadingPaused) this.#resume();
+  }
+
+  /** What it holds of what all connections may hold together. */
+  get #accountedBytes(): number {
+    return (this.receiveAccount?.bytes ?? 0) + (this.#sendAccount?.bytes ?? 0);
   }
 
   closeForMemory(): void {
@@ -416,7 +434,9 @@ export class Connection implements MemoryHolder {
   checkDeadlines(nowMs: number, deadlines: ConnectionDeadlines): void {
     if (this.#state === 'destroyed') return;
     if (this.#state === 'securing') {
-      if (this.#watch.isHandshakeLate(nowMs, deadlines)) this.destroy('tls-handshake-timeout');
+      if (!this.#watch.isHandshakeLate(nowMs, deadlines)) return;
+      this.record(CoreEvent.handshakeLate, this.#watch.awaitedMs(nowMs));
+      this.destroy('tls-handshake-timeout');
       return;
     }
     const isBackedUp = this.#queue.hasBeenBackedUp();
@@ -424,10 +444,13 @@ export class Connection implements MemoryHolder {
     if (this.#state === 'closing') {
       // A slow peer that takes what it is told to the end may do so; one that takes nothing is cut.
       const sinceMs = Math.max(this.#closingSinceMs, this.#watch.lastTakenMs);
-      if (nowMs - sinceMs >= this.#limits.closeTimeoutMs) this.destroy('close-timeout');
+      if (nowMs - sinceMs < this.#limits.closeTimeoutMs) return;
+      this.record(CoreEvent.closeLate, Math.round(nowMs - sinceMs));
+      this.destroy('close-timeout');
       return;
     }
     const reason = this.#watch.look(nowMs, deadlines, this, isBackedUp);
+    if (reason) this.record(LATE_EVENTS[reason], this.#watch.awaitedMs(nowMs, reason));
     if (reason === 'idle-timeout') this.close(reason);
     else if (reason) this.destroy(reason); // it holds a place without doing its part: it gets no further time
   }
@@ -608,6 +631,7 @@ export class Connection implements MemoryHolder {
       failure = error;
     }
     this.#handler = nothing;
+    this.recorder.compact();
     this.#onGone(this, failure);
   };
 }

@@ -1,4 +1,4 @@
-import type { CloseReason, ConnectionHandler } from './connection.js';
+import type { ConnectionHandler } from './connection.js';
 
 /** How long a connection may take for each of its steps. Times are in milliseconds; 0 for no limit. Each may be noticed up to 2 s late. */
 export interface ConnectionDeadlines {
@@ -36,6 +36,9 @@ export const DEFAULT_DEADLINES: ConnectionDeadlines = {
   idleTimeoutMs: 300_000,
   writeStallTimeoutMs: 60_000,
 };
+
+/** Why an open connection may have to end at a look. */
+export type DeadlineReason = 'first-byte-timeout' | 'login-timeout' | 'frame-timeout' | 'idle-timeout' | 'write-stall';
 
 /** The deadlines of connections; without the lowest rate, which is no time. */
 export function deadlineTimes({ minFrameBytesPerSecond: _, ...times }: ConnectionDeadlines): number[] {
@@ -118,6 +121,14 @@ export class DeadlineWatch {
     return handshakeTimeoutMs > 0 && nowMs - this.#awaitingSinceMs >= handshakeTimeoutMs;
   }
 
+  /** For how long what did not come was awaited, in whole milliseconds. @param reason without one, of the handshake */
+  awaitedMs(nowMs: number, reason?: DeadlineReason): number {
+    if (reason === 'write-stall') return Math.round(nowMs - this.#stalledSinceMs);
+    if (reason === 'frame-timeout') return Math.round(nowMs - this.#frameSinceMs);
+    if (reason === 'idle-timeout') return Math.round(nowMs - this.#idleSinceMs);
+    return Math.round(nowMs - this.#awaitingSinceMs - this.#ownMs);
+  }
+
   /**
    * Looks at an open connection.
    *
@@ -129,7 +140,7 @@ export class DeadlineWatch {
     deadlines: ConnectionDeadlines,
     subject: DeadlineSubject,
     isBackedUp: boolean,
-  ): CloseReason | undefined {
+  ): DeadlineReason | undefined {
     const { handler, receivedBytes, queuedBytes, isReadingPaused } = subject;
     const { firstByteTimeoutMs, loginTimeoutMs, writeStallTimeoutMs, idleTimeoutMs } = deadlines;
     const sinceLookMs = nowMs - this.#lookedMs;

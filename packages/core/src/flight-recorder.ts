@@ -1,4 +1,5 @@
 import { CoreEvent, type FlightUnit, flightEventKind } from './flight-event.js';
+import { FlightPage, FlightSlab } from './flight-page.js';
 
 /** A run of equal events, as `FlightRecorder.entries` tells it. */
 export interface FlightEntry {
@@ -21,17 +22,25 @@ export const MAX_FLIGHT_RECORDS = 96;
 /** The first records tell how the connection began: these are kept when later ones make room. */
 export const FIRST_FLIGHT_RECORDS = 24;
 
-/** An event joins the run of its kind unless the last of the run is so long ago, in milliseconds: silence is to be seen. */
+/**
+ * An event joins the run of its kind unless the last of the run is so long ago, in milliseconds: silence is to be seen. Of what comes
+ * again and again at equal distances, like heartbeats, one run is made, however long these are.
+ */
 export const FLIGHT_GAP_MS = 1000;
 
 /** A handler that took so long, in milliseconds, is an event. */
 export const SLOW_HANDLER_MS = 100;
 
 const WORDS = 6;
-const START_RECORDS = 8;
+const SLAB_RECORDS = [4, 10] as const;
+/** What most connections need, which are idle: for the first message, and for a login and heartbeats. */
+const slabs = SLAB_RECORDS.map((records) => new FlightSlab(records * WORDS));
+/** Those that need more have an array of their own, which grows once. */
+const OWN_RECORDS = 32;
 /** Runs that are looked through for one that an event may join: what is asked and answered in turn makes two runs, not thousands. */
 const OPEN_RUNS = 4;
 const TICKS_PER_MS = 10;
+const GAP_TICKS = FLIGHT_GAP_MS * TICKS_PER_MS;
 const WORD_LIMIT = 2 ** 32;
 /** Events after which no earlier run goes on: what comes then is told behind them. */
 const TURNING_POINTS = new Set<number>([
@@ -54,22 +63,24 @@ const TURNING_POINTS = new Set<number>([
  * ```
  */
 export class FlightRecorder {
-  #words: Uint32Array | undefined;
+  #page: FlightPage | undefined;
+  /** Where in the page its words begin. */
+  #base = 0;
   /** Records ever begun; beyond the first ones they go round. */
   #begun = 0;
   /** Behind a turning point, or where runs may be joined at all. */
   #joinFrom = 0;
-  #nowMs = 0;
+  /** Since it was opened. */
+  #ticks = 0;
   readonly #openedAtMs: number;
 
   constructor(openedAtMs: number) {
     this.#openedAtMs = openedAtMs;
-    this.#nowMs = openedAtMs;
   }
 
   /** Memory of its records. */
   get byteLength(): number {
-    return this.#words?.byteLength ?? 0;
+    return this.#page ? 4 * this.#page.blockWords : 0;
   }
 
   /** Records that made room for later ones. */
@@ -79,12 +90,12 @@ export class FlightRecorder {
 
   /** When the event loop last turned to the connection. */
   get nowMs(): number {
-    return this.#nowMs;
+    return this.#openedAtMs + this.#ticks / TICKS_PER_MS;
   }
 
   /** Says what time it is for the events that follow; on the clock of the listener. */
   set nowMs(nowMs: number) {
-    this.#nowMs = nowMs;
+    this.#ticks = Math.max(0, Math.round((nowMs - this.#openedAtMs) * TICKS_PER_MS));
   }
 
   /**
@@ -94,16 +105,16 @@ export class FlightRecorder {
    * @param value in the unit of the event, 0 to 2^32 - 1
    */
   record(event: number, value = 0, count = 1): void {
-    const ticks = Math.max(0, Math.round((this.#nowMs - this.#openedAtMs) * TICKS_PER_MS));
-    const words = this.#words;
-    if (words) {
+    if (this.#page) {
+      const { words } = this.#page;
       const last = Math.max(this.#joinFrom, this.#begun - OPEN_RUNS);
       for (let record = this.#begun - 1; record >= last; record--) {
-        const at = slotOf(record) * WORDS;
+        const at = this.#base + slotOf(record) * WORDS;
         if ((words[at + 2]! & 0xfff) !== event) continue;
-        const span = ticks - ((words[at + 2]! >>> 12) * WORD_LIMIT + words[at]!);
+        const span = this.#ticks - ((words[at + 2]! >>> 12) * WORD_LIMIT + words[at]!);
         const total = words[at + 4]! + value;
-        if (span - words[at + 1]! >= FLIGHT_GAP_MS * TICKS_PER_MS || span >= WORD_LIMIT || total >= WORD_LIMIT) break;
+        if (!fitsRun(span, words[at + 1]!, words[at + 3]!) || span >= WORD_LIMIT || total >= WORD_LIMIT) break;
+        if (value !== words[at + 5] && flightEventKind(event).unit === 'code') break; // another code is another event
         if (span > words[at + 1]!) words[at + 1] = span;
         words[at + 3] = words[at + 3]! + count;
         words[at + 4] = total;
@@ -112,16 +123,15 @@ export class FlightRecorder {
         return;
       }
     }
-    this.#begin(event, ticks, value, count);
+    this.#begin(event, value, count);
   }
 
   /** What was recorded, in the order in which each run began. */
   *entries(): Generator<FlightEntry> {
-    const words = this.#words;
-    if (!words) return;
-    for (let record = 0; record < this.#begun; record++) {
+    for (let record = 0; this.#page && record < this.#begun; record++) {
       if (record === FIRST_FLIGHT_RECORDS) record += this.lost;
-      const at = slotOf(record) * WORDS;
+      const { words } = this.#page; // another one, once more has happened
+      const at = this.#base + slotOf(record) * WORDS;
       const { name, direction, unit } = flightEventKind(words[at + 2]! & 0xfff);
       const ticks = (words[at + 2]! >>> 12) * WORD_LIMIT + words[at]!;
       yield {
@@ -135,34 +145,68 @@ export class FlightRecorder {
     }
   }
 
-  /** Gives back what records to come would have needed. For a connection that is gone. */
+  /**
+   * Gives back what it shares with others, and what records to come would have needed. For a connection that is gone; a recorder of which
+   * this is not called keeps its place.
+   */
   compact(): void {
     const used = Math.min(this.#begun, MAX_FLIGHT_RECORDS) * WORDS;
-    if (this.#words && this.#words.length > used) this.#words = this.#words.slice(0, used);
+    if (this.#page && used < this.#page.words.length) this.#moveTo(new FlightPage(used), 0, used);
   }
 
-  #begin(event: number, ticks: number, value: number, count: number): void {
+  #begin(event: number, value: number, count: number): void {
     const record = this.#begun++;
-    const at = slotOf(record) * WORDS;
-    const words = this.#roomFor(at + WORDS);
-    words[at] = ticks % WORD_LIMIT;
+    this.#makeRoom((slotOf(record) + 1) * WORDS);
+    const { words } = this.#page!;
+    const at = this.#base + slotOf(record) * WORDS;
+    words[at] = this.#ticks % WORD_LIMIT;
     words[at + 1] = 0;
-    words[at + 2] = (Math.floor(ticks / WORD_LIMIT) << 12) | event;
+    words[at + 2] = (Math.floor(this.#ticks / WORD_LIMIT) << 12) | event;
     words[at + 3] = count;
     words[at + 4] = value;
     words[at + 5] = count === 1 ? value : Math.ceil(value / count);
     if (TURNING_POINTS.has(event)) this.#joinFrom = record;
   }
 
-  #roomFor(length: number): Uint32Array {
-    const words = this.#words;
-    if (words && words.length >= length) return words;
-    const doubled = Math.max(START_RECORDS * WORDS, (words?.length ?? 0) * 2);
-    const larger = new Uint32Array(Math.min(doubled, MAX_FLIGHT_RECORDS * WORDS));
-    if (words) larger.set(words);
-    this.#words = larger;
-    return larger;
+  #makeRoom(length: number): void {
+    const used = this.#page?.blockWords ?? 0;
+    if (used >= length) return;
+    const slab = slabs[SLAB_RECORDS.findIndex((records) => records * WORDS >= length)];
+    if (slab) {
+      const page = slab.pageWithRoom();
+      this.#moveTo(page, page.take(), used);
+    } else {
+      this.#moveTo(new FlightPage((length > OWN_RECORDS * WORDS ? MAX_FLIGHT_RECORDS : OWN_RECORDS) * WORDS), 0, used);
+    }
   }
+
+  #moveTo(page: FlightPage, base: number, length: number): void {
+    if (this.#page) {
+      page.words.set(this.#page.words.subarray(this.#base, this.#base + length), base);
+      this.#page.give(this.#base);
+    }
+    this.#page = page;
+    this.#base = base;
+  }
+}
+
+/** Memory that recorders share, whether it is used now or not; in bytes. */
+export function sharedFlightBytes(): number {
+  return slabs.reduce((sum, slab) => sum + slab.bytes, 0);
+}
+
+/**
+ * Whether an event belongs to a run.
+ *
+ * @param span from the first of the run to the event, in ticks
+ * @param lastSpan from the first to the last
+ */
+function fitsRun(span: number, lastSpan: number, count: number): boolean {
+  const gap = span - lastSpan;
+  if (count === 1) return true; // both times can be told
+  const mean = lastSpan / (count - 1);
+  if (mean < GAP_TICKS && gap < GAP_TICKS) return true;
+  return gap <= 2 * mean && 2 * gap >= mean;
 }
 
 /** Where a record stands: the first ones stay, the others go round behind them. */

@@ -23,6 +23,7 @@ export {
   FlightRecorder,
   MAX_FLIGHT_RECORDS,
   SLOW_HANDLER_MS,
+  sharedFlightBytes,
 } from './flight-recorder.js';
 export type { FrameHandler } from './framed-connection.js';
 export { FramedConnection } from './framed-connection.js';

@@ -6,6 +6,7 @@ import { type CloseReason, Connection, type ConnectionHandler, type ConnectionLi
 import { type ConnectionDeadlines, DEFAULT_DEADLINES, deadlineTimes } from './deadlines.js';
 import { DescriptorBudget } from './descriptor-budget.js';
 import { countDescriptors, descriptorLimit, fitToDescriptors, planDescriptors } from './descriptor-limit.js';
+import { CoreEvent } from './flight-event.js';
 import { AcceptedConnection } from './handed-sockets.js';
 import type { MemoryCeiling } from './memory-ceiling.js';
 import type { MessageCounters } from './message-stream.js';
@@ -416,7 +417,7 @@ export class Listener {
    */
   relocated(id: number, address: string): boolean {
     const slot = this.#handedOver.get(id);
-    return slot === undefined || this.#relocate(slot, address);
+    return slot === undefined || this.#relocate(slot, address) === undefined;
   }
 
   /** A connection that was handed over has ended. May be called twice. */
@@ -469,7 +470,10 @@ export class Listener {
       return;
     }
     this.#connections.add(connection);
-    slot.displace = () => connection.destroy('displaced');
+    slot.displace = () => {
+      connection.record(CoreEvent.displaced, Math.round(this.#clock.nowMs() - connection.openedAtMs));
+      connection.destroy('displaced');
+    };
     try {
       connection.handler = this.#options.onConnection!(connection);
     } catch (error) {
@@ -485,18 +489,21 @@ export class Listener {
 
   readonly #onRelocated = (connection: Connection): boolean => {
     this.#options.onRelocated?.(connection);
-    if (this.#relocate(connection.slot, connection.remoteAddress)) return true;
+    const excess = this.#relocate(connection.slot, connection.remoteAddress);
+    if (!excess) return true;
+    connection.record(excess === 'network-rate' ? CoreEvent.networkRate : CoreEvent.networkFull);
     connection.destroy('network-limit');
     return false;
   };
 
-  #relocate(slot: Slot, address: string): boolean {
-    if (this.#isUncounted(address)) return true;
+  /** @returns why it may not stay */
+  #relocate(slot: Slot, address: string): RefusalReason | undefined {
+    if (this.#isUncounted(address)) return undefined;
     const reason = this.#admission.moveTo(slot, networkOf(address));
-    if (!reason) return true;
+    if (!reason) return undefined;
     this.counters.refused += 1;
     this.#refusals.add(reason);
-    return false;
+    return reason;
   }
 
   /** Removes the connection first and gives its slot back last. (D4) */

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FIRST_FLIGHT_RECORDS, FlightArchive, FlightRecorder, flightEvent, MAX_FLIGHT_RECORDS } from '@sluice/core';
+import {
+  FIRST_FLIGHT_RECORDS,
+  FlightArchive,
+  FlightRecorder,
+  flightEvent,
+  MAX_FLIGHT_RECORDS,
+  sharedFlightBytes,
+} from '@sluice/core';
 import fc from 'fast-check';
 import { eventually } from './support/eventually.js';
 import { echo, Loopback } from './support/loopback.js';
@@ -43,7 +50,7 @@ describe('flight recorder', () => {
         },
       ],
     );
-    assert.equal(recorder.byteLength, 192);
+    assert.equal(recorder.byteLength, 96);
   });
 
   it('keeps the first and the last of a million different events, and says how many are lost', () => {
@@ -61,7 +68,7 @@ describe('flight recorder', () => {
 
   it('begins a new run after a second of silence, and where the sum would not fit', () => {
     const recorder = new FlightRecorder(500);
-    for (const nowMs of [500, 1499, 2499, 2600]) {
+    for (const nowMs of [500, 510, 520, 1519, 2519, 2600]) {
       recorder.nowMs = nowMs;
       recorder.record(question, 1);
     }
@@ -69,11 +76,64 @@ describe('flight recorder', () => {
     assert.deepEqual(
       [...recorder.entries()].map(({ atMs, lastMs, count, total }) => [atMs, lastMs, count, total]),
       [
-        [0, 999, 2, 2],
-        [1999, 2100, 2, 2],
+        [0, 1019, 4, 4],
+        [2019, 2100, 2, 2],
         [2100, 2100, 1, 2 ** 32 - 1],
       ],
     );
+  });
+
+  it('makes two runs of a day of heartbeats and their answers, and begins anew when they come at other times', () => {
+    const recorder = new FlightRecorder(0);
+    for (let minute = 1; minute <= 1440; minute++) {
+      recorder.nowMs = minute * 60_000 + (minute % 7) * 1000;
+      recorder.record(question, 10);
+      recorder.record(answer, 10);
+    }
+    recorder.nowMs += 10;
+    recorder.record(question, 10);
+    recorder.nowMs += 200_000;
+    recorder.record(answer, 10);
+    assert.deepEqual(
+      [...recorder.entries()].map(({ event, count }) => [event, count]),
+      [
+        ['question', 1440],
+        ['answer', 1440],
+        ['question', 1],
+        ['answer', 1],
+      ],
+    );
+  });
+
+  it('joins events that are told by a code only if that is the same', () => {
+    const recorder = new FlightRecorder(0);
+    for (const code of [5, 5, 13]) recorder.record(kinds[0]!, code);
+    assert.deepEqual(
+      [...recorder.entries()].map(({ count, largest }) => [count, largest]),
+      [
+        [2, 5],
+        [1, 13],
+      ],
+    );
+  });
+
+  it('shares its memory with others while little has happened, and gives it back', () => {
+    const before = sharedFlightBytes();
+    const recorders = Array.from({ length: 1000 }, () => new FlightRecorder(0));
+    for (let n = 0; n < 12; n++)
+      for (const [at, recorder] of recorders.entries()) {
+        recorder.nowMs = n + at;
+        recorder.record(kinds[n % kinds.length]!, at * 100 + n);
+        if (n === 3) assert.equal(recorder.byteLength, 96);
+        if (n === 9) assert.equal(recorder.byteLength, 240);
+        if (n === 9 && at >= 500) recorder.compact();
+      }
+    assert.ok(sharedFlightBytes() - before <= 32 << 10, 'all have memory of their own by now');
+    for (const [at, recorder] of recorders.entries())
+      assert.deepEqual(
+        [...recorder.entries()].map(({ total }) => total),
+        Array.from({ length: 12 }, (_, n) => at * 100 + n),
+      );
   });
 
   it('counts times beyond those that fit into one word', () => {
