@@ -47,6 +47,8 @@ const MAX_HELD_BYTES = 64 << 10;
  * with some hundred connections that send nothing else nobody would be answered for seconds.
  */
 const TURN_MS = 0.5;
+/** Who has used up a turn waits with the others of that kind for so long, in milliseconds, whenever any of them waits; who has not goes first. */
+const HEAVY_FOR_MS = 1000;
 /** The time is looked at with every so many frames. */
 const FRAMES_PER_LOOK = 8;
 /** The same, where the clock stands still. */
@@ -69,6 +71,8 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   /** Frames handled since the others had their turn. */
   #turnFrames = 0;
   #turnEndMs = 0;
+  /** Until then it is one of those that have more to do than others. */
+  #heavyUntilMs = Number.NEGATIVE_INFINITY;
   /** It has had its turn, and goes on in the next one. */
   #isTurnOver = false;
   readonly #account: MemoryAccount | undefined;
@@ -106,7 +110,7 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
   }
 
   onBytes(source: Uint8Array, start: number, end: number): void {
-    if (this.#waiting > 0 || this.#isStopped || this.#connection.turns.isBusy) {
+    if (this.#waiting > 0 || this.#isStopped || this.#isBehindOthers) {
       if (this.#waiting === 0 && !this.#isStopped) this.#endTurn();
       this.#isStopped = true;
       this.#decoder.hold(source, start, end);
@@ -191,6 +195,10 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
     );
   }
 
+  get #isBehindOthers(): boolean {
+    return this.#connection.turns.isBusy && this.#connection.nowMs() < this.#heavyUntilMs;
+  }
+
   readonly #onNextTurn = (): void => {
     this.#isTurnOver = false;
     this.#beginTurn();
@@ -206,7 +214,9 @@ export class FramedConnection implements ConnectionHandler, FrameSink {
     this.#frames += 1;
     this.#turnFrames += 1;
     if (this.#turnFrames % FRAMES_PER_LOOK !== 0 || this.#isTurnOver) return;
-    if (this.#turnFrames < MAX_FRAMES_PER_TURN && this.#connection.nowMs() < this.#turnEndMs) return;
+    const nowMs = this.#connection.nowMs();
+    if (this.#turnFrames < MAX_FRAMES_PER_TURN && nowMs < this.#turnEndMs) return;
+    this.#heavyUntilMs = nowMs + HEAVY_FOR_MS;
     this.#endTurn();
   }
 
