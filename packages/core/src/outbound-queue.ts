@@ -137,14 +137,25 @@ export class OutboundQueue {
   sendInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number): SendResult {
     if (this.#isRefused(maxBytes)) return 'refused';
     if (maxBytes > BATCH_BYTES) {
-      const message = new Uint8Array(maxBytes);
-      return this.sendOwned(message.subarray(0, fill(message, 0)), () => {});
+      this.flush();
+      this.#writeInPlace(pool.take(maxBytes), fill);
+      return this.#result();
     }
     if (this.#batchBytes + maxBytes > BATCH_BYTES && !this.#flushFirst()) return 'refused';
     this.#batch ??= pool.take(BATCH_BYTES);
     this.#scheduleFlush();
     this.#batchBytes += fill(this.#batch, this.#batchBytes);
     return this.#result();
+  }
+
+  #writeInPlace(message: Uint8Array, fill: (target: Uint8Array, at: number) => number): void {
+    let bytes = 0;
+    try {
+      bytes = fill(message, 0);
+    } finally {
+      if (bytes === 0) pool.give(message);
+    }
+    if (bytes > 0) this.#write(message.subarray(0, bytes), message.length, () => pool.give(message));
   }
 
   /**

@@ -42,6 +42,11 @@ export function receivedEvent(name: string): number {
   return eventOf(name).received;
 }
 
+/** What the server sends, by the name of its command in any case. */
+export function sentEventNamed(name: string): number {
+  return eventOf(name).sent;
+}
+
 /** What the server sends, by the bytes of its text. */
 export function sentEvent(text: Uint8Array): number {
   const end = nameEnd(text);

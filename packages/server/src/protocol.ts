@@ -68,8 +68,10 @@ export interface Session {
   /**
    * Lets `fill` write a packet of at most `maxBytes` bytes where it will be sent from, at `target[at, ...)`, and return its length. Nothing
    * may be sent from within. What it throws is thrown on, and nothing was sent. Not called when the connection is closing.
+   *
+   * @param command whose answer it is, for those who look at what has happened on the connection. @default not told
    */
-  replyInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number): void;
+  replyInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number, command?: string): void;
   /**
    * Sends whole packets from the caller's memory, which stays untouched until `release` is called, maybe before this returns.
    *
@@ -98,6 +100,11 @@ export interface ProtocolHandler {
    * `onBatchEnd` has returned. While there is no such method Data is an unknown command.
    */
   readonly onData?: ((source: Uint8Array, start: number, end: number) => void) | undefined;
+  /**
+   * A packet that `PacketProtocol.plain` knows, not decoded: its text is `source[start, textEnd)`, its data `source[textEnd, end)`. Valid until
+   * the call returns. Must not throw.
+   */
+  onPlain?(source: Uint8Array, start: number, textEnd: number, end: number): void;
   /** All that has been received for now was handed over. */
   onBatchEnd?(): void | Promise<void>;
   /** The server stops. What need not come to its end is ended here; the connection closes when it is neither busy nor sending. */
@@ -112,6 +119,14 @@ export interface ProtocolHandler {
   readonly transfer?: TransferRecord | undefined;
 }
 
+/** A command that comes so often that its usual form is told by its bytes: nothing is decoded for it. */
+export interface PlainCommand {
+  /** As requests spell it in that form. */
+  readonly name: string;
+  /** Whether the packet with its text at `source[start, textEnd)` and so much data is of that form. All others are decoded. */
+  matches(source: Uint8Array, start: number, textEnd: number, dataBytes: number): boolean;
+}
+
 /** A protocol of packets, one of those that the first byte of a connection chooses between. Specification 1.1. */
 export interface PacketProtocol {
   readonly kind: 'packets';
@@ -121,6 +136,8 @@ export interface PacketProtocol {
   readonly needsLogin: boolean;
   /** The extensions it has, as a client that asks is told. docs/protocol.md, section 17.1. */
   readonly features: readonly string[];
+  /** Goes to `ProtocolHandler.onPlain`. */
+  readonly plain?: PlainCommand;
   open(session: Session): ProtocolHandler;
 }
 

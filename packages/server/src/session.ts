@@ -34,7 +34,15 @@ import { BusyError } from './busy-error.js';
 import type { ClientRegistry, ClientSource } from './client-registry.js';
 import { type Log, withFields } from './log.js';
 import { type Authenticator, LoginDialogue, type LoginLink, type LoginResult } from './login-dialogue.js';
-import { answerCode, DATA_RECEIVED, PACKET_SENT, receivedEvent, ServerEvent, sentEvent } from './packet-events.js';
+import {
+  answerCode,
+  DATA_RECEIVED,
+  PACKET_SENT,
+  receivedEvent,
+  ServerEvent,
+  sentEvent,
+  sentEventNamed,
+} from './packet-events.js';
 import type { Principal } from './principal.js';
 import type { PacketProtocol, ProtocolHandler, Session } from './protocol.js';
 import { RequestMemory } from './request-memory.js';
@@ -205,8 +213,9 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     this.reply(responseText(command, code, told, messageText(message)));
   }
 
-  replyInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number): void {
-    this.#requireKept(this.#connection.sendInPlace(maxBytes, fill, PACKET_SENT));
+  replyInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number, command?: string): void {
+    const event = command === undefined ? PACKET_SENT : sentEventNamed(command);
+    this.#requireKept(this.#connection.sendInPlace(maxBytes, fill, event));
     this.#sentFrames += 1;
   }
 
@@ -266,6 +275,12 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
       this.#handler.onData?.(source, textEnd, end);
       return;
     }
+    if (this.#isPlainCommand(source, textStart, textEnd, end - textEnd)) {
+      this.#connection.record(receivedEvent(this.#protocol.plain!.name), end - start);
+      if (!this.#protocol.needsLogin) this.#connection.establish();
+      this.#handler.onPlain!(source, textStart, textEnd, end);
+      return;
+    }
     const text = this.#decodeText(source, textStart, textEnd);
     this.#connection.record(receivedEvent(text.command ?? ''), end - start);
     if (this.#takesData && isData(text)) {
@@ -281,6 +296,10 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     const textEnd = commandTextEnd(source, start, frameLength);
     this.#requireFitting(textEnd - textStart);
     if (end < textEnd) return false;
+    if (this.#isPlainCommand(source, textStart, textEnd, start + frameLength - textEnd)) {
+      this.#isAssembling = true;
+      return false;
+    }
     const isPlain = this.#takesData && isPlainData(source, textStart, textEnd);
     const text = isPlain ? undefined : this.#decodeText(source, textStart, textEnd);
     if (text && this.#wantsWhole(text)) {
@@ -343,6 +362,11 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   #requireFitting(textBytes: number): void {
     if (this.#isAllowed || textBytes <= MAX_TEXT_BEFORE_LOGIN) return;
     throw new ProtocolError('ERR_COMMAND_LENGTH', `command text of ${textBytes} bytes before login`);
+  }
+
+  #isPlainCommand(source: Uint8Array, start: number, end: number, dataBytes: number): boolean {
+    const { plain } = this.#protocol;
+    return plain !== undefined && this.#isAllowed && plain.matches(source, start, end, dataBytes);
   }
 
   /** Whether the data of this packet is for its command. */

@@ -178,6 +178,12 @@ export {
   writePacketHead,
 } from './packet.js';
 export { preparePassword } from './password-preparation.js';
+export {
+  fitsPlainCyclePacket,
+  isPlainCyclePacketRequest,
+  plainCyclePacketResponseBytes,
+  writePlainCyclePacketResponse,
+} from './plain-cycle-packet.js';
 export { ReadAnswer } from './read-answer.js';
 export type {
   FileKind,

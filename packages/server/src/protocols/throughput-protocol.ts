@@ -1,4 +1,5 @@
 import {
+  Command,
   dataResponseText,
   decodeCyclePacketRequest,
   decodeFloodRequest,
@@ -7,23 +8,54 @@ import {
   Feature,
   FloodPackets,
   type FloodRequest,
+  fitsPlainCyclePacket,
+  isPlainCyclePacketRequest,
   Key,
   MAX_SENT_PACKET_LENGTH,
   ProtocolFlag,
+  plainCyclePacketResponseBytes,
   RequestError,
   ResultCode,
   responseText,
   type TransferRecord,
+  writePlainCyclePacketResponse,
 } from '@sluice/wire';
 import { answerFor } from '../answers.js';
 import type { Coordinator } from '../coordination/coordinator.js';
 import { type FloodClock, FloodPlaces, FloodsBusyError } from '../flood-places.js';
-import type { CommandHandler, PacketProtocol, ProtocolHandler, Request, Session } from '../protocol.js';
+import type { CommandHandler, PacketProtocol, PlainCommand, ProtocolHandler, Request, Session } from '../protocol.js';
 import type { SpeedLimits } from '../speed-limits.js';
 import { Flood } from './flood.js';
 
 /** Packets that are sent at once: what one write carries. */
 const PACKETS_AT_ONCE = 4;
+
+const PLAIN_CYCLE: PlainCommand = {
+  name: Command.CyclePacket,
+  matches: (source, start, textEnd, dataBytes) =>
+    isPlainCyclePacketRequest(source, start, textEnd) && fitsPlainCyclePacket(dataBytes),
+};
+
+/** Answers plain requests where the answer leaves from; one for all connections, which take turns: no closure is made for an answer. */
+class PlainAnswer {
+  #source: Uint8Array = new Uint8Array(0);
+  #start = 0;
+  #textEnd = 0;
+  #end = 0;
+
+  send(session: Session, source: Uint8Array, start: number, textEnd: number, end: number): void {
+    this.#source = source;
+    this.#start = start;
+    this.#textEnd = textEnd;
+    this.#end = end;
+    session.replyInPlace(plainCyclePacketResponseBytes(end - textEnd), this.#fill, Command.CyclePacket);
+  }
+
+  readonly #fill = (target: Uint8Array, at: number): number =>
+    writePlainCyclePacketResponse(target, at, this.#source, this.#start, this.#textEnd, this.#end);
+}
+
+const plainAnswer = new PlainAnswer();
 
 /** What all connections of the protocol share. */
 interface Floods {
@@ -42,6 +74,7 @@ export function throughputProtocol(limits: SpeedLimits, clock: FloodClock, coord
     flag: ProtocolFlag.Throughput,
     needsLogin: false,
     features: limits.maxFloods > 0 ? [Feature.Flood] : [],
+    plain: PLAIN_CYCLE,
     open: (session) => new ThroughputHandler(session, floods),
   };
 }
@@ -78,6 +111,11 @@ class ThroughputHandler implements ProtocolHandler {
   }
 
   readonly #count = (_: Uint8Array, start: number, end: number): void => this.#flood?.count(end - start);
+
+  onPlain(source: Uint8Array, start: number, textEnd: number, end: number): void {
+    this.#flood?.noteRequest();
+    plainAnswer.send(this.#session, source, start, textEnd, end);
+  }
 
   onBatchEnd(): void | Promise<void> {
     return this.#flood?.paced();
