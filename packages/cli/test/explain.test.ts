@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import type { ConnectionExplanation } from '@sluice/client';
+import type { ClosedConnection, ConnectionExplanation } from '@sluice/client';
 import { CLOSE_REASONS } from '../../../packages/cli/dist/operators/close-reasons.js';
-import { explanationLines } from '../../../packages/cli/dist/operators/explanation-lines.js';
+import { closedLines, explanationLines } from '../../../packages/cli/dist/operators/explanation-lines.js';
 import { pcapngOf } from '../../../packages/cli/dist/operators/pcapng.js';
+import { displayWidth } from '../../../packages/cli/dist/terminal/terminal-text.js';
 import { ServedPlace } from './support/served-place.js';
 import { jsonLines } from './support/sluice-process.js';
 
@@ -85,6 +87,20 @@ function packetsOf(bytes: Buffer): Packet[] {
   return packets;
 }
 
+/** Where the header of TCP begins; behind that of a jumbogram's option, where there is one. */
+function tcpAt(head: Buffer): number {
+  if (head[0]! >>> 4 === 4) return 20;
+  return head[6] === 0 ? 48 : 40;
+}
+
+/** What the IP header says of the length behind it. An IPv4 packet that is too long for that says nothing. */
+function lengthToldBy(head: Buffer): number {
+  if (head[0]! >>> 4 === 4) return head.readUInt16BE(2) - 20;
+  if (head[6] !== 0) return head.readUInt16BE(4);
+  assert.deepEqual([head.readUInt16BE(4), head.toString('hex', 40, 44)], [0, '0600c204']);
+  return head.readUInt32BE(44);
+}
+
 describe('sluice explain', { concurrency: 2 }, () => {
   it('tells a connection in 80 columns, with arrows, runs, and what its end means', () => {
     assert.deepEqual(explanationLines(explanation).slice(4), [
@@ -111,39 +127,84 @@ describe('sluice explain', { concurrency: 2 }, () => {
     assert.deepEqual([...CLOSE_REASONS.keys()].sort(), listed.sort());
   });
 
+  it('keeps within 80 columns whatever the addresses and names are', () => {
+    const long = {
+      ...explanation.connection,
+      remoteAddress: '[2001:0db8:1111:2222:3333:4444:5555:6666%eth0]:65535',
+      localAddress: '[2001:0db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:65535',
+      user: '漢字\x07'.repeat(60),
+      protocol: 'P'.repeat(200),
+    };
+    const events = [{ event: 'of my own '.repeat(20), atMs: 1, lastMs: 1, count: 1 }];
+    const lines = explanationLines({ ...explanation, connection: long, events });
+    for (const line of lines) assert.ok(displayWidth(line) <= 80, line);
+    assert.ok(lines.join(' ').includes(long.remoteAddress) && lines.join(' ').includes(long.localAddress));
+    assert.ok(!lines.join('').includes('\x07'));
+  });
+
+  it('lists what has ended on a narrow terminal with id, user and reason, and on a wide one with all', () => {
+    const closed = explanation.connection as ClosedConnection;
+    const other = { ...closed, id: 123_456, user: 'somebody-with-a-long-name@example', reason: 'first-byte-timeout' };
+    for (const width of [50, 60, 80, 120]) {
+      const lines = closedLines([closed, other], width);
+      for (const line of lines) assert.ok(displayWidth(line) <= width, `${width}: ${line}`);
+      assert.match(lines[0]!, /^ *ID {2}USER .*REASON$/);
+      assert.match(lines[1]!, /^123456 .*first-byte-timeout$/);
+    }
+    assert.match(closedLines([closed], 120)[0]!, /^ *ID +USER +PROTOCOL +FROM +LASTED +IN +OUT +REASON$/);
+  });
+
   for (const [version, bytes, local, remote] of [
     [4, 20, '192.0.2.1:4567', '192.0.2.7:50123'],
     [6, 40, '[2001:db8::1]:4567', '[::ffff:192.0.2.7]:50123'],
-  ] as const) {
-    it(`writes a capture whose IPv${version} and TCP headers fit, and sequence numbers go on by the sizes`, () => {
+  ] as const)
+    describe(`writes a capture of IPv${version}`, () => {
       const connection = { ...explanation.connection, localAddress: local, remoteAddress: remote };
       const packets = packetsOf(Buffer.from(pcapngOf({ ...explanation, connection })));
-      assert.equal(packets.length, 3 + explanation.events.length + 1);
-      const tcp = packets.map(({ head }) => {
-        assert.equal(head.length, bytes + 20);
-        assert.equal(head[0]! >>> 4, version);
-        return head.subarray(bytes);
+
+      it('whose headers fit, and whose sequence numbers go on by the whole payload of each packet', () => {
+        const next = new Map<number, number>();
+        for (const { head, originalLength } of packets) {
+          assert.equal(head[0]! >>> 4, version);
+          const tcp = head.subarray(tcpAt(head));
+          assert.equal(tcp.length, (tcp[12]! >>> 4) * 4);
+          const payload = originalLength - head.length;
+          const length = payload + head.length - bytes;
+          assert.equal(lengthToldBy(head), version === 4 && bytes + length > 65_535 ? -bytes : length);
+          assert.ok(payload < 2 ** 31);
+          const [port, seq, flags] = [tcp.readUInt16BE(0), tcp.readUInt32BE(4), tcp[13]!];
+          assert.equal(seq, next.get(port) ?? 0);
+          next.set(port, (seq + payload + (flags & 0x02 ? 1 : 0)) >>> 0);
+          if (flags & 0x10) assert.equal(tcp.readUInt32BE(8), next.get(port === 4567 ? 50123 : 4567));
+        }
+        assert.deepEqual(
+          [...next.entries()],
+          [
+            [50123, (1 + 158 + 5_000_000_000) % 2 ** 32],
+            [4567, 1 + 114],
+          ],
+        );
       });
-      assert.deepEqual(
-        tcp.map((header) => [header.readUInt16BE(0), header.readUInt32BE(4), header[13]]),
-        [
-          [50123, 0, 0x02],
-          [4567, 0, 0x12],
-          [50123, 1, 0x10],
-          [50123, 1, 0x18],
-          [4567, 1, 0x18],
-          [50123, 159, 0x18],
-          [4567, 115, 0x10],
-          [50123, 4_000_000_159, 0x18],
-          [50123, 5_000_000_159 % 2 ** 32, 0x14],
-        ],
-      );
-      assert.equal(packets[3]?.originalLength, bytes + 20 + 158);
-      assert.equal(packets[3]?.comment, 'Login x 1, 158 bytes in all, at most 158, until 1 ms');
-      assert.equal(packets[3]?.timeMs, Date.parse(explanation.connection.connectedAt) + 1);
-      if (version === 6) assert.equal(packets[0]?.head.toString('hex', 8, 24), '00000000000000000000ffffc0000207');
+
+      it('with a comment for each event, in the order of time, runs as some packets, and the right end', () => {
+        const times = packets.map(({ timeMs }) => timeMs - Date.parse(connection.connectedAt));
+        assert.deepEqual(
+          times,
+          times.toSorted((a, b) => a - b),
+        );
+        assert.deepEqual(
+          packets.slice(0, 7).map(({ head }) => head[tcpAt(head) + 13]),
+          [0x02, 0x12, 0x10, 0x18, 0x18, 0x18, 0x18],
+        );
+        assert.equal(packets.at(-1)!.head[tcpAt(packets.at(-1)!.head) + 13], 0x14);
+        assert.equal(packets[3]?.comment, 'Login x 1, 158 bytes in all, at most 158, until 1 ms');
+        assert.deepEqual([packets[3]?.originalLength, times[3]], [bytes + 20 + 158, 1]);
+        assert.equal(packets.filter(({ comment }) => comment === 'data, the run goes on').length, 14);
+        assert.equal(times.at(-1), 301_000);
+        assert.equal(packets.at(-1)?.comment, 'closed: peer-reset');
+        if (version === 6) assert.equal(packets[0]?.head.toString('hex', 8, 24), '00000000000000000000ffffc0000207');
+      });
     });
-  }
 
   it('lists, explains and exports what a server remembers', async () => {
     await using place = await ServedPlace.open();
@@ -163,6 +224,44 @@ describe('sluice explain', { concurrency: 2 }, () => {
     assert.deepEqual([head?.['reason'], head?.['lostEvents'], first?.['event']], ['peer-closed', 0, 'protocol-byte']);
   });
 
+  it('exports neither password, nor content, nor file name, in lines, JSON or packets', async () => {
+    await using place = await ServedPlace.open(['--user', 'ada:her-password']);
+    const source = path.join(place.root, 'salary-list.txt');
+    await writeFile(source, 'what-is-in-the-file '.repeat(10_000));
+    const url = place.url.replace('admin:secret', 'ada:her-password');
+    for (const args of [
+      ['put', source, ':copy-of-the-list'],
+      ['get', ':copy-of-the-list', path.join(place.root, 'back')],
+      ['ls'],
+    ]) {
+      const done = await place.sluice([args[0]!, ...args.slice(1), ...(args[0] === 'ls' ? [url] : ['--json'])]);
+      assert.equal(done.code, 0, done.stderr);
+    }
+    const closed = jsonLines((await place.sluice(['explain', '--json'])).stdout) as unknown as { id: number }[];
+    assert.ok(closed.length >= 3);
+    const capture = path.join(place.root, 'capture.pcapng');
+    let packets = 0;
+    for (const { id } of closed) {
+      const lines = await place.sluice(['explain', String(id)]);
+      const json = await place.sluice(['explain', String(id), '--json', '--pcapng', capture]);
+      const bytes = await readFile(capture);
+      await rm(capture);
+      packets += packetsOf(bytes).length;
+      for (const secret of [
+        'secret',
+        'her-password',
+        'what-is-in',
+        'salary',
+        'copy-of',
+        md5('secret'),
+        md5('her-password'),
+      ])
+        for (const told of [lines.stdout, json.stdout, bytes.toString('latin1')])
+          assert.ok(!told.includes(secret), `${secret} of connection ${id} is told`);
+    }
+    assert.ok(packets > 30, `only ${packets} packets`);
+  });
+
   it('says so when an id is unknown, or none', async () => {
     await using place = await ServedPlace.open();
     const unknown = await place.sluice(['explain', '4711']);
@@ -172,3 +271,8 @@ describe('sluice explain', { concurrency: 2 }, () => {
     assert.equal((await place.sluice(['explain', '--pcapng', 'f'])).code, 2);
   });
 });
+
+/** What a login of the original system sends instead of the password. */
+function md5(password: string): string {
+  return createHash('md5').update(password).digest('hex');
+}

@@ -5,7 +5,7 @@ import { usageError } from '../command-error.js';
 import type { explainOptions } from '../commands/explain.js';
 import { ExitCode } from '../exit-code.js';
 import { Interruption } from '../interruption.js';
-import { stdout } from '../terminal/standard-streams.js';
+import { columnsOf, stdout } from '../terminal/standard-streams.js';
 import { openControl } from './control-connection.js';
 import { closedLines, explanationLines } from './explanation-lines.js';
 import { pcapngOf } from './pcapng.js';
@@ -21,7 +21,8 @@ export async function explain({ operands, options }: Invocation<typeof explainOp
   await using control = await openControl(endpoint, options, signal);
   if (id === undefined) {
     const closed = await control.recentlyClosed({ signal });
-    stdout.write(asText(options.json ? closed.map(jsonLine) : closedLines(closed)));
+    const width = stdout.isTTY ? columnsOf(stdout) : Number.POSITIVE_INFINITY;
+    stdout.write(asText(options.json ? closed.map(jsonLine) : closedLines(closed, width)));
     return ExitCode.Done;
   }
   const explanation = await control.explain(id, { signal });

@@ -1,10 +1,12 @@
 import type { ClosedConnection, ConnectionEvent, ConnectionExplanation } from '@sluice/client';
 import { formatBytes, formatSeconds } from '../options/quantities.js';
 import { type TableColumn, tableLines } from '../terminal/table.js';
-import { escapeControls, wrapColumns } from '../terminal/terminal-text.js';
+import { escapeControls, shortenMiddle, wrapColumns } from '../terminal/terminal-text.js';
 import { CLOSE_REASONS } from './close-reasons.js';
 
 const WIDTH = 80;
+/** Of a user or a protocol; of a longer one the middle is left out. */
+const MAX_NAME = 40;
 
 /** What the events of a connection without a direction are in words; those of protocols of one's own stand as they are. */
 const EVENT_TEXTS: Readonly<Record<string, string>> = {
@@ -44,10 +46,11 @@ const EVENT_TEXTS: Readonly<Record<string, string>> = {
 /** What `sluice explain ID` shows, in 80 columns. */
 export function explanationLines({ connection, lostEvents, events }: ConnectionExplanation): string[] {
   const { id, remoteAddress, localAddress, protocol, user, isEncrypted, connectedAt } = connection;
-  const name = protocol === '' ? 'no protocol chosen' : protocol;
+  const name = protocol === '' ? 'no protocol chosen' : shortenMiddle(escapeControls(protocol), MAX_NAME);
+  const who = shortenMiddle(escapeControls(user ?? '-'), MAX_NAME);
   const lines = [
-    `connection ${id}  ${remoteAddress} -> ${localAddress}`,
-    `${name}, user ${user ?? '-'}, ${isEncrypted ? 'TLS' : 'plain'}, since ${connectedAt}`,
+    ...wrapColumns(`connection ${id}  ${remoteAddress} -> ${localAddress}`, WIDTH),
+    ...wrapColumns(`${name}, user ${who}, ${isEncrypted ? 'TLS' : 'plain'}, since ${connectedAt}`, WIDTH),
     `${formatBytes(connection.receivedBytes)} in, ${formatBytes(connection.sentBytes)} out, ${formatBytes(connection.queuedBytes)} queued`,
     '',
   ];
@@ -56,22 +59,22 @@ export function explanationLines({ connection, lostEvents, events }: ConnectionE
     lines.push(eventLine(event));
   }
   lines.push('', ...endLines(connection));
-  return lines.map(escapeControls);
+  return lines.map((line) => shortenMiddle(escapeControls(line), WIDTH));
 }
 
-/** What `sluice explain` lists, the latest first. */
-export function closedLines(closed: readonly ClosedConnection[]): string[] {
+/** What `sluice explain` lists, the latest first. @param width of the terminal; `Infinity` for none */
+export function closedLines(closed: readonly ClosedConnection[], width: number): string[] {
   const columns: TableColumn<ClosedConnection>[] = [
     { heading: 'ID', text: ({ id }) => String(id), align: 'right', giveWay: 0 },
     { heading: 'USER', text: ({ user }) => user ?? '-', giveWay: 0, minWidth: 8 },
     { heading: 'PROTOCOL', text: ({ protocol }) => protocol || '-', giveWay: 1 },
-    { heading: 'FROM', text: ({ remoteAddress }) => remoteAddress, giveWay: 4, minWidth: 15 },
+    { heading: 'FROM', text: ({ remoteAddress }) => remoteAddress, giveWay: 4, minWidth: 21 },
     { heading: 'LASTED', text: ({ durationMs }) => formatSeconds(durationMs / 1000), align: 'right', giveWay: 2 },
     { heading: 'IN', text: ({ receivedBytes }) => formatBytes(receivedBytes), align: 'right', giveWay: 6 },
     { heading: 'OUT', text: ({ sentBytes }) => formatBytes(sentBytes), align: 'right', giveWay: 6 },
     { heading: 'REASON', text: ({ reason }) => reason, giveWay: 0 },
   ];
-  return tableLines(columns, closed.toReversed(), { width: Number.POSITIVE_INFINITY });
+  return tableLines(columns, closed.toReversed(), { width });
 }
 
 function eventLine(event: ConnectionEvent): string {

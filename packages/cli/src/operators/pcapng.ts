@@ -12,32 +12,69 @@ const LINKTYPE_RAW = 101;
 
 const Flag = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const;
 const TCP_BYTES = 20;
-/** Largest payload of one packet: what an IPv4 packet can hold besides its headers. */
-const MAX_PAYLOAD = 65_535 - 20 - TCP_BYTES;
+/** Packets of one run, at most. What moves in one is below the half of the sequence numbers, so that later is still told from earlier. */
+const MAX_PACKETS_OF_RUN = 8;
+/** What the length of an IP packet can say. A longer one says 0; with IPv4, as those that a network card is to cut, it is as long as the capture says. */
+const MAX_IP_LENGTH = 65_535;
+const TCP = 6;
+/** Largest segment; and the window scale, RFC 7323, 2.2, with which what is on its way never fills the window. */
+const SYN_OPTIONS = Uint8Array.of(2, 4, 0xff, 0xc3, 3, 3, 14, 1);
 
 interface End {
   readonly address: Uint8Array;
   readonly port: number;
   /** Of the next byte. */
   seq: number;
+  window: number;
+}
+
+/** A packet that is still to be written. */
+interface Planned {
+  readonly atMs: number;
+  readonly direction: 'in' | 'out';
+  readonly bytes: number;
+  readonly comment: string;
 }
 
 /**
- * What is known of a connection as a capture that Wireshark opens: for each run of events one packet with headers that are made up and fit, whose
- * payload is left out, and a comment that tells the event. A run of many frames is one packet, behind which the sequence numbers go on as
- * far as the run went.
+ * What is known of a connection as a capture that Wireshark opens: packets with headers that are made up and fit, whose payload is left out, and
+ * a comment that tells the event. A run of many frames is a few packets at equal distances, which together are as long as these.
  */
 export function pcapngOf({ connection, lostEvents, events }: ConnectionExplanation): Uint8Array {
   const capture = new Capture(connection.remoteAddress, connection.localAddress, Date.parse(connection.connectedAt));
   capture.open(`connection ${connection.id}, ${connection.protocol || 'no protocol'}, user ${connection.user ?? '-'}`);
-  for (const event of events) capture.add(event);
+  const planned = events.flatMap(packetsOf).sort((a, b) => a.atMs - b.atMs);
+  for (const packet of planned) capture.add(packet);
   if (connection.reason !== undefined) {
     const lost = lostEvents > 0 ? `; ${lostEvents} runs of events were not kept` : '';
     const isReset = connection.reason === 'peer-reset';
     const byPeer = isReset || connection.reason === 'peer-closed';
-    capture.end(byPeer, isReset, connection.durationMs ?? 0, `closed: ${connection.reason}${lost}`);
+    const atMs = Math.max(connection.durationMs ?? 0, planned.at(-1)?.atMs ?? 0);
+    capture.end(byPeer, isReset, atMs, `closed: ${connection.reason}${lost}`);
   }
   return capture.bytes();
+}
+
+function packetsOf({
+  event,
+  direction,
+  unit,
+  atMs,
+  lastMs,
+  count,
+  total = 0,
+  largest = 0,
+}: ConnectionEvent): Planned[] {
+  const value = unit === undefined ? '' : `, ${total} ${unit} in all, at most ${largest}`;
+  const comment = `${event} x ${count}${value}, until ${lastMs} ms`;
+  if (direction === undefined) return [{ atMs, direction: 'out', bytes: 0, comment }];
+  const packets = Math.min(count, MAX_PACKETS_OF_RUN);
+  return Array.from({ length: packets }, (_, at) => ({
+    atMs: packets === 1 ? atMs : atMs + ((lastMs - atMs) * at) / (packets - 1),
+    direction,
+    bytes: Math.floor((total * (at + 1)) / packets) - Math.floor((total * at) / packets),
+    comment: at === 0 ? comment : `${event}, the run goes on`,
+  }));
 }
 
 class Capture {
@@ -70,16 +107,11 @@ class Capture {
     this.#packet(this.#peer, this.#server, Flag.ack, 0, 0, '');
   }
 
-  add({ event, direction, unit, atMs, lastMs, count, total = 0, largest = 0 }: ConnectionEvent): void {
+  add({ direction, bytes, atMs, comment }: Planned): void {
     const [from, to] = direction === 'in' ? [this.#peer, this.#server] : [this.#server, this.#peer];
-    const value = unit === undefined ? '' : `, ${total} ${unit} in all, at most ${largest}`;
-    const comment = `${event} x ${count}${value}, until ${lastMs} ms`;
-    if (direction === undefined) {
-      this.#packet(from, to, Flag.ack, 0, atMs, comment);
-      return;
-    }
-    this.#packet(from, to, Flag.psh | Flag.ack, Math.min(total, MAX_PAYLOAD), atMs, comment);
-    from.seq = (from.seq + total) >>> 0;
+    if (bytes === 0) from.window = from.window === 0xffff ? 0xfffe : 0xffff; // or it would be taken for a duplicate
+    this.#packet(from, to, bytes > 0 ? Flag.psh | Flag.ack : Flag.ack, bytes, atMs, comment);
+    from.seq = (from.seq + bytes) >>> 0;
   }
 
   end(isByPeer: boolean, isReset: boolean, atMs: number, comment: string): void {
@@ -92,7 +124,8 @@ class Capture {
   }
 
   #packet(from: End, to: End, flags: number, payload: number, atMs: number, comment: string): void {
-    const head = Buffer.concat([ipHeader(from, to, TCP_BYTES + payload), tcpHeader(from, to, flags)]);
+    const tcp = tcpHeader(from, to, flags);
+    const head = Buffer.concat([ipHeader(from, to, tcp.length + payload), tcp]);
     const time = BigInt(Math.round((this.#openedAtMs + atMs) * 1000));
     const fields = Buffer.alloc(20);
     fields.writeUInt32LE(Number(time >> 32n), 4);
@@ -124,21 +157,26 @@ function commentOption(comment: string): Buffer {
 
 function ipHeader(from: End, to: End, payload: number): Buffer {
   if (from.address.length === 16) {
-    const header = Buffer.alloc(40);
+    const isJumbogram = payload > MAX_IP_LENGTH;
+    const header = Buffer.alloc(isJumbogram ? 48 : 40);
     header[0] = 0x60;
-    header.writeUInt16BE(payload, 4);
-    header[6] = 6; // TCP
+    header.writeUInt16BE(isJumbogram ? 0 : payload, 4);
+    header[6] = isJumbogram ? 0 : TCP;
     header[7] = 64;
     header.set(from.address, 8);
     header.set(to.address, 24);
+    if (isJumbogram) {
+      header.set([TCP, 0, 0xc2, 4], 40); // RFC 2675, 2
+      header.writeUInt32BE(8 + payload, 44);
+    }
     return header;
   }
   const header = Buffer.alloc(20);
   header[0] = 0x45;
-  header.writeUInt16BE(20 + payload, 2);
+  header.writeUInt16BE(20 + payload > MAX_IP_LENGTH ? 0 : 20 + payload, 2);
   header.writeUInt16BE(0x4000, 6); // may not be cut in pieces
   header[8] = 64;
-  header[9] = 6; // TCP
+  header[9] = TCP;
   header.set(from.address, 12);
   header.set(to.address, 16);
   header.writeUInt16BE(checksum(header), 10);
@@ -147,14 +185,16 @@ function ipHeader(from: End, to: End, payload: number): Buffer {
 
 /** Its checksum cannot be: the payload is not known. */
 function tcpHeader(from: End, to: End, flags: number): Buffer {
-  const header = Buffer.alloc(TCP_BYTES);
+  const options = flags & Flag.syn ? SYN_OPTIONS : new Uint8Array(0);
+  const header = Buffer.alloc(TCP_BYTES + options.length);
+  header.set(options, TCP_BYTES);
   header.writeUInt16BE(from.port, 0);
   header.writeUInt16BE(to.port, 2);
   header.writeUInt32BE(from.seq, 4);
   if (flags & Flag.ack) header.writeUInt32BE(to.seq, 8);
-  header[12] = (TCP_BYTES / 4) << 4;
+  header[12] = (header.length / 4) << 4;
   header[13] = flags;
-  header.writeUInt16BE(0xffff, 14);
+  header.writeUInt16BE(from.window, 14);
   return header;
 }
 
@@ -169,7 +209,12 @@ function checksum(header: Buffer): number {
 function endOf(text: string, isV6: boolean): End {
   const colon = text.lastIndexOf(':');
   const host = text.slice(0, colon).replace(/^\[|\]$/g, '');
-  return { address: isV6 ? v6Bytes(host) : v4Bytes(host), port: Number(text.slice(colon + 1)) & 0xffff, seq: 0 };
+  return {
+    address: isV6 ? v6Bytes(host) : v4Bytes(host),
+    port: Number(text.slice(colon + 1)) & 0xffff,
+    seq: 0,
+    window: 0xffff,
+  };
 }
 
 function v4Bytes(host: string): Uint8Array {

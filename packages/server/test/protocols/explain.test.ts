@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { describe, it } from 'node:test';
+import { addUser, UserStore } from '@sluice/server';
 import { ManualClock, type RawPeer } from '@sluice/testkit';
 import {
   type ClosedConnection,
@@ -95,5 +100,25 @@ describe('Explain (docs/protocol.md, section 17.18)', () => {
     await stranger.send(Uint8Array.of(Control));
     await stranger.send(encodePacket(encodeExplainRequest(1)));
     assert.deepEqual((await answer(stranger)).slice(0, 2), ['Command=Explain', 'Code=8']);
+  });
+
+  it('is not for a user who is no admin, not even of connections of his own', async () => {
+    const directory = await mkdtemp(path.join(os.tmpdir(), 'sluice-users-'));
+    const file = path.join(directory, 'users.json');
+    await addUser(file, 'ada', 'ada', { settings: { role: 'user', root: 'home' } });
+    await using server = await TestServer.start({ users: await UserStore.load(file) });
+    using peer = await server.connect();
+    const login = request('Login', [
+      ['UserName', 'ada'],
+      ['Password', createHash('md5').update('ada').digest('hex')],
+    ]);
+    await peer.send(Uint8Array.of(Control), login);
+    assert.equal((await answer(peer))[1], 'Code=0');
+    for (const id of [undefined, 1]) {
+      const { text, json } = await explain(peer, id);
+      assert.match(text, /Code=13\r\nMessage=this needs the role admin/);
+      assert.equal(json, '');
+    }
+    await rm(directory, { recursive: true });
   });
 });
