@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { randomFillSync } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -165,6 +166,24 @@ describe('sluice serve --workers', () => {
       const lines = said(server).match(/upload begins.*worker=\d+/g) ?? [];
       return new Set(lines.map((line) => line.at(-1))).size === 2;
     });
+  });
+
+  it('takes the parts of one upload by connections of several workers', async () => {
+    await using scratch = await Scratch.make();
+    await using server = await ServeCommand.start(scratch.folder, [...TWO, '--log-level', 'debug']);
+    const source = scratch.path('source');
+    await writeFile(source, randomFillSync(Buffer.alloc(96 << 20)));
+    await using link = await Link.to(server.port);
+    const put = await sluice(['put', '--json', '--streams', '4', source, `${urlOf(link.port)}target`]);
+    assert.equal(put.exitCode, 0, put.stderr);
+    assert.equal(events(put)[0]?.['bytesSent'], 96 << 20);
+    assert.equal(Buffer.compare(await readFile(scratch.path('target')), await readFile(source)), 0);
+    const workers = new Set(
+      said(server)
+        .match(/an upload was joined.*worker=\d+/g)
+        ?.map((line) => line.at(-1)),
+    );
+    assert.equal(workers.size, 2, said(server));
   });
 
   it('shows and ends the connections of all workers, and switches all of them', async () => {

@@ -76,9 +76,9 @@ export class AcceptedConnection {
   readonly id: number;
   /** Ends it, wherever it is, because somebody needs its place. To be set by who hands it over. */
   displace: (() => void) | undefined;
-  readonly #socket: net.Socket;
+  /** `undefined` when this process has it no more: a connection costs it little then, and there may be very many. */
+  #socket: net.Socket | undefined;
   readonly #onLeft: () => void;
-  #hasLeft = false;
 
   /** Made by `Listener`. @param onLeft called when this process has it no more */
   constructor(id: number, socket: net.Socket, onLeft: () => void) {
@@ -94,38 +94,32 @@ export class AcceptedConnection {
    * @returns whether it has arrived
    */
   handTo(child: ChildProcess): Promise<boolean> {
+    const socket = this.#socket;
+    if (!socket || !child.connected) {
+      this.destroy();
+      return Promise.resolve(false);
+    }
     // Otherwise Node keeps a list of the server's sockets in all processes, and tells each other of every close.
-    (this.#socket as { server?: unknown }).server = null;
+    (socket as { server?: unknown }).server = null;
     return new Promise((resolve) => {
-      if (!child.connected) {
-        this.destroy();
-        resolve(false);
-        return;
-      }
       const end = (hasArrived: boolean): void => {
+        child.off('disconnect', onDisconnect);
         // An empty shell now: this takes it out of the server's count, and touches no descriptor. If it was not sent, it ends.
-        this.#socket.destroy();
-        this.#leave();
+        this.destroy();
         resolve(hasArrived);
       };
       const onDisconnect = (): void => end(false);
       child.once('disconnect', onDisconnect);
       const message: HandedSocketMessage = { socket: this.id };
-      child.send(message, this.#socket, { keepOpen: false }, (error) => {
-        child.off('disconnect', onDisconnect);
-        end(error === null);
-      });
+      child.send(message, socket, { keepOpen: false }, (error) => end(error === null));
     });
   }
 
   destroy(): void {
-    this.#socket.destroy();
-    this.#leave();
-  }
-
-  #leave(): void {
-    if (this.#hasLeft) return;
-    this.#hasLeft = true;
+    const socket = this.#socket;
+    if (!socket) return;
+    this.#socket = undefined;
+    socket.destroy();
     this.#onLeft();
   }
 }

@@ -36,6 +36,8 @@ export type TopicHandler = (body: never, sender: number, signal: AbortSignal) =>
  * processes.
  */
 export interface Coordinator {
+  /** Of this process, among those of the server. */
+  readonly number: number;
   /** Whether there are no other processes, and never will be. */
   readonly isAlone: boolean;
   /** Says how this process stands to the names of a space. */
@@ -61,6 +63,8 @@ export interface Coordinator {
   ask<T>(topic: string, body: unknown, signal?: AbortSignal): Promise<T>;
   /** Tells the supervisor, which does not answer. */
   report(topic: string, body: unknown): void;
+  /** Asks one other process. @throws what its handler throws, and when it is gone; the signal's reason */
+  askOne<T>(process: number, topic: string, body: unknown, signal?: AbortSignal): Promise<T>;
   /** Asks all other processes. Those that are gone meanwhile are left out. */
   gather<T>(topic: string, body: unknown): Promise<T[]>;
   /** Tells all other processes. */

@@ -1,7 +1,7 @@
 import type { NameSpace, TopicHandler } from './coordinator.js';
 import { MessageLink, UnknownTopicError } from './message-link.js';
 import { NameTable } from './name-table.js';
-import type { LeaseRequest, NamedIn, Passed } from './process-messages.js';
+import type { LeaseRequest, NamedIn, Passed, PassedToOne } from './process-messages.js';
 
 /** What worker processes agree on, where it is decided: in the supervisor. One link to each, by the number of the worker. */
 export class Hub {
@@ -27,6 +27,7 @@ export class Hub {
     this.on('names.release', ({ leaseId }: { leaseId: number }, from) => this.#names.release(from, leaseId));
     this.on('names.settled', ({ space, name }: NamedIn) => this.#names.settled(space, name));
     this.on('names.freed', ({ space, name }: NamedIn, _from, signal) => this.#names.freed(space, name, signal));
+    this.on('others.ask', ({ to, topic, body }: PassedToOne, _sender, signal) => this.ask(to, topic, body, signal));
     this.on('others.gather', ({ topic, body }: Passed, from) => this.gather(topic, body, from));
     this.on('others.tell', ({ topic, body }: Passed, from) => this.tell(topic, body, from));
   }

@@ -20,3 +20,8 @@ export interface Passed {
   readonly topic: string;
   readonly body: unknown;
 }
+
+/** What is passed on to one of them. */
+export interface PassedToOne extends Passed {
+  readonly to: number;
+}

@@ -4,6 +4,7 @@ const LEASE: NameLease = { release() {} };
 
 /** The coordinator of a server that is one process: there is nobody to be asked. */
 export class SingleProcess implements Coordinator {
+  readonly number = 1;
   readonly isAlone = true;
 
   join(): void {}
@@ -29,6 +30,10 @@ export class SingleProcess implements Coordinator {
   /** Whoever is alone decides by itself, and does not ask. */
   ask(topic: string): Promise<never> {
     return Promise.reject(new Error(`nobody answers ${topic}`));
+  }
+
+  askOne(_process: number, topic: string): Promise<never> {
+    return this.ask(topic);
   }
 
   report(): void {}

@@ -1,9 +1,10 @@
 import type { Coordinator, NameLease, NameMember, NameRequest, NameSpace, TopicHandler } from './coordinator.js';
 import { MessageLink, UnknownTopicError } from './message-link.js';
-import type { LeaseRequest, NamedIn, Passed } from './process-messages.js';
+import type { LeaseRequest, NamedIn, Passed, PassedToOne } from './process-messages.js';
 
 /** The coordinator of one of several worker processes: the supervisor decides, and passes on what they have to tell each other. */
 export class WorkerCoordinator implements Coordinator {
+  readonly number: number;
   readonly isAlone = false;
   readonly #link: MessageLink;
   readonly #members = new Map<NameSpace, NameMember>();
@@ -14,7 +15,8 @@ export class WorkerCoordinator implements Coordinator {
   #nextLeaseId = 1;
 
   /** @param transmit sends one message to the supervisor */
-  constructor(transmit: (message: unknown) => void) {
+  constructor(number: number, transmit: (message: unknown) => void) {
+    this.number = number;
     this.#link = new MessageLink(transmit, (topic, body, signal) => {
       const handler = this.#handlers.get(topic);
       if (!handler) throw new UnknownTopicError(topic);
@@ -70,6 +72,10 @@ export class WorkerCoordinator implements Coordinator {
 
   ask<T>(topic: string, body: unknown, signal?: AbortSignal): Promise<T> {
     return this.#link.ask(topic, body, signal);
+  }
+
+  askOne<T>(process: number, topic: string, body: unknown, signal?: AbortSignal): Promise<T> {
+    return this.ask('others.ask', { to: process, topic, body } satisfies PassedToOne, signal);
   }
 
   report(topic: string, body: unknown): void {

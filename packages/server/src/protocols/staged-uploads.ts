@@ -29,6 +29,7 @@ import type { ContentDigests, RecordedDigest } from '../storage/content-digests.
 import type { HeldDirectory } from '../storage/held-directory.js';
 import { parseDirectoryName, parseFileName, pathText } from '../storage/path-name.js';
 import { CHUNK_BYTES } from '../storage/staging/chunk-table.js';
+import { JoinedUpload } from '../storage/staging/joined-upload.js';
 import type { KnownChunk, StagedUpload, UploadHolder } from '../storage/staging/staged-upload.js';
 import type { StagingArea } from '../storage/staging/staging-area.js';
 import { TargetFile } from '../storage/staging/target-file.js';
@@ -45,7 +46,7 @@ const TIME_STEP_NS = 1_000n;
 
 /** What is open on a connection. */
 interface OpenStaged {
-  readonly upload: StagedUpload;
+  readonly upload: StagedUpload | JoinedUpload;
   readonly place: UploadPlace;
   /** What the file becomes; `undefined` on a connection that has joined. */
   readonly begin: BeginUploadRequest | undefined;
@@ -188,7 +189,7 @@ export class StagedUploads implements UploadHolder {
     if (open.begin) this.#files.hooks.failed(this.#session, [hookedFile(open.upload)], 'broken off');
     open.place.close();
     try {
-      await this.#staging.leave(open.upload, this);
+      await this.#leave(open.upload);
     } finally {
       this.#letGo(open);
     }
@@ -248,16 +249,19 @@ export class StagedUploads implements UploadHolder {
     const id = decodeUploadIdRequest(text);
     this.#session.requireMayChange();
     await this.#releaseOpen();
-    const upload = this.#staging.find(id, this.#session.principal.userName ?? '');
+    const user = this.#session.principal.userName ?? '';
+    const here = this.#staging.find(id, user);
+    if (here) this.#staging.join(here, this);
+    const upload = here ?? (await this.#staging.joinElsewhere(id, user, this));
     if (!upload) throw new RequestError(ResultCode.NotOpenFile, 'no such upload goes on');
-    this.#staging.join(upload, this);
+    this.#session.log.debug('an upload was joined', { file: upload.identity.name, elsewhere: here === undefined });
     await this.#opened(command, upload, undefined, []);
   }
 
   /** Begins to work on the upload, unless the peer has gone meanwhile. */
   async #opened(
     command: string,
-    upload: StagedUpload,
+    upload: StagedUpload | JoinedUpload,
     begin: BeginUploadRequest | undefined,
     descriptors: readonly Disposable[],
   ): Promise<void> {
@@ -307,23 +311,23 @@ export class StagedUploads implements UploadHolder {
       const digest = decodeEndChunkRequest(text);
       const { place } = this.#required();
       if (!place.isAtChunkEnd) throw new RequestError(ResultCode.ParameterError, 'the chunk is not complete');
-      place.endChunk(digest);
+      return place.endChunk(digest);
     });
   }
 
   /** Does something after the data that came before it, in the same tick if it can. */
-  #inOrder(action: () => void): void | Promise<void> {
-    const act = (): void => {
+  #inOrder(action: () => void | Promise<void>): void | Promise<void> {
+    const act = (): void | Promise<void> => {
       if (this.#session.isClosing) return;
       try {
-        action();
+        return action()?.catch((error: unknown) => this.#failData(error));
       } catch (error) {
         this.#failData(error);
       }
     };
     const pending = this.flush();
     if (pending) return pending.then(act);
-    act();
+    return act();
   }
 
   async #use({ text }: Request): Promise<void> {
@@ -343,7 +347,8 @@ export class StagedUploads implements UploadHolder {
     const { fileSize, digest } = decodeCommitUploadRequest(text);
     const open = this.#required();
     const { upload, begin } = open;
-    if (!begin) throw new RequestError(ResultCode.ParameterError, 'the connection that began the upload commits it');
+    if (!begin || upload instanceof JoinedUpload)
+      throw new RequestError(ResultCode.ParameterError, 'the connection that began the upload commits it');
     const { size } = upload.identity;
     if (size !== undefined && size !== fileSize) {
       throw new RequestError(ResultCode.FileSizeError, `the upload was begun with ${size} bytes`);
@@ -400,9 +405,10 @@ export class StagedUploads implements UploadHolder {
     await this.flush();
     const open = this.#required();
     open.place.close();
-    open.upload.seal(); // nobody writes
+    if (open.upload instanceof JoinedUpload) await open.upload.drop();
+    else open.upload.seal(); // nobody writes
     this.#open = undefined;
-    await this.#staging.drop(open.upload);
+    if (!(open.upload instanceof JoinedUpload)) await this.#staging.drop(open.upload);
     this.#letGo(open);
     this.#session.log.info('upload given up', { file: open.upload.identity.name });
     this.#files.hooks.failed(this.#session, [hookedFile(open.upload)], 'given up');
@@ -489,8 +495,12 @@ export class StagedUploads implements UploadHolder {
     if (!open) return;
     this.#open = undefined;
     open.place.close();
-    await this.#staging.leave(open.upload, this);
+    await this.#leave(open.upload);
     this.#letGo(open);
+  }
+
+  #leave(upload: StagedUpload | JoinedUpload): Promise<void> {
+    return upload instanceof JoinedUpload ? this.#staging.leaveElsewhere(upload) : this.#staging.leave(upload, this);
   }
 
   #letGo({ descriptors }: OpenStaged): void {
@@ -527,7 +537,7 @@ function whyNothingToDo(begin: BeginUploadRequest, existing: Existing): 'unchang
   return isSame && (begin.fileSize === undefined || begin.fileSize === existing.size) ? 'unchanged' : undefined;
 }
 
-function hookedFile({ identity: { name, size } }: StagedUpload): HookedFile {
+function hookedFile({ identity: { name, size } }: Pick<StagedUpload, 'identity'>): HookedFile {
   return { name, ...(size !== undefined && { size }) };
 }
 

@@ -59,8 +59,11 @@ export interface SupervisorOptions
   readonly clock?: Clock;
 }
 
-/** Where the answer to an operator is on its way, the process that sends it is not told to end; in milliseconds. */
-const ANSWER_MS = 100;
+/**
+ * Workers that are replaced get no more connections, and so much later are told to end, in milliseconds: draining closes what is idle, and a client
+ * that has just connected is that between its requests. The answer to the operator comes from one of them, too.
+ */
+const LAST_REQUESTS_MS = 2000;
 
 /**
  * A server whose connections are served by several processes. This one accepts, and admits: the limits hold for all workers together without
@@ -319,7 +322,7 @@ export class Supervisor {
       throw error;
     }
     for (const worker of former) worker.state = 'replaced';
-    this.#clock.after(ANSWER_MS, () => {
+    this.#clock.after(LAST_REQUESTS_MS, () => {
       for (const worker of former) void this.#retire(worker, this.#options.replacedGraceMs);
     });
     return `${fresh.length} new workers serve; the old ones end when their connections have`;

@@ -73,7 +73,9 @@ export class Worker {
 
   private constructor(start: WorkerStart) {
     this.start = start;
-    this.#coordinator = new WorkerCoordinator((link) => process.send?.({ link } satisfies ChannelMessage));
+    this.#coordinator = new WorkerCoordinator(start.number, (link) =>
+      process.send?.({ link } satisfies ChannelMessage),
+    );
     this.log = new WorkerLog(this.#coordinator, start.logLevel, start.journal);
     this.#sockets = new HandedSockets(start.address);
     process.on('message', (message: ChannelMessage, received: unknown) => {

@@ -20,7 +20,10 @@ class Processes {
   add(number: number): WorkerCoordinator {
     const isThere = (receive: (message: unknown) => void) => (this.#dead.has(number) ? () => {} : receive);
     let toHub = (_message: unknown): void => {};
-    const worker = new WorkerCoordinator(channel(() => isThere(toHub)));
+    const worker = new WorkerCoordinator(
+      number,
+      channel(() => isThere(toHub)),
+    );
     toHub = this.hub.add(
       number,
       channel(() => isThere((message) => worker.receive(message))),

@@ -47,7 +47,7 @@ export class StagedUpload {
   readonly #chunks = new ChunkTable();
   /** Chunks that stand in the data without a record in the journal, by number; their digests, when they were asked for. */
   readonly #unrecorded = new Map<number, bigint | undefined>();
-  readonly #beingWritten = new Map<number, UploadPlace>();
+  readonly #beingWritten = new Map<number, object>();
   #areNamesSynced = false;
   #isSealed = false;
   #unsyncedBytes = 0;
@@ -98,6 +98,11 @@ export class StagedUpload {
     const ofUnrecorded = Math.max(0, ...[...this.#unrecorded.keys()].map((number) => number + 1));
     const most = Math.max(this.#chunks.end, ofUnrecorded, this.#target ? chunkCount(this.#target.size) : 0);
     return this.identity.size === undefined ? most : Math.min(most, chunkCount(this.identity.size));
+  }
+
+  /** Whether its data are synced while they come. */
+  get syncs(): boolean {
+    return this.#syncs;
   }
 
   get isHeld(): boolean {
@@ -226,7 +231,7 @@ export class StagedUpload {
    * @returns a promise when the journal has to be told first
    * @throws {StorageError} `ERR_IN_USE` when another connection writes it
    */
-  beginChunk(number: number, place: UploadPlace): void | Promise<void> {
+  beginChunk(number: number, place: object): void | Promise<void> {
     if (this.#failure) throw storageErrorFrom(this.#failure.error, 'file');
     if (this.#isSealed) throw new StorageError('ERR_IN_USE', 'the upload is being committed');
     const writing = this.#beingWritten.get(number);
@@ -242,8 +247,13 @@ export class StagedUpload {
   }
 
   /** The place leaves the chunk, finished or not. */
-  leaveChunk(number: number, place: UploadPlace): void {
+  leaveChunk(number: number, place: object): void {
     if (this.#beingWritten.get(number) === place) this.#beingWritten.delete(number);
+  }
+
+  /** The place is gone. */
+  leaveAll(place: object): void {
+    for (const [number, other] of this.#beingWritten) if (other === place) this.#beingWritten.delete(number);
   }
 
   /** All bytes of a chunk are written, and are what they should be. */

@@ -7,6 +7,8 @@ import type { DirectoryHandle } from '../directory-handle.js';
 import type { HeldDirectory } from '../held-directory.js';
 import { StorageError, storageErrorFrom, systemCodeOf } from '../storage-error.js';
 import type { Quota } from '../storage-quota.js';
+import { type JoinAnswer, JoinedUpload, type JoinRequest } from './joined-upload.js';
+import { LentUploads } from './lent-uploads.js';
 import { SpaceReservations } from './space-reservations.js';
 import { StagedFile } from './staged-file.js';
 import { StagedUpload, type UploadHolder } from './staged-upload.js';
@@ -126,6 +128,11 @@ export class StagingArea implements NameMember {
   readonly #coordinator: Coordinator;
   /** Partials that another process is about to remove; ended when that is over. */
   readonly #beingDropped = new Map<string, { readonly ended: Promise<void>; readonly end: () => void }>();
+  /** Uploads of this process that connections of others have joined. */
+  readonly #lent: LentUploads;
+  /** Connections of this process that have joined uploads of others. */
+  readonly #joined = new Map<number, UploadHolder>();
+  #nextJoinId = 1;
   readonly space: SpaceReservations;
 
   private constructor(place: (isMade: boolean) => Promise<DirectoryHandle | undefined>, options: StagingOptions) {
@@ -139,6 +146,7 @@ export class StagingArea implements NameMember {
       options.floorBytes,
       this.#coordinator,
     );
+    this.#lent = new LentUploads(this, this.#coordinator);
     this.#listen(this.#coordinator);
     this.#stopSweeping = options.clock.every(SWEEP_PERIOD_MS, () => void this.sweep());
   }
@@ -244,6 +252,30 @@ export class StagingArea implements NameMember {
   /** Adds a connection to an upload that is under way. */
   join(upload: StagedUpload, holder: UploadHolder): void {
     upload.holders.add(holder);
+  }
+
+  /** Joins an upload that another process has. @returns `undefined` if none has it */
+  async joinElsewhere(id: string, user: string, holder: UploadHolder): Promise<JoinedUpload | undefined> {
+    if (this.#coordinator.isAlone) return undefined;
+    const key = { process: this.#coordinator.number, joinId: this.#nextJoinId++ };
+    this.#joined.set(key.joinId, holder); // before it is asked for: a take-over may come at once
+    const request: JoinRequest = { ...key, id, user };
+    const answers = await this.#coordinator.gather<JoinAnswer | undefined>('staging.join', request);
+    const answer = answers.find((one) => one !== undefined);
+    if (!answer || !this.#joined.has(key.joinId)) {
+      this.#joined.delete(key.joinId);
+      return undefined;
+    }
+    const directory = await this.#made();
+    const upload = await JoinedUpload.open(key, id, answer, this.#coordinator, directory, `${id}${DATA_SUFFIX}`);
+    upload.holders.add(holder);
+    return upload;
+  }
+
+  /** A connection that has joined an upload of another process goes on with something else, or is gone. */
+  async leaveElsewhere(upload: JoinedUpload): Promise<void> {
+    this.#joined.delete(upload.key.joinId);
+    await upload.leave();
   }
 
   /** A connection is gone, or goes on with something else. When it was the last, what is finished is kept for later. */
@@ -437,7 +469,15 @@ export class StagingArea implements NameMember {
       return true;
     });
     coordinator.on(NOT_DROPPED, (id: string) => this.#endDropping(id));
-    coordinator.on('process.gone', () => this.#loadWhatIsLeft());
+    coordinator.on('staging.taken-over', async (joinId: number) => {
+      const holder = this.#joined.get(joinId);
+      this.#joined.delete(joinId);
+      await holder?.takeOver();
+    });
+    coordinator.on('process.gone', async (process: number) => {
+      await this.#lent.forget(process);
+      await this.#loadWhatIsLeft();
+    });
   }
 
   #live(): PartialInfo[] {

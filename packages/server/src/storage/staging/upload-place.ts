@@ -2,11 +2,23 @@ import { type ChunkHash, type FileWriter, totalBytes } from '@sluice/files';
 import { storageErrorFrom } from '../storage-error.js';
 import { CHUNK_BYTES } from './chunk-table.js';
 import type { StagedFile } from './staged-file.js';
-import type { StagedUpload } from './staged-upload.js';
+import type { PartialIdentity } from './upload-journal.js';
+
+/** What a place needs of its upload. */
+export interface PlacedUpload {
+  readonly identity: Pick<PartialIdentity, 'size'>;
+  chunkLength(number: number): number;
+  beginChunk(number: number, place: object): void | Promise<void>;
+  leaveChunk(number: number, place: object): void;
+  finishChunk(number: number, digest: bigint, bytes: number): void | Promise<void>;
+  refuseChunk(number: number): void;
+  /** Bytes of a chunk were written. */
+  noteWritten(): void;
+}
 
 /** Where one connection writes in a staged upload: chunk by chunk, each digested on its way. */
 export class UploadPlace {
-  readonly #upload: StagedUpload;
+  readonly #upload: PlacedUpload;
   readonly #file: StagedFile;
   readonly #writer: FileWriter;
   readonly #hash: ChunkHash;
@@ -14,8 +26,8 @@ export class UploadPlace {
   /** Bytes of the chunk that have been written. */
   #bytes = 0;
 
-  /** Made by `StagedUpload.openPlace`. */
-  constructor(upload: StagedUpload, file: StagedFile, hash: ChunkHash) {
+  /** Made by `openPlace` of the upload. */
+  constructor(upload: PlacedUpload, file: StagedFile, hash: ChunkHash) {
     this.#upload = upload;
     this.#file = file;
     this.#hash = hash;
@@ -75,13 +87,19 @@ export class UploadPlace {
     this.#file.stampNow();
   }
 
-  /** Ends the chunk, to be called when `isAtChunkEnd`. It counts if its bytes have this digest; the next one begins. */
-  endChunk(digest: bigint): void {
-    if (this.#hash.end() === digest) this.#upload.finishChunk(this.#chunk, digest, this.#bytes);
-    else this.#upload.refuseChunk(this.#chunk);
+  /**
+   * Ends the chunk, to be called when `isAtChunkEnd`. It counts if its bytes have this digest; the next one begins.
+   *
+   * @returns a promise where another process has to know that it counts
+   */
+  endChunk(digest: bigint): void | Promise<void> {
+    const isRight = this.#hash.end() === digest;
+    const finished = isRight ? this.#upload.finishChunk(this.#chunk, digest, this.#bytes) : undefined;
+    if (!isRight) this.#upload.refuseChunk(this.#chunk);
     this.#upload.leaveChunk(this.#chunk, this);
     this.#chunk += 1;
     this.#bytes = 0;
+    return finished;
   }
 
   /** Lets others write the chunk that was begun, which does not count. To be called when no write goes on. */
