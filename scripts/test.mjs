@@ -1,6 +1,7 @@
 // Runs every compiled test file with node's own test runner. Arguments are parts of file names: `npm test -- outbound`.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,9 +19,11 @@ if (files.length === 0) {
   process.exit(1);
 }
 const reporter = process.stdout.isTTY ? 'spec' : 'tap';
+// Node would run one file at a time on two cores; most tests wait for others to answer.
+const atOnce = Math.max(2, availableParallelism() - 1);
 const result = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', `--test-reporter=${reporter}`, ...files],
+  ['--enable-source-maps', '--test', `--test-concurrency=${atOnce}`, `--test-reporter=${reporter}`, ...files],
   {
     cwd: root,
     stdio: 'inherit',
