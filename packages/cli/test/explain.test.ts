@@ -106,9 +106,9 @@ describe('sluice explain', { concurrency: 2 }, () => {
     assert.deepEqual(explanationLines(explanation).slice(4), [
       '   0.0010 s  -> Login, 158 B',
       '   0.0012 s  <- Login, 114 B',
-      '   0.0020 s  -> data x 5,000, 3.73 GiB in all, at most 977 KiB until 0.9000 s',
+      '   0.0020 s  -> data x 5,000, 3.73 GiB in all, at most 977 KiB, until 0.9000 s',
       '   0.9010 s     reading paused',
-      '   2.0000 s  -> data x 1,000, 954 MiB in all, at most 977 KiB until 2.9000 s',
+      '   2.0000 s  -> data x 1,000, 954 MiB in all, at most 977 KiB, until 2.9000 s',
       '',
       'closed 2026-01-01T00:05:01.000Z after 5m 01s: peer-reset (ECONNRESET)',
       'The client, or something between, cut the connection: look at the client and the',

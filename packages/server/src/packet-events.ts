@@ -21,7 +21,13 @@ interface PacketEvents {
 const other: PacketEvents = eventsOf(OTHER);
 /** By a hash of the name without regard to case: a name that a peer makes up is never kept. */
 const byHash = new Map<number, PacketEvents>();
-for (const name of Object.values(Command)) byHash.set(hashOf(Buffer.from(name), 0, name.length), eventsOf(name));
+/** By the name in its usual form, which is faster to find. */
+const byName = new Map<string, PacketEvents>();
+for (const name of Object.values(Command)) {
+  const events = eventsOf(name);
+  byName.set(name, events);
+  byHash.set(hashOf(Buffer.from(name), 0, name.length), events);
+}
 if (byHash.size !== Object.values(Command).length) throw new Error('two names of commands have the same hash');
 
 /** Data that came without being looked at. */
@@ -66,6 +72,8 @@ export function answerCode(text: Uint8Array): number {
 }
 
 function eventOf(name: string): PacketEvents {
+  const known = byName.get(name);
+  if (known) return known;
   let hash = 0;
   for (let at = 0; at < name.length; at++) hash = (Math.imul(hash, 31) + (name.charCodeAt(at) | 32)) | 0;
   return byHash.get(hash) ?? other;

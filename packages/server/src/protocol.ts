@@ -76,9 +76,10 @@ export interface Session {
    * Sends whole packets from the caller's memory, which stays untouched until `release` is called, maybe before this returns.
    *
    * @param count how many
+   * @param command of them all, as with `replyInPlace`
    * @returns whether they were kept; if not, the connection is closing and `release` is not called
    */
-  sendOwned(packets: Uint8Array, count: number, release: () => void): boolean;
+  sendOwned(packets: Uint8Array, count: number, release: () => void, command?: string): boolean;
   /** A stream of packets that are sent because something happens, and what becomes of those for which there is no room. */
   messageStream(options: MessageStreamOptions): MessageStream;
   /** Ends the connection after what is queued has left. */

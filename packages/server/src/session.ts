@@ -214,14 +214,13 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   }
 
   replyInPlace(maxBytes: number, fill: (target: Uint8Array, at: number) => number, command?: string): void {
-    const event = command === undefined ? PACKET_SENT : sentEventNamed(command);
-    this.#requireKept(this.#connection.sendInPlace(maxBytes, fill, event));
+    this.#requireKept(this.#connection.sendInPlace(maxBytes, fill, eventOfSent(command)));
     this.#sentFrames += 1;
   }
 
-  sendOwned(packets: Uint8Array, count: number, release: () => void): boolean {
+  sendOwned(packets: Uint8Array, count: number, release: () => void, command?: string): boolean {
     this.#sentFrames += count;
-    return this.#requireKept(this.#connection.sendOwned(packets, release, count, PACKET_SENT));
+    return this.#requireKept(this.#connection.sendOwned(packets, release, count, eventOfSent(command)));
   }
 
   messageStream(options: MessageStreamOptions): MessageStream {
@@ -457,4 +456,8 @@ function isData(text: CommandText): boolean {
 
 function causeOf(error: unknown): string | undefined {
   return error instanceof Error && error.cause !== undefined ? String(error.cause) : undefined;
+}
+
+function eventOfSent(command: string | undefined): number {
+  return command === undefined ? PACKET_SENT : sentEventNamed(command);
 }

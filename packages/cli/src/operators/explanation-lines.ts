@@ -81,7 +81,7 @@ function eventLine(event: ConnectionEvent): string {
   const { direction, atMs, lastMs, count } = event;
   const arrow = direction === 'in' ? '->' : direction === 'out' ? '<-' : '  ';
   const times = count > 1 ? ` x ${count.toLocaleString('en-US')}` : '';
-  const until = lastMs - atMs >= 1 ? ` until ${seconds(lastMs)}` : '';
+  const until = lastMs - atMs >= 1 ? `, until ${seconds(lastMs)}` : '';
   return `${seconds(atMs).padStart(11)}  ${arrow} ${nameOf(event)}${times}${valueText(event)}${until}`;
 }
 

@@ -1,5 +1,6 @@
 import { FileReader, paceOfDevice } from '@sluice/files';
 import {
+  Command,
   type DataSlab,
   type DigestRequest,
   decodeDigestRequest,
@@ -387,7 +388,8 @@ class DownloadTransfer {
     this.#position += bytes;
     this.#isSlabSent = false;
     const packets = Math.ceil(bytes / this.#init.packetBytes);
-    if (!this.#init.session.sendOwned(slab.packets(bytes), packets, this.#onSlabSent)) this.#isSlabSent = true;
+    const isKept = this.#init.session.sendOwned(slab.packets(bytes), packets, this.#onSlabSent, Command.Data);
+    if (!isKept) this.#isSlabSent = true;
     return bytes + packets * COST_OF_A_PACKET;
   }
 

@@ -1,4 +1,5 @@
 import {
+  Command,
   encodeFloodReport,
   encodePacket,
   type FloodPackets,
@@ -178,7 +179,7 @@ export class Flood {
     this.#isOut = true;
     this.#sent += part.dataBytes;
     place.note('down', part.dataBytes);
-    if (!session.sendOwned(part.packets, part.count, this.#onTaken)) this.#isOut = false;
+    if (!session.sendOwned(part.packets, part.count, this.#onTaken, Command.Data)) this.#isOut = false;
     return part.dataBytes;
   }
 
