@@ -20,8 +20,8 @@ describe('docs/writing-a-protocol.md', () => {
     await examples[Symbol.asyncDispose]();
   });
 
-  it('has four programs', () => {
-    assert.deepEqual([...examples.names], ['echo.ts', 'bulk.ts', 'prices.ts', 'counter.ts']);
+  it('has five programs', () => {
+    assert.deepEqual([...examples.names], ['echo.ts', 'bulk.ts', 'prices.ts', 'thermometer.ts', 'counter.ts']);
   });
 
   it('has an echo that answers whole, joined and split frames, and drains on SIGTERM', async () => {
@@ -85,6 +85,23 @@ describe('docs/writing-a-protocol.md', () => {
     peer.destroy();
     await listener.close();
     assert.equal(listener.counters.closed.get('handler-failed'), 1);
+  });
+
+  it('has a thermometer that tells what has happened on a connection, while it is open and when it is gone', async () => {
+    const file = pathToFileURL(examples.file('thermometer.ts')).href;
+    const { listener, explain } = (await import(file)) as { listener: Listener; explain: (id: number) => string[] };
+    const peer = await dial(listener.address.port);
+    peer.write(Buffer.concat([20, 95, 21].map((degrees) => Uint8Array.of(0, 0, 0, 1, degrees))));
+    await until(() => explain(1).length === 2);
+    const told = (): string[] => explain(1).map((line) => line.replace(/^[\d.]+ ms: /, '').trim());
+    assert.deepEqual(told(), ['degree x 3 5', 'alarm x 1 95']);
+    peer.end();
+    await until(() => explain(1).at(-1) === 'closed: peer-closed');
+    peer.destroy();
+    const end = ['peer-ended x 1', 'closing x 1 0', 'gone x 1', 'closed: peer-closed'];
+    assert.deepEqual(told(), ['degree x 3 5', 'alarm x 1 95', ...end]);
+    assert.deepEqual(explain(2), []);
+    await listener.close();
   });
 
   it('has a counter whose fault a simulation finds in the first seeds, and shrinks to two steps', async () => {
