@@ -203,10 +203,10 @@ export function sharedFlightBytes(): number {
  */
 function fitsRun(span: number, lastSpan: number, count: number): boolean {
   const gap = span - lastSpan;
-  if (count === 1) return true; // both times can be told
-  const mean = lastSpan / (count - 1);
-  if (mean < GAP_TICKS && gap < GAP_TICKS) return true;
-  return gap <= 2 * mean && 2 * gap >= mean;
+  const gaps = count - 1;
+  if (gap < GAP_TICKS && lastSpan < GAP_TICKS * gaps) return true;
+  if (gaps === 0) return true; // both times can be told
+  return gap * gaps <= 2 * lastSpan && 2 * gap * gaps >= lastSpan;
 }
 
 /** Where a record stands: the first ones stay, the others go round behind them. */
