@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { RawPeer } from '@sluice/testkit';
 import {
@@ -184,6 +186,25 @@ describe('sluice serve --workers', () => {
         ?.map((line) => line.at(-1)),
     );
     assert.equal(workers.size, 2, said(server));
+  });
+
+  it('goes on with a TLS session at any worker', async () => {
+    await using scratch = await Scratch.make();
+    assert.equal((await sluice(['tls', '--out', scratch.folder, 'self-signed'])).exitCode, 0);
+    const files = ['--tls-cert', scratch.path('server.crt'), '--tls-key', scratch.path('server.key')];
+    await using server = await ServeCommand.start(scratch.folder, [...TWO, ...files]);
+    let session: Buffer | undefined;
+    const reused: boolean[] = [];
+    for (let i = 0; i < 4; i += 1) {
+      const options = { port: server.port, host: '127.0.0.1', rejectUnauthorized: false };
+      const socket = tls.connect({ ...options, ...(session && { session }) });
+      const told = new Promise<Buffer>((resolve) => socket.once('session', resolve));
+      await once(socket, 'secureConnect');
+      reused.push(socket.isSessionReused());
+      session ??= await told;
+      socket.destroy();
+    }
+    assert.deepEqual(reused, [false, true, true, true]);
   });
 
   it('shows and ends the connections of all workers, and switches all of them', async () => {

@@ -135,8 +135,10 @@ export class TlsAcceptor {
     const options = this.#contexts.defaultOptions;
     if (this.#server && this.#serverOptions === options) return this.#server;
     this.#serverOptions = options;
+    const { ticketKeys } = this.#contexts;
     this.#server = tls.createServer({
       ...options,
+      ...(ticketKeys && { ticketKeys: Buffer.from(ticketKeys) }),
       requestCert: this.#contexts.needsClientCertificate,
       rejectUnauthorized: this.#contexts.needsClientCertificate,
       handshakeTimeout: NEVER_MS,

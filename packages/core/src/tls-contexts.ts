@@ -15,6 +15,8 @@ export interface TlsFiles {
   readonly certificates: readonly CertificateFiles[];
   /** Certificates of the authorities whose clients may connect; with it, every client must show a certificate. */
   readonly clientCaFile?: string;
+  /** 48 random bytes, the same in all processes of a server: a client goes on with a TLS session at any of them. @default one process's own */
+  readonly ticketKeys?: Uint8Array;
 }
 
 export type TlsFileErrorCode = 'ERR_TLS_FILE' | 'ERR_TLS_CERTIFICATE' | 'ERR_TLS_KEY' | 'ERR_TLS_EXPIRED';
@@ -82,6 +84,11 @@ export class TlsContexts {
   /** What a peer is shown that asks for no name. A new object after each reload. */
   get defaultOptions(): SecureContextOptions {
     return this.#options;
+  }
+
+  /** What sessions are given to clients under; `undefined` for keys of a server's own. */
+  get ticketKeys(): Uint8Array | undefined {
+    return this.#files.ticketKeys;
   }
 
   /** @returns the first certificate that has the name, wildcards included; `undefined` for the default */

@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { ReloadResult, ServerLog, SluiceServerOptions, UserStore } from '@sluice/server';
 import type { Invocation } from '../command.js';
@@ -18,7 +19,11 @@ export type ServeInvocation = Pick<Invocation<(typeof serve)['options']>, 'optio
 /** What a worker is told of it. */
 export interface WorkerSettings extends ServeInvocation {
   readonly workers: number;
+  /** Of all workers: a client goes on with a TLS session at any of them. */
+  readonly ticketKeys: Uint8Array;
 }
+
+const TICKET_KEY_BYTES = 48;
 
 /** A server, in this process or by others. */
 export interface RunningServer {
@@ -71,7 +76,7 @@ export async function serveByWorkers(
 ): Promise<RunningServer> {
   const { options, given } = invocation;
   process.title = `sluice serve: supervisor of ${workers} workers`;
-  const settings: WorkerSettings = { options, given, workers };
+  const settings: WorkerSettings = { options, given, workers, ticketKeys: randomBytes(TICKET_KEY_BYTES) };
   return await server.Supervisor.start({
     host: options.listen.host,
     port: options.listen.port,
@@ -91,8 +96,12 @@ export async function serveByWorkers(
 }
 
 /** What is the same for a server in one process and for each worker. @throws {CommandError} */
-export async function serverOptionsOf(server: ServerPackage, { options, given }: ServeInvocation) {
-  const tls = await loadTls(server, options);
+export async function serverOptionsOf(
+  server: ServerPackage,
+  { options, given }: ServeInvocation,
+  ticketKeys?: Uint8Array,
+) {
+  const tls = await loadTls(server, options, ticketKeys);
   const hooks = await hooksOf(server, options);
   return {
     root: options.root,

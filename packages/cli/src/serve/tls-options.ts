@@ -44,6 +44,7 @@ export const tlsOptions = {
 export async function loadTls(
   { loadCertificates }: ServerPackage,
   options: Pick<OptionValues<typeof tlsOptions>, 'tls-cert' | 'tls-key' | 'tls-ca' | 'tls-only'>,
+  ticketKeys?: Uint8Array,
 ) {
   const { 'tls-cert': certFiles, 'tls-key': keyFiles, 'tls-ca': clientCaFile } = options;
   if (certFiles.length !== keyFiles.length) {
@@ -59,7 +60,11 @@ export async function loadTls(
   }
   const certificates = certFiles.map((certFile, i) => ({ certFile, keyFile: keyFiles[i]! }));
   try {
-    const contexts = await loadCertificates({ certificates, ...(clientCaFile !== undefined && { clientCaFile }) });
+    const contexts = await loadCertificates({
+      certificates,
+      ...(clientCaFile !== undefined && { clientCaFile }),
+      ...(ticketKeys && { ticketKeys }),
+    });
     return { contexts, isRequired: options['tls-only'] };
   } catch (error) {
     if (!(error instanceof Error && error.name === 'TlsFileError')) throw error;

@@ -6,9 +6,9 @@ process.title = 'sluice serve: worker';
 const worker = await Worker.begin();
 process.title = `sluice serve: worker ${worker.start.number}`;
 try {
-  const { workers, ...invocation } = worker.start.settings as WorkerSettings;
+  const { workers, ticketKeys, ...invocation } = worker.start.settings as WorkerSettings;
   const { options } = invocation;
-  const { webhooks, memory, ...shared } = await serverOptionsOf(await import('@sluice/server'), invocation);
+  const { webhooks, memory, ...shared } = await serverOptionsOf(await import('@sluice/server'), invocation, ticketKeys);
   const { users: given } = worker.start;
   await worker.serve({
     ...shared,

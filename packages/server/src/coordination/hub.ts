@@ -1,5 +1,5 @@
-import type { NameSpace, TopicHandler } from './coordinator.js';
-import { MessageLink, UnknownTopicError } from './message-link.js';
+import type { NameRequest, NameSpace, TopicHandler } from './coordinator.js';
+import { LinkClosedError, MessageLink, UnknownTopicError } from './message-link.js';
 import { NameTable } from './name-table.js';
 import type { LeaseRequest, NamedIn, Passed, PassedToOne } from './process-messages.js';
 
@@ -15,7 +15,8 @@ export class Hub {
   constructor() {
     this.#names = new NameTable({
       askOthers: async (process, space, name, request) => {
-        const answers = await this.gather<boolean>('names.asked', { space, name, request }, process);
+        const asked = [...this.#members].filter(([worker]) => worker !== process);
+        const answers = await Promise.all(asked.map(([, link]) => letsGo(link, { space, name, request })));
         return answers.every((lets) => lets);
       },
       tellFreed: (process, space, name) => this.tell('names.freed', { space, name }, process),
@@ -127,5 +128,14 @@ export class Hub {
       .get(worker)
       ?.ask('names.settle', { space, name })
       .catch(() => {});
+  }
+}
+
+/** A worker that is gone lets go of everything, one that fails of nothing. */
+async function letsGo(link: MessageLink, wanted: NamedIn & { readonly request: NameRequest }): Promise<boolean> {
+  try {
+    return await link.ask<boolean>('names.asked', wanted);
+  } catch (error) {
+    return error instanceof LinkClosedError;
   }
 }

@@ -74,7 +74,7 @@ export class Worker {
   private constructor(start: WorkerStart) {
     this.start = start;
     this.#coordinator = new WorkerCoordinator(start.number, (link) =>
-      process.send?.({ link } satisfies ChannelMessage),
+      process.send?.({ link } satisfies ChannelMessage, undefined, undefined, () => {}),
     );
     this.log = new WorkerLog(this.#coordinator, start.logLevel, start.journal);
     this.#sockets = new HandedSockets(start.address);
