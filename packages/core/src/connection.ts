@@ -430,6 +430,12 @@ export class Connection implements MemoryHolder {
     this.#queue.close(); // after the socket: buffers are given back once nothing can be written from them
   }
 
+  /** Ends it now, for a newcomer: it has not shown that it is a client's. */
+  displace(): void {
+    this.record(CoreEvent.displaced, Math.round(this.#clock.nowMs() - this.openedAtMs));
+    this.destroy('displaced');
+  }
+
   /** Ends the connection if one of its deadlines has passed. Called by the listener's one timer. */
   checkDeadlines(nowMs: number, deadlines: ConnectionDeadlines): void {
     if (this.#state === 'destroyed') return;

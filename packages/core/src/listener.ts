@@ -470,10 +470,7 @@ export class Listener {
       return;
     }
     this.#connections.add(connection);
-    slot.displace = () => {
-      connection.record(CoreEvent.displaced, Math.round(this.#clock.nowMs() - connection.openedAtMs));
-      connection.destroy('displaced');
-    };
+    slot.displace = () => connection.displace();
     try {
       connection.handler = this.#options.onConnection!(connection);
     } catch (error) {

@@ -108,7 +108,11 @@ export class Worker {
       },
     });
     coordinator.on('connection.destroy', ({ id, reason }: { readonly id: number; readonly reason: string }) => {
-      for (const connection of server.listener.connections) if (connection.id === id) connection.destroy(reason);
+      for (const connection of server.listener.connections) {
+        if (connection.id !== id) continue;
+        if (reason === 'displaced') connection.displace();
+        else connection.destroy(reason);
+      }
     });
     coordinator.on('process.drain', async (graceMs: number) => {
       const cut = await server.drain(graceMs);
