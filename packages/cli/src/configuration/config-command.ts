@@ -4,6 +4,7 @@ import { serve } from '../commands/serve.js';
 import { ExitCode } from '../exit-code.js';
 import { defaultText, type Option, type OptionTable } from '../options/option-table.js';
 import { loadTls } from '../serve/tls-options.js';
+import { workersOf } from '../serve/worker-options.js';
 import { messageLine } from '../terminal/message-line.js';
 import { stderr, stdout } from '../terminal/standard-streams.js';
 import { configure, type Setting } from './configuration.js';
@@ -48,6 +49,7 @@ async function problemsOnDisk({ options, given }: ReturnType<typeof configure<ty
     const file = options.users;
     await look(() => server.readUsersFile(file));
   }
+  await look(async () => workersOf(options));
   await look(() => loadTls(server, options));
   return problems;
 }
