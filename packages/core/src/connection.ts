@@ -197,7 +197,7 @@ export class Connection implements MemoryHolder {
     this.#memory = memory;
     this.receiveAccount = memory?.receive.open(this);
     this.#sendAccount = memory?.send.open(this);
-    this.#socket = startReceiving(socket, this.#opening ? this.#onRawChunk : this.#onChunk, receiveMode);
+    this.#socket = startReceiving(socket, this.#onRawChunk, receiveMode);
     this.#queue = new OutboundQueue(this.#socket, limits.outbound, this.#onProgress, this.#sendAccount);
     this.#listen();
   }
@@ -470,7 +470,7 @@ export class Connection implements MemoryHolder {
 
   readonly #onRawChunk = (source: Uint8Array, start: number, end: number): void => {
     const first = this.#opening ? this.#open(source, start, end) : start;
-    if (first !== undefined) this.#onChunk(source, first, end);
+    if (first !== undefined) this.#handle(source, first, end);
   };
 
   /**
@@ -523,10 +523,13 @@ export class Connection implements MemoryHolder {
     this.#watch.await(this.#clock.nowMs());
     this.#socket.off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onSocketClosed);
     stopReceiving(this.#socket);
-    acceptor.accept(this.#socket, first, { onSecured: this.#onSecured, onFailed: this.#onHandshakeFailed });
+    acceptor.accept(this.#socket, first, {
+      onSecured: (socket) => this.#goOnSecurely(socket),
+      onFailed: (error) => this.#failHandshake(error),
+    });
   }
 
-  readonly #onSecured = (socket: TLSSocket): void => {
+  #goOnSecurely(socket: TLSSocket): void {
     this.#socket = socket;
     this.#queue.close();
     this.#queue = new OutboundQueue(socket, this.#limits.outbound, this.#onProgress, this.#sendAccount);
@@ -539,21 +542,21 @@ export class Connection implements MemoryHolder {
     this.#watch.await(this.#clock.nowMs());
     this.#tls = new TlsSession(socket);
     this.record(CoreEvent.tlsDone);
-    const joiner = new ChunkJoiner(this.#onChunk, setImmediate);
+    const joiner = new ChunkJoiner((source, start, end) => this.#handle(source, start, end), setImmediate);
     this.#joiner = joiner;
     socket.on('data', (record: Buffer) => joiner.push(record));
     if (this.#isReadingPaused || this.#memoryPauses > 0) this.#pause();
-  };
+  }
 
-  readonly #onHandshakeFailed = (error: Error): void => {
+  #failHandshake(error: Error): void {
     this.record(CoreEvent.tlsFailed);
     const isBusy = error instanceof TlsRefusedError && error.code === 'ERR_TLS_BUSY';
     this.#reason ??= isBusy ? 'tls-busy' : 'tls-handshake';
     this.#error ??= error;
     this.#onSocketClosed();
-  };
+  }
 
-  readonly #onChunk = (source: Uint8Array, start: number, end: number): void => {
+  #handle(source: Uint8Array, start: number, end: number): void {
     this.#receivedBytes += end - start;
     if (this.#state !== 'open') return;
     const nowMs = this.#clock.nowMs();
@@ -572,7 +575,7 @@ export class Connection implements MemoryHolder {
     this.#queue.flush();
     const tookMs = this.#clock.nowMs() - nowMs;
     if (tookMs >= SLOW_HANDLER_MS) this.record(CoreEvent.handlerSlow, Math.round(tookMs));
-  };
+  }
 
   readonly #onProgress = (hasDrained: boolean): void => {
     this.#watch.taken(this.#clock.nowMs());
@@ -584,14 +587,14 @@ export class Connection implements MemoryHolder {
   };
 
   readonly #onEnd = (): void => {
-    if (this.#joiner) this.#joiner.end(this.#onPeerEnd);
-    else this.#onPeerEnd();
+    if (this.#joiner) this.#joiner.end(() => this.#endOfPeer());
+    else this.#endOfPeer();
   };
 
-  readonly #onPeerEnd = (): void => {
+  #endOfPeer(): void {
     this.record(CoreEvent.peerEnded);
     if (this.#state === 'open') this.#tell('onPeerEnd', 'peer-closed');
-  };
+  }
 
   #pause(): void {
     this.#joiner?.pause();
