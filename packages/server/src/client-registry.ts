@@ -110,8 +110,9 @@ const UNSERVED_LIMITS = { maxConnections: 64, maxBytes: 256 << 10, keepMs: 15 * 
 class Entry implements ConnectedClient {
   readonly #connection: Connection;
   readonly #clock: Clock;
-  readonly #acceptedAt = new Date();
-  #boundAt = this.#acceptedAt;
+  /** Of the system, as all dates. */
+  readonly #acceptedAtMs = Date.now();
+  #boundAtMs = this.#acceptedAtMs;
   #source: ClientSource | undefined;
   #receivedAtSample = 0;
   #sentAtSample = 0;
@@ -145,7 +146,7 @@ class Entry implements ConnectedClient {
     return this.#source?.transfer !== undefined;
   }
   get boundAt(): Date {
-    return this.#boundAt;
+    return new Date(this.#boundAtMs);
   }
   get idleMs(): number {
     return Math.max(0, this.#clock.nowMs() - this.#connection.lastActivityMs);
@@ -157,7 +158,7 @@ class Entry implements ConnectedClient {
 
   bind(source: ClientSource): void {
     this.#source = source;
-    this.#boundAt = new Date();
+    this.#boundAtMs = Date.now();
   }
 
   sample(): void {
@@ -179,7 +180,7 @@ class Entry implements ConnectedClient {
       protocol: this.protocol,
       isEncrypted: connection.tls !== undefined,
       ...(user !== undefined && { user }),
-      connectedAt: this.#acceptedAt.toISOString(),
+      connectedAt: new Date(this.#acceptedAtMs).toISOString(),
       lastActivityAt: this.lastActivityAt.toISOString(),
       receivedBytes: connection.receivedBytes,
       sentBytes: connection.sentBytes,

@@ -22,12 +22,34 @@ export interface LeveledLog extends Log {
 
 /** A log that adds the same fields to every event. */
 export function withFields(log: Log, fixed: () => LogFields): Log {
-  return {
-    error: (event, fields) => log.error(event, { ...fixed(), ...fields }),
-    warn: (event, fields) => log.warn(event, { ...fixed(), ...fields }),
-    info: (event, fields) => log.info(event, { ...fixed(), ...fields }),
-    debug: (event, fields) => log.debug(event, { ...fixed(), ...fields }),
-  };
+  return new FieldLog(log, fixed);
+}
+
+/** With methods, not functions of its own: every connection has one. */
+class FieldLog implements Log {
+  readonly #log: Log;
+  readonly #fixed: () => LogFields;
+
+  constructor(log: Log, fixed: () => LogFields) {
+    this.#log = log;
+    this.#fixed = fixed;
+  }
+
+  error(event: string, fields?: LogFields): void {
+    this.#log.error(event, { ...this.#fixed(), ...fields });
+  }
+
+  warn(event: string, fields?: LogFields): void {
+    this.#log.warn(event, { ...this.#fixed(), ...fields });
+  }
+
+  info(event: string, fields?: LogFields): void {
+    this.#log.info(event, { ...this.#fixed(), ...fields });
+  }
+
+  debug(event: string, fields?: LogFields): void {
+    this.#log.debug(event, { ...this.#fixed(), ...fields });
+  }
 }
 
 /** Control characters, line ends and direction marks written out, so that a peer's text cannot act on a terminal or forge a line. */

@@ -11,14 +11,14 @@ const NOTHING: Disposable = { [Symbol.dispose]() {} };
 export class RequestMemory implements SessionMemory {
   readonly #ceiling: MemoryCeiling | undefined;
   readonly #account: MemoryAccount | undefined;
-  readonly #gone: AbortSignal;
+  readonly #peer: { readonly gone: AbortSignal };
   #isFeeding = false;
 
-  /** @param gone aborted when the connection is gone: then nobody waits any more */
-  constructor(ceiling: MemoryCeiling | undefined, holder: MemoryHolder, gone: AbortSignal) {
+  /** @param peer its `gone` is aborted when the connection is gone: then nobody waits any more; asked for when somebody has to */
+  constructor(ceiling: MemoryCeiling | undefined, holder: MemoryHolder, peer: { readonly gone: AbortSignal }) {
     this.#ceiling = ceiling;
     this.#account = ceiling?.work.open(holder);
-    this.#gone = gone;
+    this.#peer = peer;
   }
 
   get isShort(): boolean {
@@ -36,7 +36,7 @@ export class RequestMemory implements SessionMemory {
   #room(bytes: number, maxMs: number | undefined): void | Promise<void> {
     const { send } = this.#ceiling ?? {};
     if (!send || (send.waitingNow === 0 && send.hasRoomFor(bytes))) return;
-    return send.waitForRoom(bytes, this.#gone, maxMs).then((hasRoom) => {
+    return send.waitForRoom(bytes, this.#peer.gone, maxMs).then((hasRoom) => {
       if (!hasRoom) this.#refuse();
     });
   }
@@ -60,7 +60,7 @@ export class RequestMemory implements SessionMemory {
 
   async holdWhenRoom(bytes: number): Promise<Disposable> {
     const { work } = this.#ceiling ?? {};
-    if (work && (work.waitingNow > 0 || !work.hasRoomFor(bytes)) && !(await work.waitForRoom(bytes, this.#gone)))
+    if (work && (work.waitingNow > 0 || !work.hasRoomFor(bytes)) && !(await work.waitForRoom(bytes, this.#peer.gone)))
       this.#refuse();
     return this.hold(bytes);
   }
@@ -81,7 +81,7 @@ export class RequestMemory implements SessionMemory {
   }
 
   #refuse(): never {
-    this.#gone.throwIfAborted();
+    this.#peer.gone.throwIfAborted();
     throw new BusyError('memory is short', RETRY_AFTER_MS);
   }
 }

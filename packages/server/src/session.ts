@@ -102,14 +102,16 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   /** Who has logged in. */
   #user: Principal | undefined;
   #knowsExtensions = false;
-  readonly #login: LoginDialogue;
-  readonly #features: readonly string[];
+  /** Made when somebody logs in. */
+  #login: LoginDialogue | undefined;
   #failedLogins = 0;
   #sentFrames = 0;
   #pieces: Pieces | undefined;
   /** The packet that has begun is to come whole: its command takes the data. */
   #isAssembling = false;
-  readonly #gone = new AbortController();
+  /** Made when somebody asks for its signal: that takes more memory than all else of an idle session. */
+  #gone: AbortController | undefined;
+  #isGone = false;
   readonly memory: RequestMemory;
 
   /** Takes the connection over from its next byte on. */
@@ -128,9 +130,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
       certificate: connection.tls?.peerSubject,
       remote: `${connection.remoteAddress}:${connection.remotePort}`,
     }));
-    this.memory = new RequestMemory(connection.memory, connection, this.#gone.signal);
-    this.#login = new LoginDialogue(context.authenticator, this);
-    this.#features = [...protocol.features, Feature.Scram];
+    this.memory = new RequestMemory(connection.memory, connection, this);
     this.#framed = new FramedConnection(connection, packetLayout(), this);
     this.#handler = protocol.open(this);
     context.clients.bind(connection, this);
@@ -203,7 +203,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   }
 
   refuse(command: string, error: unknown, fields: readonly Field[] = []): void {
-    if (this.#gone.signal.aborted) return; // nobody hears it, and that the work was broken off is no failure
+    if (this.#isGone) return; // nobody hears it, and that the work was broken off is no failure
     const { code, message, isExpected } = answerFor(error);
     if (isExpected) this.log.info('request refused', { command, code, detail: message });
     else this.log.error('request failed', { command, detail: String(error), cause: causeOf(error) });
@@ -253,12 +253,21 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   }
 
   get gone(): AbortSignal {
+    if (!this.#gone) {
+      this.#gone = new AbortController();
+      if (this.#isGone) this.#gone.abort();
+    }
     return this.#gone.signal;
   }
 
   destroy(reason: string): void {
-    this.#gone.abort();
+    this.#abort();
     this.#connection.destroy(reason);
+  }
+
+  #abort(): void {
+    this.#isGone = true;
+    this.#gone?.abort();
   }
 
   settled(): void {
@@ -343,7 +352,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   }
 
   onClosed(reason: string, error: Error | undefined): void {
-    this.#gone.abort();
+    this.#abort();
     this.memory.close();
     this.#context.clients.remove(this.#connection);
     this.log.info('connection closed', { reason, detail: error?.message });
@@ -409,6 +418,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
 
   async #logIn(command: string, text: CommandText): Promise<void> {
     try {
+      this.#login ??= new LoginDialogue(this.#context.authenticator, this);
       const result = await this.#login.step(text, (userName) => this.#countFailure({ userName, refusal: 'not-ended' }));
       const { answer, user, refusal, method, knowsExtensions } = result;
       if (refusal) this.#countFailure(result);
@@ -432,6 +442,10 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     // A guesser can have thousands refused unchecked in a second: those are not worth a line each.
     if (refusal === 'unchecked') this.log.debug('login not checked', { name: userName });
     else this.log.warn('login refused', { name: userName, reason: refusal, method });
+  }
+
+  get #features(): readonly string[] {
+    return [...this.#protocol.features, Feature.Scram];
   }
 
   #active(command: string, text: CommandText): void {

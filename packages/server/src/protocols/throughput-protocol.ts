@@ -79,10 +79,13 @@ export function throughputProtocol(limits: SpeedLimits, clock: FloodClock, coord
   };
 }
 
+const TAKES_DATA: ReadonlySet<string> = new Set(['cyclepacket']);
+
 class ThroughputHandler implements ProtocolHandler {
-  readonly commands: ReadonlyMap<string, CommandHandler>;
-  readonly takesData: ReadonlySet<string> = new Set(['cyclepacket']);
+  readonly takesData = TAKES_DATA;
   readonly isBusy = false;
+  /** Made by the first request that is not plain: most connections have none. */
+  #commands: ReadonlyMap<string, CommandHandler> | undefined;
   readonly #session: Session;
   readonly #floods: Floods;
   #flood: Flood | undefined;
@@ -90,12 +93,16 @@ class ThroughputHandler implements ProtocolHandler {
   constructor(session: Session, floods: Floods) {
     this.#session = session;
     this.#floods = floods;
-    this.commands = new Map<string, CommandHandler>([
+  }
+
+  get commands(): ReadonlyMap<string, CommandHandler> {
+    this.#commands ??= new Map<string, CommandHandler>([
       ['cyclepacket', (request) => this.#cycle(request)],
-      ...(floods.places.limits.maxFloods > 0
+      ...(this.#floods.places.limits.maxFloods > 0
         ? [['flood', (request: Request) => this.#begin(request)] satisfies [string, CommandHandler]]
         : []),
     ]);
+    return this.#commands;
   }
 
   get isSending(): boolean {
@@ -110,7 +117,9 @@ class ThroughputHandler implements ProtocolHandler {
     return this.#flood?.takesData ? this.#count : undefined;
   }
 
-  readonly #count = (_: Uint8Array, start: number, end: number): void => this.#flood?.count(end - start);
+  #count(_: Uint8Array, start: number, end: number): void {
+    this.#flood?.count(end - start);
+  }
 
   onPlain(source: Uint8Array, start: number, textEnd: number, end: number): void {
     this.#flood?.noteRequest();
