@@ -28,7 +28,8 @@ while (!isStopped) {
 
 async function visit(): Promise<void> {
   const endpoint = { host: '127.0.0.1', port, userName: 'admin', password: 'admin' };
-  const client = await connect(endpoint, { retries: 0, responseTimeoutMs: LONGEST_MS });
+  // Not by SCRAM, which costs this side a sixth of a second of CPU: the server is what is looked at.
+  const client = await connect(endpoint, { retries: 0, responseTimeoutMs: LONGEST_MS, login: 'digest' });
   try {
     await client.list(directory);
   } finally {
