@@ -35,9 +35,9 @@ export interface MessageStreamOptions {
   readonly gapMessage?: (dropped: number) => Uint8Array;
   /**
    * Messages that follow one another faster leave together, in milliseconds after those before, or earlier when they fill half of a limit: for
-   * what goes to many peers, a call of the system for each message and peer is the dearest part. @default 0: at once
+   * what goes to many peers, a call of the system for each message and peer is the dearest part. May be another time at each look. @default 0: at once
    */
-  readonly gatherMs?: number;
+  readonly gatherMs?: number | (() => number);
 }
 
 export const DEFAULT_MESSAGE_STREAM_OPTIONS = { maxBytes: 64 << 10, maxMessages: 1024 } as const;
@@ -66,6 +66,8 @@ const BATCH_BYTES = 64 << 10;
 /** A message that waits for the one before it to be taken. */
 interface Waiting {
   readonly message: Uint8Array;
+  /** Messages that it stands for. */
+  readonly count: number;
   /** Messages in front of it that were dropped. */
   droppedBefore: number;
 }
@@ -86,7 +88,7 @@ export class MessageStream {
   readonly #maxBytes: number;
   readonly #maxMessages: number;
   readonly #gapMessage: ((dropped: number) => Uint8Array) | undefined;
-  readonly #gatherMs: number;
+  readonly #gatherMs: number | (() => number);
   #sentAtMs = Number.NEGATIVE_INFINITY;
   /** Ends the gathering. */
   #cancelTimer: Cancel | undefined;
@@ -139,15 +141,18 @@ export class MessageStream {
     return this.#superseded;
   }
 
-  /** @param key for `latest-per-key`; without one, a message replaces no other */
-  offer(message: Uint8Array, key?: string | number): OfferResult {
+  /**
+   * @param key for `latest-per-key`; without one, a message replaces no other
+   * @param count of messages that `message` holds: where it is dropped, so many are
+   */
+  offer(message: Uint8Array, key?: string | number, count = 1): OfferResult {
     if (this.#sink.isClosing) return 'closed';
     if (this.#policy === 'latest-per-key' && key !== undefined) this.#supersede(key);
     if (!this.#hasRoomFor(message.length)) {
-      const result = this.#makeRoomFor(message.length);
+      const result = this.#makeRoomFor(message.length, count);
       if (result !== 'kept') return result;
     }
-    const waiting: Waiting = { message, droppedBefore: this.#droppedAtEnd };
+    const waiting: Waiting = { message, count, droppedBefore: this.#droppedAtEnd };
     this.#waiting.set(this.#policy === 'latest-per-key' ? (key ?? waiting) : waiting, waiting);
     this.#droppedAtEnd = 0;
     this.#bytes += message.length;
@@ -168,7 +173,7 @@ export class MessageStream {
     return this.#bytes + bytes <= this.#maxBytes && this.#messages < this.#maxMessages;
   }
 
-  #makeRoomFor(bytes: number): OfferResult {
+  #makeRoomFor(bytes: number, count: number): OfferResult {
     switch (this.#policy) {
       case 'wait':
         return 'full';
@@ -181,16 +186,16 @@ export class MessageStream {
         while (!this.#hasRoomFor(bytes) && this.#waiting.size > 0) this.#dropOldest();
         if (this.#hasRoomFor(bytes)) return 'kept';
     }
-    this.#droppedAtEnd += 1;
-    this.#countDropped();
+    this.#droppedAtEnd += count;
+    this.#countDropped(count);
     return 'dropped';
   }
 
   #dropOldest(): void {
-    const [key, { message, droppedBefore }] = this.#waiting.entries().next().value!;
+    const [key, { message, count, droppedBefore }] = this.#waiting.entries().next().value!;
     this.#forget(key, message);
-    this.#countDropped();
-    this.#noteGapInFront(droppedBefore + 1);
+    this.#countDropped(count);
+    this.#noteGapInFront(droppedBefore + count);
   }
 
   #supersede(key: string | number): void {
@@ -214,14 +219,14 @@ export class MessageStream {
     else this.#droppedAtEnd += dropped;
   }
 
-  #countDropped(): void {
-    this.#dropped += 1;
-    this.#sink.messageCounters.droppedMessages += 1;
+  #countDropped(count: number): void {
+    this.#dropped += count;
+    this.#sink.messageCounters.droppedMessages += count;
   }
 
   /** Gives the connection the next batch, when the one before is taken. The system may take each at once, from within. */
   #flush(): void {
-    if (this.#isFlushing || this.#isInFlight || (this.#gatherMs > 0 && this.#gathers())) return;
+    if (this.#isFlushing || this.#isInFlight || (this.#gatherMs !== 0 && this.#gathers())) return;
     this.#isFlushing = true;
     while (!this.#isInFlight && (this.#waiting.size > 0 || this.#droppedAtEnd > 0)) {
       const parts = this.#nextBatch();
@@ -241,7 +246,8 @@ export class MessageStream {
     if (this.#messages === 0 && this.#droppedAtEnd === 0) return true;
     const { clock } = this.#sink;
     const nowMs = clock.nowMs();
-    const waitMs = this.#sentAtMs + this.#gatherMs - nowMs;
+    const gatherMs = typeof this.#gatherMs === 'number' ? this.#gatherMs : this.#gatherMs();
+    const waitMs = this.#sentAtMs + gatherMs - nowMs;
     const isHalfFull = this.#bytes > this.#maxBytes / 2 || this.#messages > this.#maxMessages / 2;
     if (waitMs > 0 && !isHalfFull && !this.#sink.isClosing) {
       this.#cancelTimer ??= clock.after(waitMs, () => {

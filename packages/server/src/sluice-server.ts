@@ -32,6 +32,7 @@ import { downloadProtocol } from './protocols/download-protocol.js';
 import { KeptFiles } from './protocols/kept-files.js';
 import { ListingQueue } from './protocols/listing-queue.js';
 import { logOutputProtocol } from './protocols/log-output-protocol.js';
+import { LogReaders } from './protocols/log-readers.js';
 import { remoteStreamProtocol } from './protocols/remote-stream-protocol.js';
 import { throughputProtocol } from './protocols/throughput-protocol.js';
 import { uploadProtocol } from './protocols/upload-protocol.js';
@@ -288,14 +289,15 @@ export class SluiceServer {
       };
       const controls = coordinator.isAlone ? own : sharedControls(own, coordinator);
       const isLogReader = (address: string): boolean => openProtocols.includes('log-output') || isLoopback(address);
+      const logReaders = new LogReaders();
       const protocols = new Map<number, Protocol>();
       for (const protocol of [
         uploadProtocol(files, durability),
         downloadProtocol(files),
         remoteStreamProtocol(files, { needsLogin: !openProtocols.includes('remote-stream'), kept }),
         throughputProtocol({ ...DEFAULT_SPEED_LIMITS, ...speed }, clock, coordinator),
-        controlProtocol(controls, logStream?.journal),
-        ...(logStream ? [logOutputProtocol(logStream, isLogReader)] : []),
+        controlProtocol(controls, logStream?.journal && { journal: logStream.journal, readers: logReaders }),
+        ...(logStream ? [logOutputProtocol(logStream, isLogReader, logReaders)] : []),
       ])
         protocols.set(protocol.flag, protocol);
       const context: SessionContext = {

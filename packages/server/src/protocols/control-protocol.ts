@@ -6,18 +6,25 @@ import { clientCommands } from './client-commands.js';
 import { ClientWatch, WatchCount } from './client-watch.js';
 import { explainCommand } from './explain-command.js';
 import { LogFollowing } from './log-commands.js';
+import type { LogReaders } from './log-readers.js';
 import { serverCommands } from './server-commands.js';
 
+/** The log, for those who follow it. */
+export interface FollowedLog {
+  readonly journal: LogHistory;
+  readonly readers: LogReaders;
+}
+
 /** The Control protocol. Specification 5; the extensions: docs/protocol.md, section 17. */
-export function controlProtocol(controls: ServerControls, journal: LogHistory | undefined): PacketProtocol {
+export function controlProtocol(controls: ServerControls, log: FollowedLog | undefined): PacketProtocol {
   const watches = new WatchCount();
   return {
     kind: 'packets',
     name: 'Control',
     flag: ProtocolFlag.Control,
     needsLogin: true,
-    features: [Feature.Clients, Feature.ServerControl, Feature.Explain, ...(journal ? [Feature.Logs] : [])],
-    open: (session) => new ControlHandler(session, controls, watches, journal),
+    features: [Feature.Clients, Feature.ServerControl, Feature.Explain, ...(log ? [Feature.Logs] : [])],
+    open: (session) => new ControlHandler(session, controls, watches, log),
   };
 }
 
@@ -28,9 +35,9 @@ class ControlHandler implements ProtocolHandler {
   readonly #watch: ClientWatch;
   readonly #logs: LogFollowing | undefined;
 
-  constructor(session: Session, controls: ServerControls, watches: WatchCount, journal: LogHistory | undefined) {
+  constructor(session: Session, controls: ServerControls, watches: WatchCount, log: FollowedLog | undefined) {
     this.#watch = new ClientWatch(session, controls, watches);
-    this.#logs = journal && new LogFollowing(session, journal);
+    this.#logs = log && new LogFollowing(session, log.journal, log.readers);
     this.commands = new Map<string, CommandHandler>([
       ...clientCommands(session, controls, this.#watch),
       ...serverCommands(session, controls),

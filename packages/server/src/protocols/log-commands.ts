@@ -13,10 +13,8 @@ import { LOG_LEVELS, type LogLevel } from '../log.js';
 import type { LogHistory } from '../log-stream.js';
 import type { JournalReader } from '../logging/log-journal.js';
 import type { CommandHandler, MessageStream, Session } from '../protocol.js';
+import type { LogReaders } from './log-readers.js';
 import { requireAdmin } from './permission.js';
-
-/** Who has all lines is told of new ones so often at most, in milliseconds: for many readers, a line at a time would be more work than logging it. */
-const FOLLOW_PERIOD_MS = 50;
 
 /** Of the lines of one answer; it is made of a page of the journal. */
 const PAGE_BYTES = 64 << 10;
@@ -26,10 +24,12 @@ export class LogFollowing implements Disposable {
   readonly commands: [string, CommandHandler][];
   readonly #session: Session;
   readonly #journal: LogHistory;
+  readonly #readers: LogReaders;
   #reading: LogReading | undefined;
 
-  constructor(session: Session, journal: LogHistory) {
+  constructor(session: Session, journal: LogHistory, readers: LogReaders) {
     this.#session = session;
+    this.#readers = readers;
     this.#journal = journal;
     this.commands = [
       [
@@ -39,7 +39,7 @@ export class LogFollowing implements Disposable {
           requireAdmin(session);
           this.#reading?.stop();
           session.reply(responseText(command, ResultCode.Success));
-          this.#reading = new LogReading(this.#session, this.#journal, request);
+          this.#reading = new LogReading(this.#session, this.#journal, request, this.#readers);
           this.#reading.run();
         },
       ],
@@ -64,9 +64,13 @@ class LogReading {
   #isRunning = false;
   #isStopped = false;
   #timer: NodeJS.Timeout | undefined;
+  readonly #readers: LogReaders;
+  readonly #leave: () => void;
 
-  constructor(session: Session, journal: LogHistory, request: FollowLogRequest) {
+  constructor(session: Session, journal: LogHistory, request: FollowLogRequest, readers: LogReaders) {
     this.#session = session;
+    this.#readers = readers;
+    this.#leave = readers.add();
     this.#journal = journal;
     this.#request = request;
     this.#packets = session.messageStream({ policy: 'wait', maxMessages: 1 });
@@ -84,7 +88,9 @@ class LogReading {
   }
 
   stop(): void {
+    if (this.#isStopped) return;
     this.#isStopped = true;
+    this.#leave();
     this.#unsubscribe();
     clearTimeout(this.#timer);
   }
@@ -93,7 +99,7 @@ class LogReading {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.run();
-    }, FOLLOW_PERIOD_MS).unref();
+    }, this.#readers.periodMs).unref();
   }
 
   /** Reads on, unless that is going on: it ends when there is nothing more, and is called again when there is. */
@@ -117,6 +123,7 @@ class LogReading {
     for (;;) {
       await this.#packets.drained();
       await this.#session.memory.roomForMore(PAGE_BYTES);
+      await this.#readers.turn();
       if (this.#isStopped) return;
       const page = await this.#reader.page();
       if (this.#isStopped) return;

@@ -1,13 +1,11 @@
 import { ProtocolFlag } from '@sluice/wire';
 import type { LogStream } from '../log-stream.js';
-import { type LogRecord, logOutputLine } from '../logging/log-record.js';
 import type { MessageStream, StreamHandler, StreamProtocol, StreamSession } from '../protocol.js';
+import { LineFan } from './line-fan.js';
+import type { LogReaders } from './log-readers.js';
 
 /** What a connection may have waiting, in bytes. Specification 10. */
 const MAX_WAITING_BYTES = 16 << 10;
-
-/** Lines that follow one another faster leave together, in milliseconds. */
-const GATHER_MS = 50;
 
 const ESC = 0x1b;
 const BANNER = Buffer.from('\r\nSluice log\r\nPress ESC to leave.\r\n');
@@ -17,14 +15,18 @@ const BANNER = Buffer.from('\r\nSluice log\r\nPress ESC to leave.\r\n');
  *
  * @param isAllowed says from an address whether it may read the log: this protocol knows no login
  */
-export function logOutputProtocol(log: LogStream, isAllowed: (address: string) => boolean): StreamProtocol {
-  const lines = new LineMemory();
+export function logOutputProtocol(
+  log: LogStream,
+  isAllowed: (address: string) => boolean,
+  readers: LogReaders,
+): StreamProtocol {
+  const fan = new LineFan(log, readers);
   return {
     kind: 'stream',
     name: 'LogOutput',
     flag: ProtocolFlag.LogOutput,
     open(session) {
-      if (isAllowed(session.remoteAddress)) return new LogOutputHandler(session, log, lines);
+      if (isAllowed(session.remoteAddress)) return new LogOutputHandler(session, fan, readers);
       session.log.info('log output refused');
       session.close('log-output-refused');
       return { onBytes() {}, onClosed() {} };
@@ -32,36 +34,22 @@ export function logOutputProtocol(log: LogStream, isAllowed: (address: string) =
   };
 }
 
-/** The line that was made last: it is made once for all readers. */
-class LineMemory {
-  #record: LogRecord | undefined;
-  #line = Buffer.alloc(0);
-
-  lineOf(record: LogRecord): Buffer {
-    if (this.#record !== record) {
-      this.#record = record;
-      this.#line = Buffer.from(logOutputLine(record));
-    }
-    return this.#line;
-  }
-}
-
 /** One reader. What it does not take in time is dropped, line by line, and the number told in its place. */
 class LogOutputHandler implements StreamHandler {
   readonly #session: StreamSession;
   readonly #lines: MessageStream;
-  readonly #unsubscribe: () => void;
+  readonly #leave: () => void;
 
-  constructor(session: StreamSession, log: LogStream, lines: LineMemory) {
+  constructor(session: StreamSession, fan: LineFan, readers: LogReaders) {
     this.#session = session;
     this.#lines = session.messageStream({
       policy: 'drop-newest',
       maxBytes: MAX_WAITING_BYTES,
-      gatherMs: GATHER_MS,
+      gatherMs: () => readers.periodMs,
       gapMessage: (dropped) => Buffer.from(`${dropped} lines dropped\r\n`),
     });
     this.#lines.offer(BANNER);
-    this.#unsubscribe = log.subscribe((record) => this.#lines.offer(lines.lineOf(record)));
+    this.#leave = fan.add((bytes, count) => this.#lines.offer(bytes, undefined, count));
   }
 
   /** ESC as the first or only byte of the input closes (D42); any other input is answered with the banner. */
@@ -71,6 +59,6 @@ class LogOutputHandler implements StreamHandler {
   }
 
   onClosed(): void {
-    this.#unsubscribe();
+    this.#leave();
   }
 }
