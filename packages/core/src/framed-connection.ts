@@ -46,7 +46,7 @@ const MAX_HELD_BYTES = 64 << 10;
  * After so much time, in milliseconds, a connection leaves its further frames for its next turn. A chunk of small requests has thousands, and
  * with some hundred connections that send nothing else nobody would be answered for seconds.
  */
-const TURN_MS = 0.5;
+const TURN_MS = 0.25;
 /** Who has used up a turn waits with the others of that kind for so long, in milliseconds, whenever any of them waits; who has not goes first. */
 const HEAVY_FOR_MS = 1000;
 /** The time is looked at with every so many frames. */

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.js';
 
 /** Those who wait work for so long, in milliseconds, before the event loop looks for new bytes and new connections again. */
-const ROUND_MS = 1;
+const ROUND_MS = 0.25;
 
 /**
  * Connections that have had their turn and have more to do: they go on one after the other, with a look at the event loop between. Node accepts
