@@ -10,6 +10,8 @@ const ROUND_MS = 0.25;
 export class TurnQueue {
   readonly #clock: Clock;
   readonly #waiting = new Set<() => void>();
+  /** Whether the next round is going to begin, or goes on. */
+  #isScheduled = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -22,8 +24,10 @@ export class TurnQueue {
 
   /** Calls `work` when it is its turn; once, however often it is added before. */
   add(work: () => void): void {
-    if (this.#waiting.size === 0) setImmediate(this.#run);
     this.#waiting.add(work);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(this.#run);
   }
 
   /** @param work that is not to be called any more */
@@ -40,6 +44,7 @@ export class TurnQueue {
       left -= 1;
       if (left <= 0 || this.#clock.nowMs() >= endMs) break;
     }
-    if (this.#waiting.size > 0) setImmediate(this.#run);
+    this.#isScheduled = this.#waiting.size > 0;
+    if (this.#isScheduled) setImmediate(this.#run);
   };
 }
