@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Address } from '../../options/option-table.js';
 import { type AttackTally, emptyTally, type FinalTally } from './attack-tally.js';
 import type { Dialect } from './dialects/dialect.js';
@@ -7,6 +8,10 @@ import { liveSockets } from './live-sockets.js';
 /** Connections that are being made at once. */
 const MAX_CONNECTING = 128;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** What the server has done to the connections that were made last shows a moment later: it is counted when so many looks find the same. */
+const SAME_LOOKS = 3;
+const LOOK_EVERY_MS = 100;
+const MAX_LOOKS = 30;
 /** After an attempt that was refused. */
 const PAUSE_MS = 20;
 
@@ -142,9 +147,15 @@ export class AttackField {
     });
   }
 
-  /** Counts what is left, and ends it. */
-  finish(): FinalTally {
-    const stillOpen = liveSockets(this.#open).size;
+  /** Counts what is left, and ends it. Takes a moment. */
+  async finish(): Promise<FinalTally> {
+    let stillOpen = liveSockets(this.#open).size;
+    for (let looks = 1, same = 1; same < SAME_LOOKS && looks < MAX_LOOKS; looks++) {
+      await pause(LOOK_EVERY_MS);
+      const found = liveSockets(this.#open).size;
+      same = found === stillOpen ? same + 1 : 1;
+      stillOpen = found;
+    }
     // a socket that does not read has not noticed its end
     this.tally.ended += this.#open.size - stillOpen;
     for (const socket of this.#open) socket.destroy();

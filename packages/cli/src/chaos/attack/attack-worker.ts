@@ -14,7 +14,7 @@ parentPort!.once('message', () => attack.abort());
 const field = new AttackField({ target, connections, sources, dialect: dialectOf(), signal: attack.signal });
 parentPort!.postMessage('begins');
 await attackers[suite].play(field);
-parentPort!.postMessage(field.finish());
+parentPort!.postMessage(await field.finish());
 parentPort!.close();
 
 function dialectOf(): Dialect {
