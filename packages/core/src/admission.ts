@@ -1,7 +1,8 @@
 import { AcceptRamp } from './accept-ramp.js';
+import type { AdmissionLimits } from './admission-options.js';
 import type { Cancel, Clock } from './clock.js';
 import { FairQueue } from './fair-queue.js';
-import { NetworkAccounts, type NetworkLimits } from './network-accounts.js';
+import { NetworkAccounts } from './network-accounts.js';
 import { TokenBucket } from './token-bucket.js';
 
 /**
@@ -29,18 +30,6 @@ export type RefusalReason =
   | 'descriptors'
   | 'memory'
   | (string & {});
-
-export interface AdmissionLimits extends NetworkLimits {
-  readonly maxConnections: number;
-  /** Newcomers that wait for a place; the next ones are refused. */
-  readonly maxWaiting: number;
-  /** Connections that are not established; 0 for no limit. */
-  readonly maxUnestablished: number;
-  /** New connections a second; as many at once after a quiet time; 0 for no limit. */
-  readonly ratePerSecond: number;
-  /** Whether there is a slow start, {@link AcceptRamp}. */
-  readonly slowStart: boolean;
-}
 
 /** The place of one connection; given back once. */
 export interface Slot {
@@ -96,8 +85,8 @@ export class Admission<T> {
     this.#events = events;
     this.#clock = clock;
     this.#networks = new NetworkAccounts(limits);
-    const { ratePerSecond } = limits;
-    if (ratePerSecond > 0) this.#rate = new TokenBucket(ratePerSecond, ratePerSecond, clock.nowMs());
+    const { connectionRate } = limits;
+    if (connectionRate > 0) this.#rate = new TokenBucket(connectionRate, connectionRate, clock.nowMs());
     this.#startSlowly();
   }
 

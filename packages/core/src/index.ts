@@ -1,6 +1,7 @@
 export { AcceptRamp } from './accept-ramp.js';
-export type { AdmissionEvents, AdmissionLimits, RefusalReason, Slot } from './admission.js';
+export type { AdmissionEvents, RefusalReason, Slot } from './admission.js';
 export { Admission } from './admission.js';
+export type { AdmissionLimits, AdmissionOptions } from './admission-options.js';
 export type { Cancel, Clock } from './clock.js';
 export { systemClock } from './clock.js';
 export type { CloseReason, ConnectionHandler, ConnectionLimits } from './connection.js';

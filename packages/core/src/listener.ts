@@ -1,6 +1,7 @@
 import type net from 'node:net';
 import { OptionsError } from '@sluice/framing';
 import { Admission, type RefusalReason, type Slot } from './admission.js';
+import { type AdmissionOptions, admissionLimitsOf, DEFAULT_ADMISSION_LIMITS } from './admission-options.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CloseReason, Connection, type ConnectionHandler, type ConnectionLimits } from './connection.js';
 import { type ConnectionDeadlines, DEFAULT_DEADLINES, deadlineTimes } from './deadlines.js';
@@ -19,7 +20,7 @@ import { type CreateServer, createSystemServer } from './system-server.js';
 import { TlsAcceptor, type TlsListenerOptions } from './tls-acceptor.js';
 import { TurnQueue } from './turn-queue.js';
 
-export interface ListenerOptions extends Partial<Omit<ConnectionDeadlines, 'handshakeTimeoutMs'>> {
+export interface ListenerOptions extends AdmissionOptions, Partial<Omit<ConnectionDeadlines, 'handshakeTimeoutMs'>> {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
@@ -42,32 +43,8 @@ export interface ListenerOptions extends Partial<Omit<ConnectionDeadlines, 'hand
   readonly onWarning?: (message: string) => void;
   /** Connections the system may complete before we accept them; the system lowers it to its own limit. @default 4096 */
   readonly backlog?: number;
-  /** Connections served at once. Lowered, with a warning, to what the process's descriptor limit allows. @default 10_000 */
-  readonly maxConnections?: number;
-  /**
-   * Connections that are accepted and wait, unread, for a place, the addresses they come from in turns; more are refused. @default 1024
-   */
-  readonly maxWaiting?: number;
-  /**
-   * Connections whose peers have not shown yet that they are clients; 0 for no limit. At the limit a newcomer takes the place of the oldest of
-   * them, if that has had 3 s, or waits. @default 1000
-   */
-  readonly maxUnestablished?: number;
   /** What shows that a peer is a client: its first bytes (inside TLS), or that the handler calls `Connection.establish`. @default 'bytes' */
   readonly establishedBy?: 'bytes' | 'handler';
-  /** New connections a second, and as many at once after a quiet time; the others wait or are refused; 0 for no limit. @default 0 */
-  readonly connectionRate?: number;
-  /** Connections from one address, for IPv6 from its first 64 bits, waiting ones included; more are refused; 0 for no limit. @default 0 */
-  readonly maxPerAddress?: number;
-  /** New connections a second from one address, twice as many at once after a quiet time; more are refused; 0 for no limit. @default 0 */
-  readonly connectionRatePerAddress?: number;
-  /** Addresses that these two do not count. Not asked for balancers: the addresses that they tell are counted. @default those of this machine */
-  readonly isUncounted?: (address: string) => boolean;
-  /**
-   * Whether admission begins slowly at the start, and after an overload: 1,000 connections at once, 1,000 in the second that follows, twice as
-   * many in the next, and after 6 s all. @default true
-   */
-  readonly slowStart?: boolean;
   /** Why nobody is admitted now; who comes waits, or is refused for this reason. Call `Listener.admitWaiting` when it has ended. */
   readonly gate?: () => RefusalReason | undefined;
   /**
@@ -111,13 +88,8 @@ export interface ListenerOptions extends Partial<Omit<ConnectionDeadlines, 'hand
 }
 
 export const DEFAULT_LISTENER_OPTIONS = {
+  ...DEFAULT_ADMISSION_LIMITS,
   backlog: 4096,
-  maxConnections: 10_000,
-  maxWaiting: 1024,
-  maxUnestablished: 1000,
-  connectionRate: 0,
-  maxPerAddress: 0,
-  connectionRatePerAddress: 0,
   waitTimeoutMs: 60_000,
 } as const;
 
@@ -222,28 +194,15 @@ export class Listener {
     this.#deadlines = deadlinesOf(options);
     this.#tls = options.tls && new TlsAcceptor(options.tls);
     this.#waitTimeoutMs = options.waitTimeoutMs ?? DEFAULT_LISTENER_OPTIONS.waitTimeoutMs;
-    const wanted = {
-      maxConnections: options.maxConnections ?? DEFAULT_LISTENER_OPTIONS.maxConnections,
-      maxWaiting: options.maxWaiting ?? DEFAULT_LISTENER_OPTIONS.maxWaiting,
-    };
+    const wanted = admissionLimitsOf(options);
+    const { maxConnections, slowStart: _, ...wantedLimits } = wanted;
     requireAtLeast(1, {
-      maxConnections: wanted.maxConnections,
+      maxConnections,
       backlog: options.backlog ?? 1,
       maxHandshakes: options.tls?.maxHandshakes ?? 1,
     });
-    const admission = {
-      maxUnestablished: options.maxUnestablished ?? DEFAULT_LISTENER_OPTIONS.maxUnestablished,
-      ratePerSecond: options.connectionRate ?? DEFAULT_LISTENER_OPTIONS.connectionRate,
-      maxPerNetwork: options.maxPerAddress ?? DEFAULT_LISTENER_OPTIONS.maxPerAddress,
-      slowStart: options.slowStart ?? true,
-      ratePerNetwork: options.connectionRatePerAddress ?? DEFAULT_LISTENER_OPTIONS.connectionRatePerAddress,
-    };
     requireAtLeast(0, {
-      maxWaiting: wanted.maxWaiting,
-      maxUnestablished: admission.maxUnestablished,
-      connectionRate: admission.ratePerSecond,
-      maxPerAddress: admission.maxPerNetwork,
-      connectionRatePerAddress: admission.ratePerNetwork,
+      ...wantedLimits,
       ...this.#deadlines,
       maxWaitingHandshakes: options.tls?.maxWaitingHandshakes ?? 0,
       waitTimeoutMs: this.#waitTimeoutMs,
@@ -252,9 +211,9 @@ export class Listener {
     requireOrder(this.#limits.outbound);
     const limit = descriptorLimit();
     const fitted = options.handOver ? wanted : fitToDescriptors(wanted, limit);
-    if (fitted.maxConnections < wanted.maxConnections) {
+    if (fitted.maxConnections < maxConnections) {
       options.onWarning?.(
-        `serving ${fitted.maxConnections} connections at once, not ${wanted.maxConnections}: the process may hold ${limit} descriptors (ulimit -n)`,
+        `serving ${fitted.maxConnections} connections at once, not ${maxConnections}: the process may hold ${limit} descriptors (ulimit -n)`,
       );
     }
     this.maxConnections = fitted.maxConnections;
@@ -264,7 +223,7 @@ export class Listener {
     this.#turns = new TurnQueue(this.#clock);
     this.#desk = new RefusalDesk(Math.min(MAX_AT_REFUSAL_DESK, Math.floor(plan.reserve / 2)), this.#clock);
     this.#admission = new Admission(
-      { ...fitted, ...admission },
+      { ...wanted, ...fitted },
       {
         onAdmitted: (socket, slot) => this.#admit(socket, slot),
         onRefused: (socket, reason) => this.#refuse(socket, reason),

@@ -1,11 +1,8 @@
+import type { AdmissionLimits } from './admission-options.js';
 import { TokenBucket } from './token-bucket.js';
 
-export interface NetworkLimits {
-  /** Connections of one network, waiting ones included; 0 for no limit. */
-  readonly maxPerNetwork: number;
-  /** New connections a second of one network; twice as many at once after a quiet time; 0 for no limit. */
-  readonly ratePerNetwork: number;
-}
+/** What holds for each network. */
+export type NetworkLimits = Pick<AdmissionLimits, 'maxPerAddress' | 'connectionRatePerAddress'>;
 
 /** Networks that have no connection and are remembered for their rate, at most. One that is forgotten starts anew. */
 const MAX_REMEMBERED = 10_000;
@@ -33,12 +30,15 @@ export class NetworkAccounts {
 
   /** Counts a connection of `network`, if it may have another one; then give it back with `remove`. @returns why it may not */
   add(network: string, nowMs: number): 'network-full' | 'network-rate' | undefined {
-    const { maxPerNetwork, ratePerNetwork } = this.#limits;
+    const { maxPerAddress, connectionRatePerAddress } = this.#limits;
     const known = this.#accounts.get(network);
-    if (maxPerNetwork > 0 && known && known.connections >= maxPerNetwork) return 'network-full';
+    if (maxPerAddress > 0 && known && known.connections >= maxPerAddress) return 'network-full';
     const account = known ?? {
       connections: 0,
-      bucket: ratePerNetwork > 0 ? new TokenBucket(ratePerNetwork, 2 * ratePerNetwork, nowMs) : undefined,
+      bucket:
+        connectionRatePerAddress > 0
+          ? new TokenBucket(connectionRatePerAddress, 2 * connectionRatePerAddress, nowMs)
+          : undefined,
     };
     if (account.bucket && !account.bucket.take(nowMs)) return 'network-rate';
     account.connections += 1;

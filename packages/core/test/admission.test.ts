@@ -19,9 +19,9 @@ const LIMITS: AdmissionLimits = {
   maxConnections: 2,
   maxWaiting: 2,
   maxUnestablished: 0,
-  maxPerNetwork: 0,
-  ratePerNetwork: 0,
-  ratePerSecond: 0,
+  maxPerAddress: 0,
+  connectionRatePerAddress: 0,
+  connectionRate: 0,
   slowStart: false,
 };
 
@@ -129,7 +129,7 @@ describe('admission', () => {
   });
 
   it('holds the limit of an address, those who wait included, and forgets an address whose connections have ended', () => {
-    const door = new Door({ maxConnections: 2, maxWaiting: 9, maxPerNetwork: 3 });
+    const door = new Door({ maxConnections: 2, maxWaiting: 9, maxPerAddress: 3 });
     door.come('abcd', 'crowd');
     assert.equal(door.reasons, 'd:network-full');
     door.come('e', 'other');
@@ -142,7 +142,7 @@ describe('admission', () => {
   });
 
   it('holds the rate of an address, twice as many at once after a quiet time', () => {
-    const door = new Door({ maxConnections: 100, ratePerNetwork: 2 });
+    const door = new Door({ maxConnections: 100, connectionRatePerAddress: 2 });
     door.come('abcdef', 'crowd');
     assert.equal(door.names, 'abcd');
     assert.equal(door.reasons, 'e:network-rate f:network-rate');
@@ -154,7 +154,7 @@ describe('admission', () => {
   });
 
   it('holds the rate in all: the others wait for their time, with nobody asking', () => {
-    const door = new Door({ maxConnections: 100, maxWaiting: 100, ratePerSecond: 10 });
+    const door = new Door({ maxConnections: 100, maxWaiting: 100, connectionRate: 10 });
     door.come('abcdefghijklmn');
     assert.equal(door.names, 'abcdefghij');
     door.clock.advance(99);
@@ -211,7 +211,7 @@ describe('admission', () => {
   });
 
   it('refuses those who have waited too long, and lets those go who have gone', () => {
-    const door = new Door({ maxConnections: 1, maxWaiting: 10, maxPerNetwork: 5 });
+    const door = new Door({ maxConnections: 1, maxWaiting: 10, maxPerAddress: 5 });
     door.come('abc');
     door.clock.advance(500);
     door.come('d');
@@ -225,7 +225,7 @@ describe('admission', () => {
   });
 
   it('admits nobody any more once it is closed, and says who waited', () => {
-    const door = new Door({ ratePerSecond: 2 });
+    const door = new Door({ connectionRate: 2 });
     door.come('abc');
     assert.deepEqual(door.admission.close(), ['c']);
     door.leave('a');
@@ -245,9 +245,9 @@ describe('admission', () => {
       maxConnections: fc.integer({ min: 1, max: 6 }),
       maxWaiting: fc.nat({ max: 5 }),
       maxUnestablished: fc.nat({ max: 4 }),
-      maxPerNetwork: fc.nat({ max: 4 }),
-      ratePerNetwork: fc.constantFrom(0, 1, 3),
-      ratePerSecond: fc.constantFrom(0, 1, 5),
+      maxPerAddress: fc.nat({ max: 4 }),
+      connectionRatePerAddress: fc.constantFrom(0, 1, 3),
+      connectionRate: fc.constantFrom(0, 1, 5),
       slowStart: fc.boolean(),
     });
     fc.assert(
@@ -289,10 +289,10 @@ describe('admission', () => {
           assert.equal(waitingNow, [...waiting].filter((name) => !door.order.includes(name)).length);
           assert.equal(come, active + waitingNow + door.refused.length + gone);
           assert.ok(active <= given.maxConnections && waitingNow <= given.maxWaiting);
-          if (given.maxPerNetwork > 0) {
+          if (given.maxPerAddress > 0) {
             for (const network of ['a', 'b', 'c']) {
               const held = [...door.admitted.keys(), ...waiting].filter((name) => networks.get(name) === network);
-              assert.ok(held.length <= given.maxPerNetwork);
+              assert.ok(held.length <= given.maxPerAddress);
             }
           }
         }
@@ -384,7 +384,7 @@ describe('a fair queue', () => {
 
 describe('accounts of networks', () => {
   it('are bounded, however many networks come', () => {
-    const accounts = new NetworkAccounts({ maxPerNetwork: 5, ratePerNetwork: 1 });
+    const accounts = new NetworkAccounts({ maxPerAddress: 5, connectionRatePerAddress: 1 });
     for (let i = 0; i < 30_000; i++) {
       assert.equal(accounts.add(`2001:db8:${i}::/64`, 0), undefined);
       accounts.remove(`2001:db8:${i}::/64`, 0);

@@ -1,4 +1,5 @@
 import {
+  type AdmissionOptions,
   type Clock,
   DEFAULT_LISTENER_OPTIONS,
   DescriptorBudget,
@@ -65,33 +66,26 @@ export const DEFAULT_KEEP_FILES_MS = 60_000;
 export const DEFAULT_KEEP_PARTIALS_MS = 7 * 86_400_000;
 
 export interface SluiceServerOptions
-  extends Pick<
-    ListenerOptions,
-    | 'host'
-    | 'port'
-    | 'backlog'
-    | 'maxConnections'
-    | 'maxWaiting'
-    | 'maxUnestablished'
-    | 'connectionRate'
-    | 'maxPerAddress'
-    | 'connectionRatePerAddress'
-    | 'isUncounted'
-    | 'slowStart'
-    | 'firstByteTimeoutMs'
-    | 'loginTimeoutMs'
-    | 'frameTimeoutMs'
-    | 'minFrameBytesPerSecond'
-    | 'idleTimeoutMs'
-    | 'writeStallTimeoutMs'
-    | 'receiveMode'
-    | 'createServer'
-    | 'random'
-    | 'idOf'
-    | 'onGone'
-    | 'onEstablished'
-    | 'onRelocated'
-  > {
+  extends AdmissionOptions,
+    Pick<
+      ListenerOptions,
+      | 'host'
+      | 'port'
+      | 'backlog'
+      | 'firstByteTimeoutMs'
+      | 'loginTimeoutMs'
+      | 'frameTimeoutMs'
+      | 'minFrameBytesPerSecond'
+      | 'idleTimeoutMs'
+      | 'writeStallTimeoutMs'
+      | 'receiveMode'
+      | 'createServer'
+      | 'random'
+      | 'idOf'
+      | 'onGone'
+      | 'onEstablished'
+      | 'onRelocated'
+    > {
   /** Directory whose files are served; it must exist. One server at a time may have it: see `RootLock`. */
   readonly root: string;
   readonly users: UserStore;

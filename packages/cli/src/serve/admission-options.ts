@@ -64,22 +64,11 @@ export const admissionOptions = {
   },
 } as const satisfies OptionTable;
 
-type AdmissionOptions = Pick<
-  SluiceServerOptions,
-  | 'maxConnections'
-  | 'maxWaiting'
-  | 'maxUnestablished'
-  | 'connectionRate'
-  | 'maxPerAddress'
-  | 'connectionRatePerAddress'
-  | 'isUncounted'
->;
-
 /** @param given names of the options that somebody has set */
 export function admissionOf(
   options: OptionValues<typeof admissionOptions>,
   given: ReadonlySet<string>,
-): AdmissionOptions {
+): Partial<SluiceServerOptions> {
   const countsAll = given.has('max-per-address') || given.has('connection-rate-per-address');
   return {
     maxConnections: options['max-connections'],

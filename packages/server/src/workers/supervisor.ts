@@ -1,5 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
-import { type AcceptedConnection, type Clock, Listener, type ListenerOptions, systemClock } from '@sluice/core';
+import {
+  type AcceptedConnection,
+  type AdmissionOptions,
+  type Clock,
+  Listener,
+  type ListenerOptions,
+  systemClock,
+} from '@sluice/core';
 import { Hub } from '../coordination/hub.js';
 import { serveFloods } from '../coordination/shared-floods.js';
 import { serveLogins } from '../coordination/shared-logins.js';
@@ -23,21 +30,7 @@ import { SupervisedStats } from './supervised-stats.js';
 import { SupervisedWorker } from './supervised-worker.js';
 import { serveWebhooks } from './worker-hooks.js';
 
-export interface SupervisorOptions
-  extends Pick<
-    ListenerOptions,
-    | 'host'
-    | 'port'
-    | 'backlog'
-    | 'maxConnections'
-    | 'maxWaiting'
-    | 'maxUnestablished'
-    | 'connectionRate'
-    | 'maxPerAddress'
-    | 'connectionRatePerAddress'
-    | 'isUncounted'
-    | 'slowStart'
-  > {
+export interface SupervisorOptions extends AdmissionOptions, Pick<ListenerOptions, 'host' | 'port' | 'backlog'> {
   /** How many. */
   readonly workers: number;
   /** Starts a process that calls `Worker.begin`, with an IPC channel of the serialization `advanced`. */
