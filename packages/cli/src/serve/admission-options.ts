@@ -1,4 +1,3 @@
-import type { SluiceServerOptions } from '@sluice/server';
 import type { OptionTable, OptionValues } from '../options/option-table.js';
 
 /** Options of serve about who may connect. */
@@ -65,10 +64,7 @@ export const admissionOptions = {
 } as const satisfies OptionTable;
 
 /** @param given names of the options that somebody has set */
-export function admissionOf(
-  options: OptionValues<typeof admissionOptions>,
-  given: ReadonlySet<string>,
-): Partial<SluiceServerOptions> {
+export function admissionOf(options: OptionValues<typeof admissionOptions>, given: ReadonlySet<string>) {
   const countsAll = given.has('max-per-address') || given.has('connection-rate-per-address');
   return {
     maxConnections: options['max-connections'],
