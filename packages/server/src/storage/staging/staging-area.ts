@@ -242,7 +242,8 @@ export class StagingArea implements NameMember {
       const isSame = slot.id === id && request.sourceId !== undefined && slot.sourceId === request.sourceId;
       if (isSame) {
         const upload = await slot.opened.catch(() => undefined);
-        if (upload && this.#slots.get(targetKey) === slot) return await this.#takeOver(upload, holder);
+        // Not one that is being put away: its files are about to be closed, or to get their name.
+        if (upload && slot.upload === upload) return await this.#takeOver(upload, holder);
         await slot.released;
       } else if (request.waits) await abortable(slot.released, signal);
       else throw new StorageError('ERR_IN_USE', 'another upload to this name goes on');
@@ -432,13 +433,13 @@ export class StagingArea implements NameMember {
     const slot = this.#slots.get(targetKey);
     if (!slot || !isLeased) return true; // there is none, or it waits for its turn, which comes later
     if (slot.id !== id || sourceId === undefined || slot.sourceId !== sourceId) return false;
-    return this.#putDown(slot, targetKey);
+    return this.#putDown(slot);
   }
 
   /** Ends what goes on with an upload, and keeps what is finished for the other process. @returns whether nobody is at it */
-  async #putDown(slot: Slot, targetKey: string): Promise<boolean> {
+  async #putDown(slot: Slot): Promise<boolean> {
     const upload = await slot.opened.catch(() => undefined);
-    if (!upload || this.#slots.get(targetKey) !== slot) {
+    if (!upload || slot.upload !== upload) {
       await slot.released;
       return true;
     }
