@@ -5,7 +5,7 @@ import { plainHttp } from './plain-http.js';
 import type { Reader } from './reader.js';
 import { rsync, rsyncFsync } from './rsync.js';
 import { sftp, sftpTree } from './sftp.js';
-import { sluiceCommand, sluiceWithLoad } from './sluice.js';
+import { sluiceCommand, sluiceSdk, sluiceWithLoad } from './sluice.js';
 import { sluiceReader, sluiceSdkReader } from './sluice-readers.js';
 import { sluiceTreeCommand, sluiceTreeSdk } from './sluice-trees.js';
 import { ssh2Reader } from './ssh2-reader.js';
@@ -18,6 +18,7 @@ export const CONTENDERS: readonly Contender[] = [
   limitWithLoad(256),
   sluiceWithLoad(32),
   sluiceWithLoad(256),
+  sluiceSdk,
   sluiceCommand,
   plainHttp,
   tus,

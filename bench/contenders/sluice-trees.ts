@@ -1,9 +1,9 @@
 import path from 'node:path';
-import { buildDirectory, repositoryRoot } from '../repository.js';
+import { repositoryRoot } from '../repository.js';
 import { CONTENT_DIRECTORY } from '../scratch.js';
 import { runCommandClient } from './command-client.js';
 import { runGated } from './load-client.js';
-import { password, startSluice, unavailable, user } from './sluice.js';
+import { password, sdkLoad, startSluice, unavailable, user } from './sluice.js';
 import { TREE_FILE_BYTES, type TreeMover } from './tree-mover.js';
 
 const command = path.join(repositoryRoot, 'node_modules', '.bin', 'sluice');
@@ -39,6 +39,7 @@ export const sluiceTreeSdk: TreeMover = {
   ) => {
     const isUpload = direction === 'upload';
     const options = {
+      what: 'tree',
       url: `sluice://${user}:${password}@127.0.0.1:${port}/`,
       direction,
       remote: `${CONTENT_DIRECTORY}/${name}`,
@@ -47,8 +48,6 @@ export const sluiceTreeSdk: TreeMover = {
       'warm-up-local': isUpload ? warmUpSource : path.join(fetchedDirectory, warmUpName),
       'deadline-seconds': String(Math.ceil(deadlineMs / 1000)),
     };
-    const args = Object.entries(options).flatMap(([key, value]) => [`--${key}`, value]);
-    const program = path.join(buildDirectory, 'load', 'small-files.js');
-    return runGated([process.execPath, program, ...args], files * TREE_FILE_BYTES, deadlineMs, onStart);
+    return runGated(sdkLoad(options), files * TREE_FILE_BYTES, deadlineMs, onStart);
   },
 };

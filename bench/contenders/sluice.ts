@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { repositoryRoot } from '../repository.js';
+import { buildDirectory, repositoryRoot } from '../repository.js';
 import { MAX_CONNECTIONS } from '../scenarios.js';
 import { CONTENT_DIRECTORY, type Scratch } from '../scratch.js';
 import { runCommandClient } from './command-client.js';
 import type { ClientRun, Contender, RunningServer, Transfer } from './contender.js';
 import { DEFAULT_LIMIT_NAME, limitName } from './limit.js';
 import { startListeningServer } from './listening-server.js';
-import { runLoad } from './load-client.js';
+import { runGated, runLoad } from './load-client.js';
 
 export const command = path.join(repositoryRoot, 'node_modules', '.bin', 'sluice');
 export const user = 'bench';
@@ -43,6 +43,36 @@ export const sluiceCommand: Contender = {
   start: startSluice,
   transfer: runSluiceCommand,
 };
+
+/** Sluice as a program that uses its SDK sees it: connected before the clock starts. */
+export const sluiceSdk: Contender = {
+  name: 'sluice-sdk',
+  description: 'sluice serve; upload of the SDK, with digests on both sides',
+  maxConnections: 1,
+  directions: ['upload'],
+  limitName: DEFAULT_LIMIT_NAME,
+  ...unavailable,
+  start: startSluice,
+  transfer: ({ port }, { direction, bytes, name, sourceFile, deadlineMs }, onStart) => {
+    const options = {
+      what: 'file',
+      url: `sluice://${user}:${password}@127.0.0.1:${port}/`,
+      direction,
+      remote: `${CONTENT_DIRECTORY}/${name}`,
+      local: sourceFile,
+      'warm-up-remote': `${CONTENT_DIRECTORY}/warm-up`,
+      'warm-up-local': path.join(repositoryRoot, 'package-lock.json'),
+      'deadline-seconds': String(Math.ceil(deadlineMs / 1000)),
+    };
+    return runGated(sdkLoad(options), bytes, deadlineMs, onStart);
+  },
+};
+
+/** The command line of a program that moves something with the SDK; see there for the options. */
+export function sdkLoad(options: Readonly<Record<string, string>>): string[] {
+  const args = Object.entries(options).flatMap(([key, value]) => [`--${key}`, value]);
+  return [process.execPath, path.join(buildDirectory, 'load', 'sdk-load.js'), ...args];
+}
 
 export function startSluice(_scratch: Scratch, root: string): Promise<RunningServer> {
   return startListeningServer(command, serveArguments(root));

@@ -3,7 +3,7 @@ import type { Dirent } from 'node:fs';
 import { DEFAULT_DIRECTORY_ANCHOR, type DirectoryAnchor, DirectoryHandle } from './directory-handle.js';
 import { forEachLimited } from './for-each-limited.js';
 import { HeldDirectory } from './held-directory.js';
-import { compareCodePoints, listedName, type OnSkipped } from './listed-name.js';
+import { listedName, type OnSkipped, sortByCodePoint } from './listed-name.js';
 import { isStateDirectory, requireComponents, STATE_DIRECTORY } from './path-name.js';
 import { type IsInUse, Removals } from './removals.js';
 import { StorageError, storageErrorFrom, systemCodeOf } from './storage-error.js';
@@ -217,7 +217,7 @@ export class DirectoryTree {
   ): Promise<string[]> {
     await using directory = await this.#open(components);
     const names = await this.#names(directory, components, onSkipped, bounds, (entry) => entry.isDirectory());
-    return names.sort(compareCodePoints);
+    return sortByCodePoint(names);
   }
 
   /** The names of entries of one kind, in the order of the disk. */
@@ -263,16 +263,19 @@ export class DirectoryTree {
     await using directory = await this.#open(components);
     const names = await this.#names(directory, components, onSkipped, bounds, (entry) => entry.isFile());
     onFound?.(names.reduce((sum, name) => sum + name.length, 0));
-    const files: ListedFile[] = [];
+    const sizes = new Map<string, number>();
     try {
       await forEachLimited(names, MAX_STATS_AT_ONCE, async (name) => {
         const stats = await directory.stat(name).catch(undefinedIfMissing);
-        if (stats?.isFile()) files.push({ name, size: stats.size });
+        if (stats?.isFile()) sizes.set(name, stats.size);
       });
     } catch (error) {
       throw storageErrorFrom(error, 'directory');
     }
-    return files.sort((a, b) => compareCodePoints(a.name, b.name));
+    return sortByCodePoint(names).flatMap((name) => {
+      const size = sizes.get(name);
+      return size === undefined ? [] : [{ name, size }];
+    });
   }
 
   /**

@@ -21,6 +21,13 @@ function escapeBytes(bytes: Buffer): string {
   return text;
 }
 
+const SURROGATE = /[\ud800-\udfff]/;
+
+/** Sorts names by code point, in place. Without a surrogate that is the order of their units, for which the runtime has a sort ten times as fast. */
+export function sortByCodePoint(names: string[]): string[] {
+  return names.some((name) => SURROGATE.test(name)) ? names.sort(compareCodePoints) : names.sort();
+}
+
 /** The order of UTF-8 bytes. UTF-16 differs from it only where one side has a surrogate: that one is the greater. */
 export function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);

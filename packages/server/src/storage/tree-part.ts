@@ -1,7 +1,7 @@
 import type { BigIntStats, Dirent } from 'node:fs';
 import type { DirectoryHandle } from './directory-handle.js';
 import { forEachLimited } from './for-each-limited.js';
-import { compareCodePoints, listedName, type OnSkipped } from './listed-name.js';
+import { compareCodePoints, listedName, type OnSkipped, sortByCodePoint } from './listed-name.js';
 import { StorageError, storageErrorFrom, systemCodeOf } from './storage-error.js';
 
 /** Something below a directory. */
@@ -149,7 +149,7 @@ class TreeReader {
         if (!isInDirectory || order >= 0) directories.push(name);
       } else if (!isInDirectory && order > 0) others.push(name);
     }
-    return { others: others.sort(compareCodePoints), directories: directories.sort(compareCodePoints) };
+    return { others: sortByCodePoint(others), directories: sortByCodePoint(directories) };
   }
 
   /** @param isListed whether the directory itself has been. @returns whether it came to the end */
