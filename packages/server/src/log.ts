@@ -20,35 +20,42 @@ export interface LeveledLog extends Log {
   level: LogLevel;
 }
 
+/** A log that does the same for every level. */
+export abstract class UniformLog implements Log {
+  error(event: string, fields?: LogFields): void {
+    this.log('error', event, fields);
+  }
+  warn(event: string, fields?: LogFields): void {
+    this.log('warn', event, fields);
+  }
+  info(event: string, fields?: LogFields): void {
+    this.log('info', event, fields);
+  }
+  debug(event: string, fields?: LogFields): void {
+    this.log('debug', event, fields);
+  }
+
+  protected abstract log(level: LogLevel, event: string, fields?: LogFields): void;
+}
+
 /** A log that adds the same fields to every event. */
 export function withFields(log: Log, fixed: () => LogFields): Log {
   return new FieldLog(log, fixed);
 }
 
 /** With methods, not functions of its own: every connection has one. */
-class FieldLog implements Log {
+class FieldLog extends UniformLog {
   readonly #log: Log;
   readonly #fixed: () => LogFields;
 
   constructor(log: Log, fixed: () => LogFields) {
+    super();
     this.#log = log;
     this.#fixed = fixed;
   }
 
-  error(event: string, fields?: LogFields): void {
-    this.#log.error(event, { ...this.#fixed(), ...fields });
-  }
-
-  warn(event: string, fields?: LogFields): void {
-    this.#log.warn(event, { ...this.#fixed(), ...fields });
-  }
-
-  info(event: string, fields?: LogFields): void {
-    this.#log.info(event, { ...this.#fixed(), ...fields });
-  }
-
-  debug(event: string, fields?: LogFields): void {
-    this.#log.debug(event, { ...this.#fixed(), ...fields });
+  protected log(level: LogLevel, event: string, fields?: LogFields): void {
+    this.#log[level](event, { ...this.#fixed(), ...fields });
   }
 }
 

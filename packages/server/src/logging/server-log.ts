@@ -1,4 +1,4 @@
-import type { LeveledLog, LogFields, LogLevel } from '../log.js';
+import { type LeveledLog, type LogFields, type LogLevel, UniformLog } from '../log.js';
 import type { LogJournal } from './log-journal.js';
 import { isLogged, jsonLine, type LogRecord, makeRecord } from './log-record.js';
 import { RepeatLimiter } from './repeat-limiter.js';
@@ -17,7 +17,7 @@ export interface ServerLogOptions {
 }
 
 /** The log of a server: makes records, limits those that repeat, and gives them to all who want them. */
-export class ServerLog implements LeveledLog {
+export class ServerLog extends UniformLog implements LeveledLog {
   level: LogLevel;
   readonly journal: LogJournal | undefined;
   readonly #sinks: Set<LogSink>;
@@ -27,24 +27,12 @@ export class ServerLog implements LeveledLog {
   #nextSeq = 1;
 
   constructor({ level, sinks, journal, nowMs = () => performance.now(), now = () => new Date() }: ServerLogOptions) {
+    super();
     this.level = level;
     this.journal = journal;
     this.#sinks = new Set(sinks);
     this.#nowMs = nowMs;
     this.#now = now;
-  }
-
-  error(event: string, fields?: LogFields): void {
-    this.#log('error', event, fields);
-  }
-  warn(event: string, fields?: LogFields): void {
-    this.#log('warn', event, fields);
-  }
-  info(event: string, fields?: LogFields): void {
-    this.#log('info', event, fields);
-  }
-  debug(event: string, fields?: LogFields): void {
-    this.#log('debug', event, fields);
   }
 
   /** Calls `sink` with every record from now on, until the returned function is called. It must not log. */
@@ -58,7 +46,7 @@ export class ServerLog implements LeveledLog {
     this.#limiter.sweep(this.#nowMs(), this.#onLeftOut);
   }
 
-  #log(level: LogLevel, event: string, fields: LogFields = {}): void {
+  protected log(level: LogLevel, event: string, fields: LogFields = {}): void {
     if (!isLogged(level, this.level)) return;
     if (this.#limiter.admits(this.#nowMs(), level, event, fields, this.#onLeftOut)) this.#write(level, event, fields);
   }

@@ -1,5 +1,5 @@
 import type { Coordinator } from '../coordination/coordinator.js';
-import type { LeveledLog, LogFields, LogLevel } from '../log.js';
+import { type LeveledLog, type LogFields, type LogLevel, UniformLog } from '../log.js';
 import type { LogHistory, LogStream } from '../log-stream.js';
 import { JournalReader, type JournalState } from '../logging/log-journal.js';
 import { isLogged, type LogRecord } from '../logging/log-record.js';
@@ -14,32 +14,20 @@ export interface SentLine {
 }
 
 /** The log of a worker: the supervisor writes it, all workers' in one order, and tells what it has written. */
-export class WorkerLog implements LeveledLog, LogStream {
+export class WorkerLog extends UniformLog implements LeveledLog, LogStream {
   level: LogLevel;
   readonly journal: LogHistory | undefined;
   readonly #coordinator: Coordinator;
   readonly #sinks = new Set<LogSink>();
 
   constructor(coordinator: Coordinator, level: LogLevel, journal: JournalState | undefined) {
+    super();
     this.level = level;
     this.#coordinator = coordinator;
     this.journal = journal && new JournalOfSupervisor(coordinator, journal);
     coordinator.on('log.record', (record: LogRecord) => {
       for (const sink of this.#sinks) sink(record);
     });
-  }
-
-  error(event: string, fields?: LogFields): void {
-    this.#log('error', event, fields);
-  }
-  warn(event: string, fields?: LogFields): void {
-    this.#log('warn', event, fields);
-  }
-  info(event: string, fields?: LogFields): void {
-    this.#log('info', event, fields);
-  }
-  debug(event: string, fields?: LogFields): void {
-    this.#log('debug', event, fields);
   }
 
   subscribe(sink: LogSink): () => void {
@@ -50,7 +38,7 @@ export class WorkerLog implements LeveledLog, LogStream {
     };
   }
 
-  #log(level: LogLevel, event: string, fields: LogFields = {}): void {
+  protected log(level: LogLevel, event: string, fields: LogFields = {}): void {
     if (isLogged(level, this.level)) this.#coordinator.report('log.line', { level, event, fields } satisfies SentLine);
   }
 }
