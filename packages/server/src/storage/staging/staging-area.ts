@@ -5,10 +5,11 @@ import { SINGLE_PROCESS } from '../../coordination/single-process.js';
 import type { Log } from '../../log.js';
 import type { DirectoryHandle } from '../directory-handle.js';
 import type { HeldDirectory } from '../held-directory.js';
-import { StorageError, storageErrorFrom, systemCodeOf } from '../storage-error.js';
+import { StorageError, storageErrorFrom } from '../storage-error.js';
 import type { Quota } from '../storage-quota.js';
 import { type JoinAnswer, JoinedUpload, type JoinRequest } from './joined-upload.js';
 import { LentUploads } from './lent-uploads.js';
+import { DATA_SUFFIX, JOURNAL_SUFFIX, ParkedPartials, type PartialInfo } from './parked-partials.js';
 import { SpaceReservations } from './space-reservations.js';
 import { StagedFile } from './staged-file.js';
 import { StagedUpload, type UploadHolder } from './staged-upload.js';
@@ -22,11 +23,8 @@ const MAX_PARTIALS = 10_000;
 /** Partials that are too old are looked for this often. */
 const SWEEP_PERIOD_MS = 60_000;
 
-const DATA_SUFFIX = '.part';
-const JOURNAL_SUFFIX = '.journal';
 /** Until the opening has begun, in the same tick. */
 const NOT_OPENED = new Promise<never>(() => {});
-const OWN_NAME = /^([0-9a-f]{32})\.(?:part|journal)$/;
 
 /** What an upload says of itself when it begins. */
 export interface StagedRequest {
@@ -40,18 +38,6 @@ export interface StagedRequest {
   /** Whether its data are synced while they come. */
   readonly durable: boolean;
   readonly quota: Quota | undefined;
-}
-
-/** An upload that is not complete, for people. */
-export interface PartialInfo {
-  readonly id: string;
-  readonly user: string;
-  readonly name: string;
-  readonly size: number | undefined;
-  readonly stagedBytes: number;
-  readonly createdAtMs: number;
-  readonly changedAtMs: number;
-  readonly isHeld: boolean;
 }
 
 export interface StagingTotals {
@@ -86,12 +72,8 @@ class HeldElsewhere extends StorageError {
   }
 }
 
-/** What processes tell each other of the partials that nobody is at, which all of them know; and what they ask. */
-const PARKED = 'staging.parked';
-const UNPARKED = 'staging.unparked';
+/** What processes ask each other: the uploads they have under way. */
 const LIVE = 'staging.live';
-const MAY_DROP = 'staging.may-drop';
-const NOT_DROPPED = 'staging.not-dropped';
 
 export interface StagingOptions {
   /** Age after which a partial that nobody is at is removed, in milliseconds; 0 for never. */
@@ -118,7 +100,7 @@ export interface StagingOptions {
 export class StagingArea implements NameMember {
   readonly #place: (isMade: boolean) => Promise<DirectoryHandle | undefined>;
   readonly #options: StagingOptions;
-  readonly #parked = new Map<string, PartialInfo>();
+  readonly #parked: ParkedPartials;
   /** By `targetKey`. */
   readonly #slots = new Map<string, Slot>();
   readonly #stopSweeping: () => void;
@@ -126,8 +108,6 @@ export class StagingArea implements NameMember {
   #device = '';
   readonly #nowMs: () => number;
   readonly #coordinator: Coordinator;
-  /** Partials that another process is about to remove; ended when that is over. */
-  readonly #beingDropped = new Map<string, { readonly ended: Promise<void>; readonly end: () => void }>();
   /** Uploads of this process that connections of others have joined. */
   readonly #lent: LentUploads;
   /** Connections of this process that have joined uploads of others. */
@@ -146,6 +126,12 @@ export class StagingArea implements NameMember {
       options.floorBytes,
       this.#coordinator,
     );
+    this.#parked = new ParkedPartials({
+      coordinator: this.#coordinator,
+      log: options.log,
+      directory: () => this.#made(),
+      isUnderWay: (id) => this.#isUnderWay(id),
+    });
     this.#lent = new LentUploads(this, this.#coordinator);
     this.#listen(this.#coordinator);
     this.#stopSweeping = options.clock.every(SWEEP_PERIOD_MS, () => void this.sweep());
@@ -175,7 +161,7 @@ export class StagingArea implements NameMember {
   /** Bytes of the partials of a user that nobody is at. */
   keptBytes(user: string): number {
     let bytes = 0;
-    for (const info of this.#parked.values()) if (info.user === user) bytes += info.stagedBytes;
+    for (const info of this.#parked) if (info.user === user) bytes += info.stagedBytes;
     return bytes;
   }
 
@@ -183,7 +169,7 @@ export class StagingArea implements NameMember {
   async list(user?: string): Promise<PartialInfo[]> {
     const elsewhere = (await this.#coordinator.gather<readonly PartialInfo[]>(LIVE, undefined)).flat();
     const live = new Map([...elsewhere, ...this.#live()].map((info) => [info.id, info]));
-    const parked = [...this.#parked.values()].filter(({ id }) => !live.has(id));
+    const parked = [...this.#parked].filter(({ id }) => !live.has(id));
     return [...parked, ...live.values()]
       .filter((info) => user === undefined || info.user === user)
       .sort((a, b) => a.createdAtMs - b.createdAtMs);
@@ -192,7 +178,7 @@ export class StagingArea implements NameMember {
   /** How many partials there are, and bytes of those that nobody is at. */
   get totals(): StagingTotals {
     let parkedBytes = 0;
-    for (const { stagedBytes } of this.#parked.values()) parkedBytes += stagedBytes;
+    for (const { stagedBytes } of this.#parked) parkedBytes += stagedBytes;
     return {
       partials: this.#parked.size + this.#slots.size,
       parked: this.#parked.size,
@@ -306,45 +292,20 @@ export class StagingArea implements NameMember {
    * @param user whose it must be; `undefined` for anybody's
    * @returns what was removed; `undefined` if there is no such partial
    */
-  async dropParked(id: string, user?: string): Promise<PartialInfo | undefined> {
-    const info = this.#parked.get(id);
-    if (!info || (user !== undefined && info.user !== user) || this.#isUnderWay(id)) return undefined;
-    this.#parked.delete(id);
-    if (!this.#coordinator.isAlone && (await this.#coordinator.gather<boolean>(MAY_DROP, id)).includes(false)) {
-      this.#coordinator.tell(NOT_DROPPED, id);
-      return undefined;
-    }
-    try {
-      await this.#removeFiles(await this.#made(), id);
-    } finally {
-      this.#coordinator.tell(UNPARKED, id);
-    }
-    return info;
+  dropParked(id: string, user?: string): Promise<PartialInfo | undefined> {
+    return this.#parked.drop(id, user);
   }
 
   /** Removes what is older than it may become, and nothing else. */
   async sweep(): Promise<void> {
-    const { keepMs, log } = this.#options;
+    const { keepMs } = this.#options;
     if (keepMs === 0) return;
     const turn = this.#coordinator.lock('staging-sweep'); // one process after the other finds less to do
     const lease = turn instanceof Promise ? await turn : turn;
     try {
-      await this.#sweepNow(this.#nowMs() - keepMs, log);
+      await this.#parked.dropOlder(this.#nowMs() - keepMs);
     } finally {
       lease.release();
-    }
-  }
-
-  async #sweepNow(oldestMs: number, log: Log): Promise<void> {
-    for (const info of [...this.#parked.values()]) {
-      if (info.changedAtMs >= oldestMs) continue;
-      const { id, name, user, stagedBytes } = info;
-      try {
-        if (await this.dropParked(id))
-          log.info('a partial has expired', { file: name, user, upload: id, bytes: stagedBytes });
-      } catch (error) {
-        log.error('a partial cannot be removed', { upload: id, detail: String(error) });
-      }
     }
   }
 
@@ -405,11 +366,11 @@ export class StagingArea implements NameMember {
         await this.#reserve(slot, upload);
       } catch (error) {
         await upload.close();
-        if (!this.#parked.has(slot.id)) await this.#removeFiles(await this.#made(), slot.id);
+        if (!this.#parked.get(slot.id)) await this.#parked.removeFiles(slot.id);
         throw error;
       }
       slot.upload = upload;
-      this.#unpark(slot.id);
+      this.#parked.take(slot.id);
       return upload;
     } catch (error) {
       this.#slots.delete(targetKey);
@@ -425,7 +386,7 @@ export class StagingArea implements NameMember {
     slot.lease = await this.#coordinator.acquire('staging', targetKey, { id, sourceId }, signal);
     signal.throwIfAborted();
     if (!slot.lease) throw new HeldElsewhere();
-    await this.#beingDropped.get(id)?.ended;
+    await this.#parked.notBeingDropped(id);
   }
 
   /** Another process begins an upload to a name: the newest session of the same upload takes over, any other one has to wait. */
@@ -454,22 +415,7 @@ export class StagingArea implements NameMember {
 
   #listen(coordinator: Coordinator): void {
     coordinator.join('staging', this);
-    coordinator.on(PARKED, (info: PartialInfo) => void this.#parked.set(info.id, info));
-    coordinator.on(UNPARKED, (id: string) => {
-      this.#parked.delete(id);
-      this.#endDropping(id);
-    });
     coordinator.on(LIVE, () => this.#live());
-    coordinator.on(MAY_DROP, (id: string) => {
-      if (this.#isUnderWay(id)) return false;
-      let end = (): void => {};
-      const ended = new Promise<void>((resolve) => {
-        end = resolve;
-      });
-      this.#beingDropped.set(id, { ended, end });
-      return true;
-    });
-    coordinator.on(NOT_DROPPED, (id: string) => this.#endDropping(id));
     coordinator.on('staging.taken-over', async (joinId: number) => {
       const holder = this.#joined.get(joinId);
       this.#joined.delete(joinId);
@@ -483,21 +429,6 @@ export class StagingArea implements NameMember {
 
   #live(): PartialInfo[] {
     return [...this.#slots.values()].flatMap(({ upload }) => (upload ? [infoOf(upload, true, this.#nowMs())] : []));
-  }
-
-  #endDropping(id: string): void {
-    this.#beingDropped.get(id)?.end();
-    this.#beingDropped.delete(id);
-  }
-
-  #park(info: PartialInfo): void {
-    this.#parked.set(info.id, info);
-    this.#coordinator.tell(PARKED, info);
-  }
-
-  #unpark(id: string): void {
-    this.#parked.delete(id);
-    this.#coordinator.tell(UNPARKED, id);
   }
 
   /** What a process that is gone was at is there for all. Never rejects. */
@@ -585,8 +516,8 @@ export class StagingArea implements NameMember {
     if (isKept) slot.quota?.add(upload.stagedBytes);
     try {
       await upload.close();
-      if (isKept) this.#park(infoOf(upload, false, this.#nowMs()));
-      else await this.#removeFiles(await this.#made(), upload.id);
+      if (isKept) this.#parked.add(infoOf(upload, false, this.#nowMs()));
+      else await this.#parked.removeFiles(upload.id);
     } finally {
       this.#slots.delete(targetKey);
       slot.lease?.release();
@@ -600,10 +531,10 @@ export class StagingArea implements NameMember {
   }
 
   #requireRoom(id: string, user: string): void {
-    if (this.#parked.has(id)) return;
+    if (this.#parked.get(id)) return;
     const all = this.#parked.size + this.#slots.size;
     let own = 0;
-    for (const info of this.#parked.values()) if (info.user === user) own += 1;
+    for (const info of this.#parked) if (info.user === user) own += 1;
     if (own >= MAX_PARTIALS_OF_USER || all >= MAX_PARTIALS)
       throw new StorageError('ERR_NO_SPACE', 'too many uploads that are not complete');
   }
@@ -631,52 +562,10 @@ export class StagingArea implements NameMember {
   }
 
   async #load(directory: DirectoryHandle): Promise<void> {
-    const ids = new Set<string>();
-    const known = [...this.#parked.keys()];
-    for (const { name } of await directory.list()) {
-      const id = OWN_NAME.exec(name.toString())?.[1];
-      if (id !== undefined) ids.add(id);
-    }
-    for (const id of known) if (!ids.delete(id)) this.#parked.delete(id);
-    const { isAlone } = this.#coordinator;
-    for (const { id } of [...this.#live(), ...(await this.#coordinator.gather<PartialInfo[]>(LIVE, undefined)).flat()])
-      if (!ids.delete(id)) this.#parked.delete(id);
-    for (const id of ids) {
-      const info = await this.#read(directory, id).catch((error: unknown) => {
-        this.#options.log.error('a partial cannot be read', { upload: id, detail: String(error) });
-        return undefined;
-      });
-      if (info) this.#parked.set(id, info);
-      // Another process may just have made it: only who is alone knows that nobody needs it.
-      else if (isAlone) await this.#removeFiles(directory, id).catch(() => {}); // looked at again at the next start
-    }
-  }
-
-  /** `undefined` if there is nothing worth keeping. */
-  async #read(directory: DirectoryHandle, id: string): Promise<PartialInfo | undefined> {
-    const data = await directory.stat(`${id}${DATA_SUFFIX}`).catch(undefinedIfMissing);
-    if (!data || data.size === 0) return undefined;
-    const content = await UploadJournal.read(directory, `${id}${JOURNAL_SUFFIX}`).catch(undefinedIfMissing);
-    const journal = await directory.stat(`${id}${JOURNAL_SUFFIX}`).catch(undefinedIfMissing);
-    const changedAtMs = journal?.mtimeMs ?? data.ctimeMs;
-    const identity = content?.identity;
-    let stagedBytes = 0;
-    for (const { bytes } of content?.chunks.values() ?? []) stagedBytes += bytes;
-    return {
-      id,
-      user: identity?.user ?? '',
-      name: identity?.name ?? '',
-      size: identity?.size,
-      stagedBytes: identity ? stagedBytes : data.size,
-      createdAtMs: identity?.createdAtMs ?? changedAtMs,
-      changedAtMs,
-      isHeld: false,
-    };
-  }
-
-  async #removeFiles(directory: DirectoryHandle, id: string): Promise<void> {
-    for (const suffix of [DATA_SUFFIX, JOURNAL_SUFFIX])
-      await directory.unlink(`${id}${suffix}`).catch(undefinedIfMissing);
+    await this.#parked.load(directory, async () => {
+      const elsewhere = await this.#coordinator.gather<PartialInfo[]>(LIVE, undefined);
+      return [...this.#live(), ...elsewhere.flat()].map(({ id }) => id);
+    });
   }
 }
 
@@ -698,8 +587,4 @@ async function abortable(work: Promise<void>, signal: AbortSignal): Promise<void
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
-}
-
-function undefinedIfMissing(error: unknown): undefined {
-  if (systemCodeOf(error) !== 'ENOENT') throw error;
 }
