@@ -191,6 +191,7 @@ async function limits(): Promise<Limit[]> {
   const trees = await Source.read('server/src/protocols/tree-commands.ts');
   const listings = await Source.read('server/src/protocols/listing-queue.ts');
   const output = await Source.read('server/src/protocols/log-output-protocol.ts');
+  const readers = await Source.read('server/src/protocols/log-readers.ts');
   const proxy = await Source.read('core/src/proxy-header.ts');
   proxy.compared('MAX_PROXY_HEADER_BYTES');
   return [
@@ -209,6 +210,8 @@ async function limits(): Promise<Limit[]> {
     ['Uploads, batches and digests', 'recorded digests', size(numberIn(directoryDigests, 'MAX_LIVE_BYTES'))],
     ['Uploads, batches and digests', 'directories whose', count(numberIn(contentDigests, 'MAX_LOGS_IN_MEMORY'))],
     ['Uploads, batches and digests', 'walks through', count(numberIn(walks, 'MAX_WALKS'))],
+    ['The log and the recorder', 'lines of the log are sent', `${numberIn(readers, 'PERIOD_MS')} ms`],
+    ['The log and the recorder', 'lines of the log are sent', `${numberIn(readers, 'PERIOD_PER_READER_MS')} ms`],
     ['Hooks', 'events that wait', count(numberIn(events, 'MAX_PENDING'))],
     ['Hooks', 'attempts for', count(numberIn(webhook, 'MAX_ATTEMPTS'))],
     ['Hooks', 'events that one', count(numberIn(webhook, 'MAX_AT_ONCE'))],

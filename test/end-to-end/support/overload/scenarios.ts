@@ -160,7 +160,8 @@ async function establish(
       const number = next;
       next += 1;
       try {
-        peers.push(await withinTime(attack(port, number)));
+        const peer = attack(port, number);
+        peers.push(await withinTime(peer, (late) => late.destroy()));
       } catch {
         failed += 1; // refused: that is one of the things a server may do
       }
@@ -170,12 +171,14 @@ async function establish(
   if (failed > 0) onNote?.(`${failed} were not let in`);
 }
 
-async function withinTime<T>(work: Promise<T>): Promise<T> {
+/** @param onLate gets what the work brings when nobody waits for it any more */
+async function withinTime<T>(work: Promise<T>, onLate: (result: T) => void): Promise<T> {
   const timer = new AbortController();
   try {
     return await Promise.race([
       work,
       pause(5000, undefined, { signal: timer.signal }).then(() => {
+        work.then(onLate, () => {});
         throw new Error('not within 5 s');
       }),
     ]);
