@@ -136,15 +136,17 @@ export const followLog: Attack = async (port, number) => {
   return peer;
 };
 
-/** Makes the server write lines of its log for some time: connections that say what it does not know. */
+/**
+ * Makes the server write as many lines of its log as it can, for some time: connections that come, are answered, and go; each has two lines.
+ * Those who do not wait for their answer fill the system's queue of connections instead, and make no more lines: that is `sluice chaos attack --suite storm`.
+ */
 export async function floodLog(port: number, ms: number): Promise<void> {
   const endMs = performance.now() + ms;
   await Promise.all(
     Array.from({ length: 16 }, async () => {
       while (performance.now() < endMs) {
         const peer = await AttackingPeer.connect(port, ProtocolFlag.Download);
-        for (let i = 0; i < 20; i++) peer.request(requestText(`Nothing-${'x'.repeat(300)}`, []));
-        await pause(5);
+        await peer.ask(requestText(`Nothing-${'x'.repeat(300)}`, [])).catch(() => {}); // ended: the next one
         peer.destroy();
       }
     }),
