@@ -6,7 +6,7 @@ import { runScenario, SCENARIOS } from './support/overload/scenarios.js';
 const MIB = 2 ** 20;
 const LIMIT_BYTES = 256 * MIB;
 
-/** What the process takes beside its limit: docs/operations.md, "Memory". */
+/** What the process takes beside its limit: docs/limits.md, "Memory". */
 const CONSTANT_BYTES = 80 * MIB;
 
 /** A part of the full size, which `npm run overload` has. */

@@ -239,9 +239,9 @@ describe('the verdict about an attack', () => {
 
   it('bounds the p99 by the baseline, but not below what a busy machine has, or absolutely', () => {
     const slow = (ms: number) => figuresOf([...Array<number>(98).fill(1), ms, ms], {});
-    assert.deepEqual(failing({ during: slow(250) }), []);
-    assert.deepEqual(failing({ during: slow(251) }), ['p99']);
-    assert.deepEqual(failing({ during: slow(999), baseline: slow(100) }), []);
+    assert.deepEqual(failing({ during: slow(1000) }), []);
+    assert.deepEqual(failing({ during: slow(1001) }), ['p99']);
+    assert.deepEqual(failing({ during: slow(2999), baseline: slow(300) }), []);
     assert.deepEqual(failing({ during: slow(60) }, { maxP99Ms: 50 }), ['p99']);
   });
 

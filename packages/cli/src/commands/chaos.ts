@@ -133,8 +133,7 @@ export const attackOptions = {
     min: 1,
     max: 1_000_000,
     default: 10,
-    summary:
-      'attack: to pass, 99 of 100 answers must come within N times what they take before, or 250ms if that is more',
+    summary: 'attack: to pass, 99 of 100 answers must come within N times what they take before, or 1s if that is more',
   },
   'recover-within': {
     kind: 'duration',

@@ -3,8 +3,11 @@ import type { FinalTally } from './attack-tally.js';
 import type { ProbeFigures } from './probe-series.js';
 import type { PeakUsage, ProcessUsage } from './process-watch.js';
 
-/** A p99 below this is never too slow, whatever the baseline: a busy machine alone has that. */
-export const TOLERATED_MS = 250;
+/**
+ * A p99 below this is never too slow, whatever the baseline: who waits for an answer does not lose the thread for as long, and attackers on the server's
+ * own machine take a part of it by the CPU they need.
+ */
+export const TOLERATED_MS = 1000;
 
 /** What a server must do to pass. */
 export interface Requirements {
