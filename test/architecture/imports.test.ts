@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: ['@sluice/framing', 'node:'],
   files: ['node:', 'xxhash-wasm'],
   server: ['@sluice/core', '@sluice/wire', '@sluice/framing', '@sluice/files', 'node:'],
-  client: ['@sluice/wire', '@sluice/framing', '@sluice/files', 'node:'],
+  client: ['@sluice/wire', '@sluice/framing', '@sluice/files', '@sluice/files/digests', 'node:'],
   cli: ['@sluice/client', '@sluice/server', 'node:', 'picomatch', 'smol-toml'],
   testkit: ['@sluice/core', '@sluice/framing', '@sluice/wire', 'node:'],
 };

@@ -1,33 +1,13 @@
 import type { Writable } from 'node:stream';
-import {
-  Command,
-  encodeDeleteFileRequest,
-  encodeDirectoryRequest,
-  encodeDirRequest,
-  encodeFileListRequest,
-  ProtocolFlag,
-  requestText,
-} from '@sluice/wire';
-import { Cancellation } from './cancellation.js';
-import type { Connection } from './connection.js';
-import { ConnectionPool } from './connection-pool.js';
 import { downloadToFile, downloadToStream } from './download.js';
 import { type Endpoint, resolveEndpoint } from './endpoint.js';
-import { ClientError } from './errors.js';
-import { type ListEntry, listEntries } from './listing.js';
-import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from './options.js';
-import { dropPartial, listPartials, type PartialUpload } from './partial-uploads.js';
-import { type OpenRemoteFileOptions, RemoteFile } from './remote-file.js';
+import { nodePlatform } from './node-platform.js';
+import { type ConnectOptions, resolveConnectOptions } from './options.js';
 import { directoryPath, parseRemotePath } from './remote-path.js';
-import { type RemoteStatus, remoteStatus } from './remote-status.js';
-import { whileBusy, withRetries } from './retry.js';
+import { ServerClient } from './server-client.js';
 import { SourceFile } from './source-file.js';
-import { speedOf } from './speed/measure-speed.js';
-import type { SpeedOptions } from './speed/speed-options.js';
-import type { SpeedResult } from './speed/speed-result.js';
 import { uploadStream } from './stream-upload.js';
-import type { CallOptions, DownloadOptions, DownloadResult, UploadOptions, UploadResult } from './transfer.js';
-import type { TransferContext } from './transfer-context.js';
+import type { DownloadOptions, DownloadResult, UploadOptions, UploadResult } from './transfer.js';
 import {
   type DownloadFilesOptions,
   type DownloadTreeOptions,
@@ -35,7 +15,7 @@ import {
   type FileToDownload,
 } from './trees/download-files.js';
 import { filesOfListing } from './trees/download-tree.js';
-import { type ListTreeOptions, listTree, type TreeEntry } from './trees/remote-tree.js';
+import { digestLocal } from './trees/local-digest.js';
 import {
   type FilesResult,
   FilesUpload,
@@ -45,7 +25,7 @@ import {
 } from './trees/upload-files.js';
 import { filesOfTree } from './trees/upload-tree.js';
 import { uploadFile } from './upload-file.js';
-import { type VerifyOptions, type VerifyResult, verifyFile } from './verification.js';
+import type { VerifyOptions, VerifyResult } from './verification.js';
 
 /**
  * Connects to a server and logs in, once and without retries: a wrong address or password fails here.
@@ -55,7 +35,7 @@ import { type VerifyOptions, type VerifyResult, verifyFile } from './verificatio
  * @throws {OptionsError} `ERR_OPTION_RANGE`
  */
 export async function connect(url: string | URL | Endpoint, options: ConnectOptions = {}): Promise<SluiceClient> {
-  const client = new SluiceClient(resolveEndpoint(url), resolveConnectOptions(options));
+  const client = new SluiceClient(resolveEndpoint(url), resolveConnectOptions(options, nodePlatform));
   try {
     await client.firstPing(options);
     return client;
@@ -65,45 +45,8 @@ export async function connect(url: string | URL | Endpoint, options: ConnectOpti
   }
 }
 
-/**
- * A server as a place for files. Made by {@link connect}.
- *
- * Paths on the server are relative to its root and use `/`. Calls run at the same time, each on a connection of its own. Each one
- * rejects with {@link ClientError}, or with the reason of its signal.
- */
-export class SluiceClient implements AsyncDisposable {
-  readonly #endpoint: Endpoint;
-  readonly #options: ResolvedConnectOptions;
-  readonly #pool: ConnectionPool;
-  readonly #calls = new Cancellation();
-  readonly #files = new Set<RemoteFile>();
-
-  /** @internal Use {@link connect}. */
-  constructor(endpoint: Endpoint, options: ResolvedConnectOptions) {
-    this.#endpoint = endpoint;
-    this.#options = options;
-    this.#pool = new ConnectionPool(endpoint, options);
-  }
-
-  /** @internal As `ping`, but waits while the server says that it is busy. */
-  async firstPing(options: CallOptions): Promise<void> {
-    await this.#calls.run(options.signal, (signal) => whileBusy(this.#options, signal, () => this.ping({ signal })));
-  }
-
-  /** Makes sure that the server is there and lets this user in: once, without retries. */
-  async ping(options: CallOptions = {}): Promise<void> {
-    await this.#calls.run(options.signal, (signal) =>
-      this.#pool.use(ProtocolFlag.Upload, signal, (connection) =>
-        connection.request(Command.Active, requestText(Command.Active)),
-      ),
-    );
-  }
-
-  /** Whether the server has an extension, `Trees` for one: what it announces where files are uploaded. docs/protocol.md, section 17.1. */
-  async supports(feature: string, options: CallOptions = {}): Promise<boolean> {
-    return this.#ask(options, async (connection) => connection.supports(feature));
-  }
-
+/** A server as a place for files, with the files of this machine. Made by {@link connect}. */
+export class SluiceClient extends ServerClient {
   /**
    * Sends a file, or the bytes of a stream. A file is resumed and retried; a stream replaces what is there, and is retried only as long as
    * nothing was read from it.
@@ -120,11 +63,11 @@ export class SluiceClient implements AsyncDisposable {
     options: UploadOptions = {},
   ): Promise<UploadResult> {
     const remote = parseRemotePath(remotePath);
-    return this.#calls.run(options.signal, async (signal) => {
-      if (typeof source !== 'string') return uploadStream(this.#context(signal), source, remote, options);
+    return this.calls.run(options.signal, async (signal) => {
+      if (typeof source !== 'string') return uploadStream(this.context(signal), source, remote, options);
       const file = await SourceFile.open(source);
       try {
-        return await uploadFile(this.#context(signal), file, remote, options);
+        return await uploadFile(this.context(signal), file, remote, options);
       } finally {
         await file.close();
       }
@@ -147,41 +90,10 @@ export class SluiceClient implements AsyncDisposable {
     options: DownloadOptions = {},
   ): Promise<DownloadResult> {
     const remote = parseRemotePath(remotePath);
-    return this.#calls.run(options.signal, (signal) =>
+    return this.calls.run(options.signal, (signal) =>
       typeof target === 'string'
-        ? downloadToFile(this.#context(signal), remote, target, options)
-        : downloadToStream(this.#context(signal), remote, target, options),
-    );
-  }
-
-  /**
-   * Opens a file on the server for reading or writing anywhere in it. Each has a connection of its own, which does not count among
-   * `maxConnections`. To be closed by the caller; `close` of the client ends those that are left.
-   *
-   * @throws {ClientError} `ERR_REMOTE`, among others with `resultCode` 9: there is no such file, and 11: somebody else has it
-   * @throws {OptionsError} `ERR_OPTION_RANGE`
-   */
-  async openRemoteFile(remotePath: string, options: OpenRemoteFileOptions = {}): Promise<RemoteFile> {
-    const { dirName, fileName } = parseRemotePath(remotePath);
-    const path = dirName === '' ? fileName : `${dirName}/${fileName}`;
-    const { signal: given, ...how } = options;
-    return this.#calls.run(given, async (signal) => {
-      const context = { pool: this.#pool, options: this.#options };
-      const file = await RemoteFile.open(context, path, how, signal, (closed) => this.#files.delete(closed));
-      this.#files.add(file);
-      return file;
-    });
-  }
-
-  /**
-   * What the server says of a file or directory, by its name; links are not followed. An original server tells kind and size only.
-   *
-   * @throws {ClientError} `ERR_REMOTE`, with `resultCode` 9 when there is none
-   */
-  async stat(remotePath: string, options: CallOptions = {}): Promise<RemoteStatus> {
-    const path = parseRemotePath(remotePath);
-    return this.#calls.run(options.signal, (signal) =>
-      withRetries(this.#options, signal, () => remoteStatus(this.#pool, path, signal)),
+        ? downloadToFile(this.context(signal), remote, target, options)
+        : downloadToStream(this.context(signal), remote, target, options),
     );
   }
 
@@ -197,9 +109,9 @@ export class SluiceClient implements AsyncDisposable {
     options: UploadFilesOptions = {},
   ): Promise<FilesResult> {
     const { onFile: _, parallel: __, signal: given, ...forEach } = options;
-    return this.#calls.run(given, (signal) =>
+    return this.calls.run(given, (signal) =>
       new FilesUpload(
-        this.#context(signal),
+        this.context(signal),
         options,
         (source, target, signal) => this.upload(source, target, { ...forEach, signal }),
         (path) => this.makeDirectory(path, { signal }),
@@ -217,7 +129,7 @@ export class SluiceClient implements AsyncDisposable {
   async uploadTree(directory: string, remoteDirectory: string, options: UploadTreeOptions = {}): Promise<FilesResult> {
     const { onSkipped, ...forFiles } = options;
     const base = directoryPath(remoteDirectory);
-    return this.#calls.run(options.signal, (signal) => {
+    return this.calls.run(options.signal, (signal) => {
       const makeDirectory = (path: string) => this.makeDirectory(path, { signal });
       const files = filesOfTree(directory, base, makeDirectory, signal, onSkipped);
       return this.uploadFiles(files, { ...forFiles, signal });
@@ -231,8 +143,12 @@ export class SluiceClient implements AsyncDisposable {
    * @throws {ClientError} `ERR_UNSUPPORTED` with a server that has no records; `ERR_SOURCE_CHANGED`, `ERR_LOCAL_FILE`, `ERR_REMOTE` and others
    */
   async verify(remotePath: string, options: VerifyOptions = {}): Promise<VerifyResult> {
-    const remote = parseRemotePath(remotePath);
-    return this.#calls.run(options.signal, (signal) => verifyFile(this.#context(signal), remote, options));
+    const { local } = options;
+    return this.verifyWith(
+      remotePath,
+      options,
+      local === undefined ? undefined : (signal) => digestLocal(local, signal),
+    );
   }
 
   /**
@@ -247,8 +163,8 @@ export class SluiceClient implements AsyncDisposable {
     options: DownloadFilesOptions = {},
   ): Promise<FilesResult> {
     const { onFile: _, parallel: __, signal: given, ...forEach } = options;
-    return this.#calls.run(given, (signal) =>
-      new FilesDownload(this.#context(signal), options, (source, target, signal) =>
+    return this.calls.run(given, (signal) =>
+      new FilesDownload(this.context(signal), options, (source, target, signal) =>
         this.download(source, target, { ...forEach, signal }),
       ).run(files),
     );
@@ -265,108 +181,10 @@ export class SluiceClient implements AsyncDisposable {
     options: DownloadTreeOptions = {},
   ): Promise<FilesResult> {
     const { onSkipped, ...forFiles } = options;
-    return this.#calls.run(options.signal, (signal) => {
+    return this.calls.run(options.signal, (signal) => {
       const entries = this.listTree(remoteDirectory, { signal });
       const files = filesOfListing(entries, directoryPath(remoteDirectory), directory, onSkipped);
       return this.downloadFiles(files, { ...forFiles, signal });
     });
-  }
-
-  /**
-   * All that is below a directory: in each directory first what is no directory, by name, then each directory, by name, with what is in it
-   * directly behind it. An empty path is the root. The server is asked for more as the caller goes on; a server without the command ListTree is
-   * asked for each directory, and its order of names is its own.
-   *
-   * @throws {ClientError} `ERR_REMOTE`, with `resultCode` 0x02000001 when there is no such directory, and others
-   */
-  listTree(remotePath: string, options: ListTreeOptions = {}): AsyncIterable<TreeEntry> {
-    const lister = {
-      ask: <T>(work: (connection: Connection) => Promise<T>) => this.#ask(options, work),
-      list: (path: string) => this.list(path, options),
-    };
-    return listTree(lister, directoryPath(remotePath), options);
-  }
-
-  /** What is in a directory: directories first, each kind sorted by name. An empty path is the root. */
-  async list(remotePath: string, options: CallOptions = {}): Promise<ListEntry[]> {
-    const path = directoryPath(remotePath);
-    return this.#ask(options, async (connection) => {
-      const [directories, files] = await Promise.all([
-        connection.request(Command.Dir, encodeDirRequest(path)),
-        connection.request(Command.FileList, encodeFileListRequest(path)),
-      ]);
-      return listEntries(directories.response, files.response);
-    });
-  }
-
-  /** Makes a directory and those above it. One that exists is fine. */
-  async makeDirectory(remotePath: string, options: CallOptions = {}): Promise<void> {
-    const dirName = directoryPath(remotePath);
-    if (dirName === '') return; // the root
-    await this.#ask(options, (connection) =>
-      connection.request(Command.CreateDir, encodeDirectoryRequest('CreateDir', { parentDir: '', dirName })),
-    );
-  }
-
-  /** Removes a directory and everything in it. When a link breaks in the middle, it may fail because it is already gone. */
-  async removeDirectory(remotePath: string, options: CallOptions = {}): Promise<void> {
-    const { dirName: parentDir, fileName: dirName } = parseRemotePath(directoryPath(remotePath));
-    await this.#ask(options, (connection) =>
-      connection.request(Command.DeleteDir, encodeDirectoryRequest('DeleteDir', { parentDir, dirName })),
-    );
-  }
-
-  /** Removes a file. One that does not exist is fine. */
-  async removeFile(remotePath: string, options: CallOptions = {}): Promise<void> {
-    const { dirName, fileName } = parseRemotePath(remotePath);
-    await this.#ask(options, (connection) =>
-      connection.request(Command.DeleteFile, encodeDeleteFileRequest({ dirName, names: [fileName] })),
-    );
-  }
-
-  /**
-   * Measures what the server and the way to it move, on connections of its own, which `maxConnections` does not count. See {@link measureSpeed}.
-   *
-   * @throws as {@link measureSpeed}
-   */
-  async measureSpeed(options: SpeedOptions = {}): Promise<SpeedResult> {
-    return this.#calls.run(options.signal, (signal) => speedOf(this.#endpoint, this.#options, options, signal));
-  }
-
-  /**
-   * Uploads that are not complete: of all users for one with the role admin, else of this user.
-   *
-   * @throws {ClientError} `ERR_UNSUPPORTED` when the server does not stage uploads
-   */
-  async listPartials(options: CallOptions = {}): Promise<PartialUpload[]> {
-    return this.#ask(options, listPartials);
-  }
-
-  /** Drops what is staged of an upload that nobody is at. @param id of {@link PartialUpload} */
-  async dropPartial(id: string, options: CallOptions = {}): Promise<void> {
-    await this.#ask(options, (connection) => dropPartial(connection, id));
-  }
-
-  /** Ends every connection; calls that are going on reject with `ERR_CLOSED`. May be called twice. */
-  async close(): Promise<void> {
-    const reason = new ClientError('ERR_CLOSED', 'the client is closed');
-    await this.#calls.abortAll(reason);
-    for (const file of this.#files) file.destroy(reason);
-    this.#pool.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  #context(signal: AbortSignal): TransferContext {
-    return { pool: this.#pool, options: this.#options, signal };
-  }
-
-  /** A call without a transfer. All of them may be made twice. */
-  #ask<T>(options: CallOptions, work: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#calls.run(options.signal, (signal) =>
-      withRetries(this.#options, signal, () => this.#pool.use(ProtocolFlag.Upload, signal, work)),
-    );
   }
 }

@@ -19,7 +19,8 @@ export const clientClock: ClientClock = {
     return () => clearTimeout(timer);
   },
   every(periodMs, callback) {
-    const timer = setInterval(callback, periodMs).unref();
+    const timer = setInterval(callback, periodMs);
+    (timer as { unref?: () => void }).unref?.(); // browsers have none, and need none
     return () => clearInterval(timer);
   },
 };

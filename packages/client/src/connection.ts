@@ -18,13 +18,14 @@ import {
 } from '@sluice/wire';
 import { type Answer, AwaitedAnswers } from './awaited-answers.js';
 import type { Endpoint } from './endpoint.js';
-import { ClientError, responseError, systemText } from './errors.js';
+import { ClientError, responseError } from './errors.js';
 import { logIn, WANTED_FEATURES } from './login.js';
 import { loginFailure } from './login-failure.js';
 import { LoginMemory } from './login-memory.js';
 import type { ClientTlsOptions, LoginPolicy } from './options.js';
+import type { Platform } from './platform.js';
 import { RequestBatch } from './request-batch.js';
-import { TcpTransport, type TransportUser } from './tcp-transport.js';
+import type { Transport, TransportUser } from './transport.js';
 
 export type { Answer };
 
@@ -52,13 +53,15 @@ export interface ConnectionOptions {
   readonly login: LoginPolicy;
   /** What other logins at the endpoint have learnt. @default nothing */
   readonly loginMemory?: LoginMemory;
+  readonly platform: Platform;
 }
 
 /**
- * How the connection begins. Without a login: nothing follows the flag, as an original server knows none on RemoteStream and Throughput; or the
- * server is asked for its extensions, upon which an original one ends the connection there. Specification 8 and 9.
+ * How the connection begins. `session`: a cookie has logged in already. Without a login: nothing follows the flag, as an original server knows
+ * none on RemoteStream and Throughput; or the server is asked for its extensions, upon which an original one ends the connection there.
+ * Specification 8 and 9.
  */
-export type Opening = 'login' | 'no-login' | 'ask-features';
+export type Opening = 'login' | 'session' | 'no-login' | 'ask-features';
 
 /** One connection on one protocol. Nothing the peer says is trusted. */
 export class Connection implements TransportUser {
@@ -67,14 +70,12 @@ export class Connection implements TransportUser {
   hasOpenFile = false;
   /** Called once, when the connection has ended, whoever ended it. */
   onEnd: () => void = () => {};
-  readonly #transport: TcpTransport;
+  readonly #transport: Transport;
   readonly #peer: string;
   readonly #responseTimeoutMs: number;
   readonly #decoder: LengthFieldDecoder;
   readonly #awaited = new AwaitedAnswers();
-  readonly #batch = new RequestBatch((parts) => {
-    this.send(parts).catch(() => {}); // a failure rejects what is awaited
-  });
+  readonly #batch: RequestBatch;
   readonly #opening: Opening;
   #features: readonly string[] | undefined;
   #receiver: DataReceiver | undefined;
@@ -89,9 +90,9 @@ export class Connection implements TransportUser {
 
   private constructor(
     flag: ProtocolFlag,
-    transport: TcpTransport,
+    transport: Transport,
     { host, port }: Endpoint,
-    responseTimeoutMs: number,
+    { responseTimeoutMs, platform }: ConnectionOptions,
     opening: Opening,
   ) {
     this.flag = flag;
@@ -99,6 +100,9 @@ export class Connection implements TransportUser {
     this.#transport = transport;
     this.#peer = `${host}:${port}`;
     this.#responseTimeoutMs = responseTimeoutMs;
+    this.#batch = new RequestBatch(platform, (parts) => {
+      this.send(parts).catch(() => {}); // a failure rejects what is awaited
+    });
     this.#decoder = new LengthFieldDecoder(packetLayout(), {
       onFrame: (source, start, end) => this.#onPacket(source, start, end),
       onBegun: (source, start, end, packetBytes) => this.#onBegun(source, start, end, packetBytes),
@@ -120,9 +124,10 @@ export class Connection implements TransportUser {
     opening: Opening = 'login',
   ): Promise<Connection> {
     const { host, port, isSecure } = endpoint;
+    const { platform, connectTimeoutMs: timeoutMs } = options;
     const tls = isSecure ? options.tls : undefined;
-    const transport = await TcpTransport.dial({ host, port, timeoutMs: options.connectTimeoutMs, tls, signal });
-    const connection = new Connection(flag, transport, endpoint, options.responseTimeoutMs, opening);
+    const transport = await platform.dial({ host, port, timeoutMs, tls, signal });
+    const connection = new Connection(flag, transport, endpoint, options, opening);
     const onAbort = () => connection.destroy(signal.reason);
     signal.addEventListener('abort', onAbort);
     try {
@@ -130,7 +135,7 @@ export class Connection implements TransportUser {
         await connection.send([Uint8Array.of(flag)]);
         return connection;
       }
-      if (opening === 'ask-features') {
+      if (opening === 'ask-features' || opening === 'session') {
         const active = encodePacket(requestText(Command.Active, [[Key.Features, WANTED_FEATURES.join(',')]]));
         const { response } = await connection.#exchange(Command.Active, [Uint8Array.of(flag), active]);
         connection.#features = decodeFeatures(response.text);
@@ -138,7 +143,7 @@ export class Connection implements TransportUser {
       }
       let head = [Uint8Array.of(flag)];
       const link = {
-        isPrivate: tls !== undefined || transport.isLoopback,
+        isPrivate: transport.isPrivate,
         channelBinding: () => transport.channelBinding(),
         ask: async (login: Uint8Array): Promise<Response> => {
           const parts = [...head, encodePacket(login)];
@@ -146,7 +151,8 @@ export class Connection implements TransportUser {
           return (await connection.#exchange(Command.Login, parts, { takesAnyCode: true })).response;
         },
       };
-      const { text } = await logIn(link, endpoint, options.login, options.loginMemory ?? new LoginMemory());
+      const memory = options.loginMemory ?? new LoginMemory();
+      const { text } = await logIn(link, endpoint, options.login, memory, platform.crypto);
       connection.#features = decodeFeatures(text);
       return connection;
     } catch (error) {
@@ -216,12 +222,13 @@ export class Connection implements TransportUser {
   /** Proves that the connection still works, or ends it (C3). */
   async heartbeat(): Promise<void> {
     // Without a login it is a RemoteStream of an original server, which would end the connection for Active.
-    const command = this.#opening === 'login' ? Command.Active : Command.GetPosition;
+    const isLoggedIn = this.#opening === 'login' || this.#opening === 'session';
+    const command = isLoggedIn ? Command.Active : Command.GetPosition;
     try {
       await this.request(command, requestText(command));
     } catch (error) {
       const isAnswer = error instanceof ClientError && error.code === 'ERR_REMOTE';
-      if (!isAnswer || this.#opening === 'login') this.destroy(error);
+      if (!isAnswer || isLoggedIn) this.destroy(error);
     }
   }
 
@@ -315,7 +322,7 @@ export class Connection implements TransportUser {
   }
 
   #lose(cause: unknown): void {
-    const why = cause === undefined ? 'the server closed it' : systemText(cause);
+    const why = cause === undefined ? 'the server closed it' : this.#transport.textOf(cause);
     const text = `connection to ${this.#peer} lost: ${why}`;
     this.destroy(new ClientError('ERR_CONNECTION_LOST', text, { cause, retryable: true }));
   }

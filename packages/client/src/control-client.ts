@@ -36,9 +36,9 @@ import {
 import { Cancellation } from './cancellation.js';
 import type { Connection } from './connection.js';
 import { ConnectionPool } from './connection-pool.js';
-import { type Endpoint, resolveEndpoint } from './endpoint.js';
+import type { Endpoint } from './endpoint.js';
 import { ClientError, OptionsError } from './errors.js';
-import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from './options.js';
+import type { ResolvedConnectOptions } from './options.js';
 import { pause, whileBusy, withRetries } from './retry.js';
 import type { CallOptions } from './transfer.js';
 
@@ -98,27 +98,7 @@ export interface FollowLogOptions extends CallOptions {
 export type KickSelection = KickRequest;
 
 /**
- * Connects to the Control protocol of a server and logs in, once and without retries.
- *
- * @param url as in {@link connect}
- * @throws as {@link connect}
- */
-export async function connectControl(
-  url: string | URL | Endpoint,
-  options: ConnectOptions = {},
-): Promise<ControlClient> {
-  const client = new ControlClient(resolveEndpoint(url), resolveConnectOptions(options));
-  try {
-    await client.firstPing(options);
-    return client;
-  } catch (error) {
-    await client.close();
-    throw error;
-  }
-}
-
-/**
- * The operator's side of a server. Made by {@link connectControl}. What acts on others, or on the server, needs a user with the role
+ * The operator's side of a server. Made by `connectControl`. What acts on others, or on the server, needs a user with the role
  * `admin`: others get `ERR_REMOTE` with `resultCode` 13.
  */
 export class ControlClient implements AsyncDisposable {
@@ -126,7 +106,7 @@ export class ControlClient implements AsyncDisposable {
   readonly #pool: ConnectionPool;
   readonly #calls = new Cancellation();
 
-  /** @internal Use {@link connectControl}. */
+  /** @internal Use `connectControl`. */
   constructor(endpoint: Endpoint, options: ResolvedConnectOptions) {
     this.#options = options;
     this.#pool = new ConnectionPool(endpoint, options);

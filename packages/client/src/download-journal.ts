@@ -8,7 +8,7 @@ import {
   encodeDownloadRecord,
   type JournalHead,
 } from './download-records.js';
-import { localFileError } from './errors.js';
+import { localFileError } from './local-errors.js';
 import { readFully } from './read-fully.js';
 
 /** Longer journals are not read: what is behind counts as damaged. */

@@ -1,6 +1,7 @@
 import { type DataSlab, type Durability, Feature } from '@sluice/wire';
 import type { Connection } from './connection.js';
-import { ClientError, localFileError } from './errors.js';
+import { ClientError } from './errors.js';
+import { localFileError } from './local-errors.js';
 import { digestsOfFile, matchingPrefix } from './matching-prefix.js';
 import type { RemotePath } from './remote-path.js';
 import { RemoteUpload } from './remote-upload.js';

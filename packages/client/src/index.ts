@@ -1,5 +1,6 @@
 export { connect, SluiceClient } from './client.js';
 export type { Cancel, ClientClock } from './clock.js';
+export { connectControl } from './connect-control.js';
 export type {
   ClosedConnection,
   ConnectionEnd,
@@ -12,22 +13,23 @@ export type {
   LogRecord,
   ReloadResult,
 } from './control-client.js';
-export { ControlClient, connectControl } from './control-client.js';
+export { ControlClient } from './control-client.js';
 export { JOURNAL_SUFFIX } from './download-journal.js';
 export type { Endpoint, ParsedSluiceUrl, ServerAddress } from './endpoint.js';
 export { DEFAULT_PORT, parseSluiceUrl } from './endpoint.js';
 export type { ClientErrorCode, ClientErrorOptions } from './errors.js';
 export { ClientError, OptionsError } from './errors.js';
 export type { ListEntry } from './listing.js';
-export { readLogOutput } from './log-output.js';
 export type { RemoteFileStatus } from './open-file.js';
 export type { ClientTlsOptions, ConnectOptions, LoginPolicy, ResolvedConnectOptions, RetryInfo } from './options.js';
 export { DEFAULT_CONNECT_OPTIONS, LOGIN_POLICIES } from './options.js';
 export { PARTIAL_SUFFIX } from './partial-file.js';
 export type { PartialUpload } from './partial-uploads.js';
+export { readLogOutput } from './read-log-output.js';
 export type { OpenRemoteFileOptions, RangeOptions, SeekOptions } from './remote-file.js';
 export { DEFAULT_REMOTE_FILE_OPTIONS, RemoteFile } from './remote-file.js';
 export type { RemoteStatus } from './remote-status.js';
+export { ServerClient } from './server-client.js';
 export { measureSpeed } from './speed/measure-speed.js';
 export type { SpeedOptions } from './speed/speed-options.js';
 export type {
@@ -71,4 +73,4 @@ export type {
   UploadTreeOptions,
 } from './trees/upload-files.js';
 export { MAX_SMALL_FILE_BYTES } from './trees/upload-files.js';
-export type { LocalComparison, VerifyOptions, VerifyResult } from './verification.js';
+export type { LocalComparison, VerifyOptions, VerifyProgressOptions, VerifyResult } from './verification.js';

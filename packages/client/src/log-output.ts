@@ -2,27 +2,22 @@ import { ProtocolFlag } from '@sluice/wire';
 import { abortable } from './cancellation.js';
 import type { Endpoint } from './endpoint.js';
 import { ClientError } from './errors.js';
-import { type ConnectOptions, resolveConnectOptions } from './options.js';
-import { TcpTransport } from './tcp-transport.js';
+import type { ResolvedConnectOptions } from './options.js';
 
 /** Text that waits for the caller, above which the connection is not read. */
 const MAX_WAITING_CHARACTERS = 256 << 10;
 
 /**
- * The log of a server as its LogOutput protocol tells it: text, as it comes, beginning with a banner. All servers of the original protocol have
- * it; no login, no history, no repetition after a broken link. Specification 10.
+ * The log of a server as its LogOutput protocol tells it.
  *
  * @throws {ClientError} `ERR_CONNECT`, `ERR_CONNECTION_LOST`; or the signal's reason
  */
-export async function* readLogOutput(
+export async function* logOutputOf(
   { host, port }: Pick<Endpoint, 'host' | 'port'>,
-  options: Pick<ConnectOptions, 'connectTimeoutMs'> & { readonly signal: AbortSignal },
+  { connectTimeoutMs: timeoutMs, platform }: ResolvedConnectOptions,
+  signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const { connectTimeoutMs } = resolveConnectOptions(
-    options.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: options.connectTimeoutMs },
-  );
-  const { signal } = options;
-  const transport = await TcpTransport.dial({ host, port, timeoutMs: connectTimeoutMs, tls: undefined, signal });
+  const transport = await platform.dial({ host, port, timeoutMs, tls: undefined, signal });
   const decoder = new TextDecoder();
   let waiting = '';
   let failure: ClientError | undefined;

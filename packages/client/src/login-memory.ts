@@ -1,8 +1,5 @@
-import { pbkdf2 } from 'node:crypto';
-import { promisify } from 'node:util';
-import { preparePassword, SCRAM_HASH_BYTES } from '@sluice/wire';
-
-const derive = promisify(pbkdf2);
+import { encodeBase64, preparePassword } from '@sluice/wire';
+import type { LoginCrypto } from './platform.js';
 
 /** Salts whose passwords are kept. A server has one for each user; it has another when the password was set anew. */
 const MAX_SALTED = 4;
@@ -15,14 +12,14 @@ export class LoginMemory {
   hasProvenBinding = false;
   /** Whether the server has said that it has no channel binding, which the client has. */
   lacksBinding = false;
-  readonly #salted = new Map<string, Promise<Buffer>>();
+  readonly #salted = new Map<string, Promise<Uint8Array>>();
 
-  /** PBKDF2, in the thread pool: some 0.2 µs for each iteration, once for a salt. @param password one that can be prepared */
-  saltedPassword(password: string, salt: Uint8Array, iterations: number): Promise<Buffer> {
-    const key = `${iterations} ${Buffer.from(salt).toString('base64')}`;
+  /** PBKDF2, once for a salt. @param password one that can be prepared */
+  saltedPassword(crypto: LoginCrypto, password: string, salt: Uint8Array, iterations: number): Promise<Uint8Array> {
+    const key = `${iterations} ${encodeBase64(salt)}`;
     const known = this.#salted.get(key);
     if (known) return known;
-    const made = derive(preparePassword(password) ?? '', salt, iterations, SCRAM_HASH_BYTES, 'sha256');
+    const made = crypto.pbkdf2(preparePassword(password) ?? '', salt, iterations);
     made.catch(() => this.#salted.delete(key));
     this.#salted.set(key, made);
     const [oldest] = this.#salted.keys();

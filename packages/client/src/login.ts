@@ -1,4 +1,3 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import {
   CHANNEL_BINDING,
   type ChannelBindingFlag,
@@ -16,7 +15,6 @@ import {
   preparePassword,
   type Response,
   ResultCode,
-  type ScramHash,
   ScramMechanism,
   scramAuthMessage,
   scramKeysOf,
@@ -28,6 +26,8 @@ import type { Endpoint } from './endpoint.js';
 import { ClientError, responseError } from './errors.js';
 import type { LoginMemory } from './login-memory.js';
 import type { LoginPolicy } from './options.js';
+import type { LoginCrypto } from './platform.js';
+import { randomBase64 } from './random.js';
 
 /** The connection on which somebody logs in. */
 export interface LoginLink {
@@ -52,11 +52,6 @@ const CODES_WITHOUT_SCRAM = new Set<number>([
   ResultCode.UserOrPasswordError,
 ]);
 
-const hash: ScramHash = {
-  hash: (data) => createHash('sha256').update(data).digest(),
-  hmac: (key, data) => createHmac('sha256', key).update(data).digest(),
-};
-
 /**
  * Logs in: by SCRAM; by the MD5 digest of the password only where the server has nothing else, and the policy permits it.
  *
@@ -70,17 +65,24 @@ export async function logIn(
   endpoint: Endpoint,
   policy: LoginPolicy,
   memory: LoginMemory,
+  crypto: LoginCrypto,
 ): Promise<Response> {
   if (policy !== 'digest') {
-    const answer = await logInByScram(link, endpoint, memory);
+    const answer = await logInByScram(link, endpoint, memory, crypto);
     if (answer) return answer;
     requireDigestAllowed(link, endpoint, policy, memory);
   }
-  return await logInByDigest(link, endpoint);
+  return await logInByDigest(link, endpoint, crypto);
 }
 
-async function logInByDigest(link: LoginLink, { userName, password, host }: Endpoint): Promise<Response> {
-  const passwordDigest = createHash('md5').update(password, 'utf8').digest('hex');
+async function logInByDigest(
+  link: LoginLink,
+  { userName, password, host }: Endpoint,
+  crypto: LoginCrypto,
+): Promise<Response> {
+  const passwordDigest = crypto.md5?.(password);
+  if (passwordDigest === undefined)
+    throw new ClientError('ERR_LOGIN_METHOD', `nobody logs in by the MD5 digest of a password from here: use SCRAM`);
   const answer = await link.ask(encodeLoginRequest({ userName, passwordDigest, features: WANTED_FEATURES }));
   if (answer.code === ResultCode.NotPermitted && mechanismsOf(answer)) {
     throw new ClientError('ERR_LOGIN_METHOD', `${host} does not take the MD5 digest of a password here: use SCRAM`);
@@ -101,7 +103,12 @@ function requireDigestAllowed(link: LoginLink, { host }: Endpoint, policy: Login
 }
 
 /** @returns `undefined` if the server does not know SCRAM */
-async function logInByScram(link: LoginLink, endpoint: Endpoint, memory: LoginMemory): Promise<Response | undefined> {
+async function logInByScram(
+  link: LoginLink,
+  endpoint: Endpoint,
+  memory: LoginMemory,
+  crypto: LoginCrypto,
+): Promise<Response | undefined> {
   if (preparePassword(endpoint.password) === undefined) {
     throw new ClientError(
       'ERR_LOGIN_REFUSED',
@@ -109,16 +116,18 @@ async function logInByScram(link: LoginLink, endpoint: Endpoint, memory: LoginMe
     );
   }
   const channel = link.channelBinding();
+  const begin = (binding: ChannelBindingFlag, bound: Uint8Array | undefined) =>
+    beginScram(link, endpoint, memory, crypto, binding, bound);
   let answer: Awaited<ReturnType<typeof beginScram>>;
-  if (!channel) answer = await beginScram(link, endpoint, memory, 'none', undefined);
+  if (!channel) answer = await begin('none', undefined);
   else {
     const isBound = !memory.lacksBinding;
-    answer = isBound ? await beginScram(link, endpoint, memory, { type: CHANNEL_BINDING }, channel) : 'other-mechanism';
+    answer = isBound ? await begin({ type: CHANNEL_BINDING }, channel) : 'other-mechanism';
     if (answer === 'other-mechanism') {
       if (memory.hasProvenBinding) throw bindingLost(endpoint);
       memory.lacksBinding = true;
       // If it is not the server who says so, the server notices.
-      answer = await beginScram(link, endpoint, memory, 'not-offered', undefined);
+      answer = await begin('not-offered', undefined);
     }
   }
   if (answer !== 'other-mechanism') return answer;
@@ -130,10 +139,12 @@ async function beginScram(
   link: LoginLink,
   endpoint: Endpoint,
   memory: LoginMemory,
+  crypto: LoginCrypto,
   binding: ChannelBindingFlag,
   channel: Uint8Array | undefined,
 ): Promise<Response | undefined | 'other-mechanism'> {
-  const first = makeScramClientFirst(binding, endpoint.userName, randomBytes(NONCE_BYTES).toString('base64'));
+  const { hash } = crypto;
+  const first = makeScramClientFirst(binding, endpoint.userName, randomBase64(NONCE_BYTES));
   const mechanism = channel ? ScramMechanism.Sha256Plus : ScramMechanism.Sha256;
   const request = { mechanism, message: first.header + first.bare, features: WANTED_FEATURES };
   const begun = await link.ask(encodeSaslLoginRequest(request));
@@ -150,7 +161,7 @@ async function beginScram(
   if (!nonce.startsWith(first.nonce) || nonce === first.nonce) throw unproven(endpoint, 'it uses an old challenge');
   if (iterations < MIN_SCRAM_ITERATIONS || iterations > MAX_SCRAM_ITERATIONS)
     throw unproven(endpoint, `it asks for ${iterations} iterations`);
-  const saltedPassword = await memory.saltedPassword(endpoint.password, salt, iterations);
+  const saltedPassword = await memory.saltedPassword(crypto, endpoint.password, salt, iterations);
   const withoutProof = scramWithoutProof(first.header, channel ?? NO_CHANNEL, nonce);
   const authMessage = scramAuthMessage(first.bare, challenge, withoutProof);
   const message = encodeScramClientFinal(withoutProof, scramProof(hash, saltedPassword, authMessage));
@@ -160,7 +171,7 @@ async function beginScram(
 
   const signature = decodeScramServerFinal(decodeSaslMessage(ended.text) ?? '');
   const expected = scramSignature(hash, scramKeysOf(hash, saltedPassword).serverKey, authMessage);
-  if (!signature || !timingSafeEqual(signature, expected))
+  if (!signature || !isEqual(signature, expected))
     throw unproven(endpoint, 'it does not know what it must know of the password');
   memory.hasProvenScram = true;
   if (channel) memory.hasProvenBinding = true;
@@ -186,4 +197,11 @@ function bindingLost({ host }: Endpoint): ClientError {
 function unproven({ host, port }: Endpoint, why: string): ClientError {
   const text = `${host}:${port} does not prove that it is the server where this password was set: ${why}`;
   return new ClientError('ERR_SERVER_UNPROVEN', text);
+}
+
+/** In a time that does not tell where they differ. */
+function isEqual(one: Uint8Array, other: Uint8Array): boolean {
+  let difference = one.length ^ other.length;
+  for (let i = 0; i < other.length; i++) difference |= one[i]! ^ other[i]!;
+  return difference === 0;
 }

@@ -1,6 +1,7 @@
 import { OptionsError } from '@sluice/framing';
 import { type ClientClock, clientClock } from './clock.js';
 import { plainFingerprint } from './fingerprint.js';
+import type { Platform } from './platform.js';
 
 /** Connections for one file where the caller gives no number; see docs/decisions.md. */
 export const DEFAULT_STREAMS = 4;
@@ -73,10 +74,13 @@ export interface ConnectOptions {
 }
 
 /** {@link ConnectOptions} with nothing missing; the signal belongs to the first connection only. */
-export type ResolvedConnectOptions = Readonly<Required<Omit<ConnectOptions, 'signal'>>>;
+export type ResolvedConnectOptions = Readonly<Required<Omit<ConnectOptions, 'signal'>>> & {
+  /** Where the client runs. */
+  readonly platform: Platform;
+};
 
 /** What is used where the caller gives nothing. */
-export const DEFAULT_CONNECT_OPTIONS: ResolvedConnectOptions = {
+export const DEFAULT_CONNECT_OPTIONS: Omit<ResolvedConnectOptions, 'platform'> = {
   connectTimeoutMs: 10_000,
   responseTimeoutMs: 60_000,
   retries: 5,
@@ -92,9 +96,9 @@ export const DEFAULT_CONNECT_OPTIONS: ResolvedConnectOptions = {
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** @throws {OptionsError} `ERR_OPTION_RANGE` */
-export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOptions {
+export function resolveConnectOptions(given: ConnectOptions, platform: Platform): ResolvedConnectOptions {
   const { signal: _, ...rest } = given;
-  const options = { ...DEFAULT_CONNECT_OPTIONS, ...rest };
+  const options = { ...DEFAULT_CONNECT_OPTIONS, ...rest, platform };
   requireRange('connectTimeoutMs', options.connectTimeoutMs, 1, MAX_TIMER_MS);
   requireRange('responseTimeoutMs', options.responseTimeoutMs, 1, MAX_TIMER_MS);
   requireRange('retries', options.retries, 0, 1_000_000);

@@ -2,7 +2,8 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, lstat, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FileWriter, type IoPace, paceOfDevice, syncDirectory } from '@sluice/files';
-import { ClientError, localFileError } from './errors.js';
+import { ClientError } from './errors.js';
+import { localFileError } from './local-errors.js';
 import { TargetLock } from './target-lock.js';
 
 /** Behind the name of a file whose download is not complete. */

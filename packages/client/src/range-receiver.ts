@@ -2,8 +2,9 @@ import type { ChunkHash, FileWriter } from '@sluice/files';
 import { DIGEST_CHUNK_BYTES, Key, ProtocolError, parseInteger, type Response } from '@sluice/wire';
 import type { ChunkRun } from './chunk-ledger.js';
 import type { DataReceiver } from './connection.js';
-import { ClientError, localFileError } from './errors.js';
+import { ClientError } from './errors.js';
 import type { JournaledPartial } from './journaled-partial.js';
+import { localFileError } from './local-errors.js';
 
 /** What a receiver tells its lane. */
 export interface RangeEvents {

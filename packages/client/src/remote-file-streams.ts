@@ -1,4 +1,3 @@
-import { ReadableStream, WritableStream } from 'node:stream/web';
 import { abortable } from './cancellation.js';
 import { PIECE_BYTES, ReadAhead, type ReadAt } from './read-ahead.js';
 

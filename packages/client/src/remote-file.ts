@@ -1,4 +1,3 @@
-import type { ReadableStream, WritableStream } from 'node:stream/web';
 import { OptionsError } from '@sluice/framing';
 import { abortable } from './cancellation.js';
 import { ClientError } from './errors.js';

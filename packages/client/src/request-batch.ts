@@ -1,4 +1,6 @@
 import { PACKET_HEAD_BYTES, writePacketHead } from '@sluice/wire';
+import type { Platform } from './platform.js';
+import { joined } from './read-ahead.js';
 
 /** Up to so many bytes are copied together: that is cheaper than giving the system many parts. */
 const MAX_JOINED_BYTES = 64 << 10;
@@ -8,12 +10,14 @@ const MAX_JOINED_BYTES = 64 << 10;
  * with one read, and what they set off is sent with one write.
  */
 export class RequestBatch {
+  readonly #platform: Platform;
   readonly #send: (parts: readonly Uint8Array[]) => void;
   #parts: Uint8Array[] = [];
   #bytes = 0;
 
   /** @param send may keep the parts */
-  constructor(send: (parts: readonly Uint8Array[]) => void) {
+  constructor(platform: Platform, send: (parts: readonly Uint8Array[]) => void) {
+    this.#platform = platform;
     this.#send = send;
   }
 
@@ -22,8 +26,7 @@ export class RequestBatch {
     const head = new Uint8Array(PACKET_HEAD_BYTES + text.length);
     writePacketHead(head, 0, text.length, data?.length ?? 0);
     head.set(text, PACKET_HEAD_BYTES);
-    // What ran before this in the same turn, callbacks of promises included, has ended when a callback of nextTick runs.
-    if (this.#parts.length === 0) process.nextTick(this.#flush);
+    if (this.#parts.length === 0) this.#platform.afterTurn(this.#flush);
     this.#push(head);
     if (data && data.length > 0) this.#push(data);
   }
@@ -35,9 +38,10 @@ export class RequestBatch {
 
   readonly #flush = (): void => {
     const parts = this.#parts;
-    const isJoined = parts.length > 1 && this.#bytes <= MAX_JOINED_BYTES;
+    const bytes = this.#bytes;
+    const isJoined = parts.length > 1 && bytes <= MAX_JOINED_BYTES;
     this.#parts = [];
     this.#bytes = 0;
-    this.#send(isJoined ? [Buffer.concat(parts)] : parts);
+    this.#send(isJoined ? [joined(parts, bytes)] : parts);
   };
 }

@@ -4,7 +4,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FileReader, paceOfDevice } from '@sluice/files';
-import { ClientError, localFileError } from './errors.js';
+import { ClientError } from './errors.js';
+import { localFileError } from './local-errors.js';
 
 /**
  * Age of the last change, in milliseconds, from which on another change has another time: file systems take their time from a clock that

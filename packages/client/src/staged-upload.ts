@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { ChunkHash, contentDigest } from '@sluice/files';
 import {
   type BeginUploadRequest,
@@ -14,6 +13,7 @@ import type { ChunkSending } from './chunk-sender.js';
 import type { Connection } from './connection.js';
 import { ClientError } from './errors.js';
 import { DEFAULT_STREAMS } from './options.js';
+import { randomHex } from './random.js';
 import type { RemotePath } from './remote-path.js';
 import type { Attempt } from './retry.js';
 import type { SourceFile } from './source-file.js';
@@ -58,7 +58,7 @@ export class StagedUpload {
     this.#remote = remote;
     this.#options = options;
     // What an earlier call has brought is, by another name, not taken for the same.
-    this.#sourceId = options.resume === 'never' ? randomUUID() : source.sourceId;
+    this.#sourceId = options.resume === 'never' ? randomHex(16) : source.sourceId;
     this.#isOwn = new Uint8Array(new ChunkPlan(source.size).chunks);
   }
 

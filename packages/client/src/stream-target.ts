@@ -1,7 +1,8 @@
 import type { Writable } from 'node:stream';
 import { ChunkDigester } from '@sluice/files';
 import { DIGEST_BYTES, DIGEST_CHUNK_BYTES } from '@sluice/wire';
-import { ClientError, systemText } from './errors.js';
+import { ClientError } from './errors.js';
+import { systemText } from './local-errors.js';
 import type { LocalDigests } from './matching-prefix.js';
 
 /**

@@ -3,7 +3,8 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { ClientError, localFileError } from './errors.js';
+import { ClientError } from './errors.js';
+import { localFileError } from './local-errors.js';
 
 /** Behind the name of a file that is being downloaded: the lock that keeps others from downloading it too. */
 export const LOCK_SUFFIX = '.sluice-lock';

@@ -1,10 +1,11 @@
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import { ChunkJoiner } from '@sluice/framing';
-import { ClientError, systemText } from './errors.js';
+import { ClientError } from './errors.js';
+import { systemText } from './local-errors.js';
 import { isLoopback } from './loopback.js';
-import type { ClientTlsOptions } from './options.js';
 import { TlsTrust } from './tls-trust.js';
+import type { DialOptions, Transport, TransportUser } from './transport.js';
 
 /** Received bytes lie in one buffer of this size per connection, overwritten by each read. */
 const RECEIVE_BUFFER_BYTES = 256 << 10;
@@ -12,33 +13,12 @@ const RECEIVE_BUFFER_BYTES = 256 << 10;
 /** Failures to connect that no waiting mends. */
 const FINAL_CONNECT_ERRORS = new Set(['ENOTFOUND', 'EACCES', 'EPERM', 'EINVAL', 'EADDRNOTAVAIL']);
 
-/** Where and how to connect. */
-export interface DialOptions {
-  readonly host: string;
-  readonly port: number;
-  /** The TLS handshake included. */
-  readonly timeoutMs: number;
-  /** With it, the connection is a TLS connection, and the server is one that is trusted. */
-  readonly tls: ClientTlsOptions | undefined;
-  readonly signal: AbortSignal;
-}
-
-/** Who uses a transport. All calls come from the event loop, never from within a call to the transport. */
-export interface TransportUser {
-  /** Bytes have come, at `buffer[0, end)`; they are overwritten after the call. */
-  onBytes(buffer: Uint8Array, end: number): void;
-  /** For the time given to `expectActivity`, nothing came and nothing of what was sent was taken. */
-  onSilence(): void;
-  /** The connection is gone; the last call. `error` is missing when the peer simply ended it. */
-  onClose(error: Error | undefined): void;
-}
-
 /** What channel bindings are exported with; RFC 9266. */
 const BINDING_LABEL = 'EXPORTER-Channel-Binding';
 const BINDING_BYTES = 32;
 
 /** A TCP connection, plain or with TLS: the only file of the client that knows sockets. Every connection is set up here, and so in the same way (C4). */
-export class TcpTransport {
+export class TcpTransport implements Transport {
   readonly #socket: Socket;
   /** Of a TLS connection. */
   readonly #joiner: ChunkJoiner | undefined;
@@ -117,27 +97,20 @@ export class TcpTransport {
     });
   }
 
-  /** Names the user, once, in the tick in which `dial` has settled. */
   attach(user: TransportUser): void {
     this.#user = user;
     // Not by `onread`: after `pause` that goes on with what has been decrypted already.
     if (this.#joiner) this.#socket.on('data', (record: Buffer) => this.#joiner?.push(record));
   }
 
-  /**
-   * What only the two ends of this connection know, 32 bytes: `tls-exporter` of RFC 9266.
-   *
-   * @returns `undefined` without TLS 1.3, and once the connection has ended
-   */
   channelBinding(): Uint8Array | undefined {
     const socket = this.#socket;
     if (!(socket instanceof TLSSocket) || socket.getProtocol() !== 'TLSv1.3' || socket.destroyed) return undefined;
     return socket.exportKeyingMaterial(BINDING_BYTES, BINDING_LABEL, Buffer.alloc(0));
   }
 
-  /** Whether the peer is this machine. */
-  get isLoopback(): boolean {
-    return isLoopback(this.#socket.remoteAddress ?? '');
+  get isPrivate(): boolean {
+    return this.#socket instanceof TLSSocket || isLoopback(this.#socket.remoteAddress ?? '');
   }
 
   /** Sends parts as one write. Settles when the system has taken all of it: only then may the parts be overwritten. */
@@ -153,32 +126,31 @@ export class TcpTransport {
     });
   }
 
-  /** Watches for silence from now on; `0` ends it. */
   expectActivity(withinMs: number): void {
     this.#socket.setTimeout(withinMs);
   }
 
-  /** Reads nothing more, after the bytes that are being handed over. */
   pause(): void {
     this.#joiner?.pause();
     this.#socket.pause();
   }
 
-  /** Reads again. */
   resume(): void {
     this.#joiner?.resume();
     this.#socket.resume();
   }
 
-  /** Whether the connection, while nothing happens on it, keeps the process alive. At first it does. */
   keepProcessAlive(doesKeep: boolean): void {
     if (doesKeep) this.#socket.ref();
     else this.#socket.unref();
   }
 
-  /** Closes at once; what is not yet sent is dropped. */
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  textOf(failure: unknown): string {
+    return systemText(failure);
   }
 }
 

@@ -1,8 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, createSecureContext, type TLSSocket } from 'node:tls';
-import { ClientError, systemText } from './errors.js';
+import { ClientError } from './errors.js';
 import { plainFingerprint } from './fingerprint.js';
+import { systemText } from './local-errors.js';
 import type { ClientTlsOptions } from './options.js';
 
 /** Why a certificate is not trusted, where OpenSSL's code says more than is needed. */

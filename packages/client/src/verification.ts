@@ -1,10 +1,10 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { contentDigestOf, digestChunks } from '@sluice/files';
+import { ChunkHash } from '@sluice/files/digests';
 import {
   Command,
   DIGEST_BYTES,
   DIGEST_CHUNK_BYTES,
   decodeVerifyFileResponse,
+  digestText,
   encodeVerifyFileRequest,
   Feature,
   ProtocolFlag,
@@ -13,7 +13,8 @@ import {
   type VerifyFileAnswer,
 } from '@sluice/wire';
 import type { Connection } from './connection.js';
-import { ClientError, localFileError } from './errors.js';
+import { ClientError } from './errors.js';
+import { joined } from './read-ahead.js';
 import type { RemotePath } from './remote-path.js';
 import { withRetries } from './retry.js';
 import type { CallOptions, Progress } from './transfer.js';
@@ -25,12 +26,23 @@ const RANGE_BYTES = 1 << 30;
 /** Answers in a row in which the server has read nothing, after which it is not believed to do so ever. It waits some seconds before each. */
 const MAX_VAIN_ANSWERS = 1000;
 
-/** Options of a verification. */
-export interface VerifyOptions extends CallOptions {
-  /** Path of a file here that should be the same. @default none */
-  readonly local?: string;
+/** Options of a verification of what is on the server alone. */
+export interface VerifyProgressOptions extends CallOptions {
   /** Called whenever the server has read a part of the file. */
   readonly onProgress?: (progress: Progress) => void;
+}
+
+/** Options of a verification. */
+export interface VerifyOptions extends VerifyProgressOptions {
+  /** Path of a file here that should be the same. @default none */
+  readonly local?: string;
+}
+
+/** A file here, by its chunks. */
+export interface DigestedFile {
+  readonly bytes: number;
+  /** Of its chunks, 8 bytes each, big-endian. */
+  readonly digests: Uint8Array;
 }
 
 /** What was found out about a file on the server. */
@@ -71,13 +83,14 @@ export interface LocalComparison {
 export async function verifyFile(
   context: TransferContext,
   path: RemotePath,
-  options: VerifyOptions,
+  options: VerifyProgressOptions,
+  digestLocal?: (signal: AbortSignal) => Promise<DigestedFile>,
 ): Promise<VerifyResult> {
   const remote = new RemoteVerification(context, path, options);
-  if (options.local === undefined) return await remote.run();
+  if (!digestLocal) return await remote.run();
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const local = digestLocal(options.local, signal);
+  const local = digestLocal(signal);
   local.catch(() => {}); // seen when it is awaited, unless the server fails first
   try {
     const [result, { bytes, digests }] = await Promise.all([remote.run(), local]);
@@ -101,14 +114,14 @@ export function verifyOn(connection: Connection, context: TransferContext, path:
 class RemoteVerification {
   readonly #context: TransferContext;
   readonly #path: RemotePath;
-  readonly #options: VerifyOptions;
+  readonly #options: VerifyProgressOptions;
   readonly #digests: Uint8Array[] = [];
   readonly #damagedChunks: number[] = [];
   #state: RecordState | undefined;
   #version: string | undefined;
   #size = 0;
 
-  constructor(context: TransferContext, path: RemotePath, options: VerifyOptions) {
+  constructor(context: TransferContext, path: RemotePath, options: VerifyProgressOptions) {
     this.#context = context;
     this.#path = path;
     this.#options = options;
@@ -116,7 +129,7 @@ class RemoteVerification {
 
   /** Of the chunks on the server. */
   get digests(): Uint8Array {
-    return Buffer.concat(this.#digests);
+    return joined(this.#digests, this.#digests.length * DIGEST_BYTES);
   }
 
   async run(): Promise<VerifyResult> {
@@ -132,12 +145,14 @@ class RemoteVerification {
     return this.#result();
   }
 
-  #result(): VerifyResult {
+  async #result(): Promise<VerifyResult> {
+    const hash = await ChunkHash.create();
+    hash.update(this.digests);
     const isDamaged = this.#damagedChunks.length > 0;
     return {
       bytes: this.#size,
       state: isDamaged ? 'damaged' : this.#state === 'recorded' ? 'intact' : (this.#state ?? 'unrecorded'),
-      contentDigest: contentDigestOf(this.digests),
+      contentDigest: digestText(hash.end()),
       chunkBytes: DIGEST_CHUNK_BYTES,
       damagedChunks: this.#damagedChunks,
     };
@@ -189,33 +204,13 @@ class RemoteVerification {
   }
 }
 
-async function digestLocal(path: string, signal: AbortSignal): Promise<{ bytes: number; digests: Uint8Array }> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(path, 'r');
-    const before = await handle.stat({ bigint: true });
-    if (!before.isFile()) throw new ClientError('ERR_LOCAL_FILE', `cannot read ${path}: not a file`);
-    const range = { position: 0, count: Number(before.size), chunkBytes: DIGEST_CHUNK_BYTES, signal };
-    const digests = await digestChunks(handle, range);
-    const { size, mtimeNs } = await handle.stat({ bigint: true });
-    if (size !== before.size || mtimeNs !== before.mtimeNs)
-      throw new ClientError('ERR_SOURCE_CHANGED', `${path} changed while it was being read`);
-    return { bytes: Number(size), digests };
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error instanceof ClientError ? error : localFileError('read', path, error);
-  } finally {
-    await handle?.close();
-  }
-}
-
 /** Numbers of the digests that differ, or that only one side has. */
 function differences(a: Uint8Array, b: Uint8Array): number[] {
   const numbers: number[] = [];
   for (let at = 0; at < Math.max(a.length, b.length); at += DIGEST_BYTES) {
-    if (Buffer.compare(a.subarray(at, at + DIGEST_BYTES), b.subarray(at, at + DIGEST_BYTES)) !== 0) {
-      numbers.push(at / DIGEST_BYTES);
-    }
+    let isEqual = true;
+    for (let i = at; i < at + DIGEST_BYTES; i++) isEqual &&= a[i] === b[i];
+    if (!isEqual) numbers.push(at / DIGEST_BYTES);
   }
   return numbers;
 }

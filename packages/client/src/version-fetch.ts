@@ -4,8 +4,9 @@ import { DIGEST_CHUNK_BYTES, Feature, ProtocolFlag, ResultCode } from '@sluice/w
 import { Bell } from './bell.js';
 import { ChunkLedger, type ChunkRun } from './chunk-ledger.js';
 import type { Connection } from './connection.js';
-import { ClientError, type ClientErrorCode, localFileError } from './errors.js';
+import { ClientError, type ClientErrorCode } from './errors.js';
 import { digestOf, type JournaledPartial } from './journaled-partial.js';
+import { localFileError } from './local-errors.js';
 import { RangeReceiver } from './range-receiver.js';
 import { askRange, askVersion, type RemoteState } from './range-requests.js';
 import { readFully } from './read-fully.js';

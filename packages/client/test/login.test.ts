@@ -5,6 +5,7 @@ import { type CommandText, decodeCommandText, decodeResponse, Key, responseText 
 import { logIn } from '../../../packages/client/dist/login.js';
 import { LoginMemory } from '../../../packages/client/dist/login-memory.js';
 import { isLoopback } from '../../../packages/client/dist/loopback.js';
+import { nodePlatform } from '../../../packages/client/dist/node-platform.js';
 import { Fixture } from './fixture.js';
 
 const endpoint = { host: 'server.example', port: 9999, userName: 'ada', password: 'secret' };
@@ -42,7 +43,7 @@ describe('The digest of the password', () => {
       it(`with the policy ${policy}, ${where}, is ${isSent ? '' : 'not '}sent to a server that has nothing else`, async () => {
         for (const code of [5, 6, 7]) {
           const link = originalServer(index === 0, code);
-          const login = logIn(link, endpoint, policy, new LoginMemory());
+          const login = logIn(link, endpoint, policy, new LoginMemory(), nodePlatform.crypto);
           if (isSent) await login;
           else
             await assert.rejects(login, { code: 'ERR_LOGIN_METHOD', message: /server\.example has no login by SCRAM/ });
@@ -65,7 +66,10 @@ describe('The digest of the password', () => {
           return decodeResponse(read(responseText('Login', code, [[Key.Mechanisms, 'SCRAM-SHA-256']])));
         },
       };
-      await assert.rejects(logIn(link, endpoint, 'any', new LoginMemory()), { code: 'ERR_REMOTE', resultCode: code });
+      await assert.rejects(logIn(link, endpoint, 'any', new LoginMemory(), nodePlatform.crypto), {
+        code: 'ERR_REMOTE',
+        resultCode: code,
+      });
       assert.equal(requests.length, 1);
     }
   });
@@ -76,7 +80,7 @@ describe('The digest of the password', () => {
       channelBinding: () => undefined,
       ask: async () => decodeResponse(read(responseText('Login', 13, [[Key.Mechanisms, 'SCRAM-SHA-256']]))),
     };
-    await assert.rejects(logIn(link, endpoint, 'digest', new LoginMemory()), {
+    await assert.rejects(logIn(link, endpoint, 'digest', new LoginMemory(), nodePlatform.crypto), {
       code: 'ERR_LOGIN_METHOD',
       message: /use SCRAM/,
     });
@@ -99,11 +103,11 @@ describe('LoginMemory', () => {
   it('salts a password once for all connections, also for those that ask at the same time, and keeps a few', async () => {
     const memory = new LoginMemory();
     const salt = (n: number) => Uint8Array.of(n);
-    const first = memory.saltedPassword('secret', salt(0), 4096);
-    assert.equal(memory.saltedPassword('secret', salt(0), 4096), first);
-    assert.notEqual(memory.saltedPassword('secret', salt(0), 4097), first);
-    for (let n = 1; n <= 4; n += 1) await memory.saltedPassword('secret', salt(n), 4096);
-    const again = memory.saltedPassword('secret', salt(0), 4096);
+    const first = memory.saltedPassword(nodePlatform.crypto, 'secret', salt(0), 4096);
+    assert.equal(memory.saltedPassword(nodePlatform.crypto, 'secret', salt(0), 4096), first);
+    assert.notEqual(memory.saltedPassword(nodePlatform.crypto, 'secret', salt(0), 4097), first);
+    for (let n = 1; n <= 4; n += 1) await memory.saltedPassword(nodePlatform.crypto, 'secret', salt(n), 4096);
+    const again = memory.saltedPassword(nodePlatform.crypto, 'secret', salt(0), 4096);
     assert.notEqual(again, first);
     assert.deepEqual(await again, await first);
   });

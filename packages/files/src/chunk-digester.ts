@@ -1,6 +1,5 @@
-import xxhash, { type XXHash } from 'xxhash-wasm';
-
-const hashing = xxhash();
+import type { XXHash } from 'xxhash-wasm';
+import { loadXxhash } from './xxhash.js';
 
 /** Digests the chunks of bytes that pass by, as `digestChunks` does those of a file. */
 export class ChunkDigester {
@@ -19,7 +18,7 @@ export class ChunkDigester {
 
   /** @param chunkBytes bytes under one digest */
   static async create(chunkBytes: number): Promise<ChunkDigester> {
-    const { create64 } = await hashing;
+    const { create64 } = await loadXxhash();
     return new ChunkDigester(chunkBytes, () => create64());
   }
 

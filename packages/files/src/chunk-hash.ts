@@ -1,6 +1,5 @@
-import xxhash, { type XXHash } from 'xxhash-wasm';
-
-const hashing = xxhash();
+import type { XXHash } from 'xxhash-wasm';
+import { loadXxhash } from './xxhash.js';
 
 /** The XXH64 (seed 0) of bytes that pass by, for one chunk after the other. */
 export class ChunkHash {
@@ -13,13 +12,13 @@ export class ChunkHash {
   }
 
   static async create(): Promise<ChunkHash> {
-    const { create64 } = await hashing;
+    const { create64 } = await loadXxhash();
     return new ChunkHash(() => create64());
   }
 
   /** @returns what makes as many as are needed, at once */
   static async maker(): Promise<() => ChunkHash> {
-    const { create64 } = await hashing;
+    const { create64 } = await loadXxhash();
     return () => new ChunkHash(() => create64());
   }
 
@@ -42,7 +41,7 @@ export class ChunkHash {
 
 /** The digest of a file: the XXH64 of the digests of its chunks, 8 bytes each, big-endian, one behind the other. */
 export async function contentDigest(chunkDigests: Iterable<bigint>): Promise<bigint> {
-  const { create64 } = await hashing;
+  const { create64 } = await loadXxhash();
   const hash = create64();
   const bytes = new Uint8Array(8);
   const view = new DataView(bytes.buffer);

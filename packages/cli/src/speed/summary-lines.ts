@@ -16,7 +16,7 @@ interface LatencyRow {
 
 interface UseRow {
   readonly name: string;
-  readonly client: ProcessUse;
+  readonly client: ProcessUse | undefined;
   readonly server: ProcessUse | undefined;
 }
 
@@ -39,9 +39,9 @@ const latencyColumns: readonly TableColumn<LatencyRow>[] = [
 /** How busy both ends were. CPU is of all threads, at work is the one that moves the bytes. */
 const useColumns: readonly TableColumn<UseRow>[] = [
   { heading: 'AT WORK', text: ({ name }) => name, giveWay: 0 },
-  { heading: 'CLIENT', text: ({ client }) => percent(client.busyShare), align: 'right', giveWay: 0 },
+  { heading: 'CLIENT', text: ({ client }) => percent(client?.busyShare), align: 'right', giveWay: 0 },
   { heading: 'SERVER', text: ({ server }) => percent(server?.busyShare), align: 'right', giveWay: 0 },
-  { heading: 'CLIENT CPU', text: ({ client }) => percent(client.cpuShare), align: 'right', giveWay: 1 },
+  { heading: 'CLIENT CPU', text: ({ client }) => percent(client?.cpuShare), align: 'right', giveWay: 1 },
   { heading: 'SERVER CPU', text: ({ server }) => percent(server?.cpuShare), align: 'right', giveWay: 1 },
 ];
 

@@ -11,6 +11,7 @@ import {
 } from '@sluice/wire';
 import type { Cancel, ClientClock } from '../clock.js';
 import type { Connection } from '../connection.js';
+import type { Platform } from '../platform.js';
 import { processUse } from './process-load.js';
 import type { ProcessUse } from './speed-result.js';
 import type { Moved, SpeedStream } from './speed-stream.js';
@@ -30,6 +31,7 @@ const REPORTS_PER_INTERVAL = 5;
 export interface FloodStreamInit {
   readonly connection: Connection;
   readonly clock: ClientClock;
+  readonly platform: Platform;
   readonly direction: FloodDirection;
   readonly durationMs: number;
   /** Each way. */
@@ -147,7 +149,7 @@ export class FloodStream implements SpeedStream {
       turnLeft -= part.dataBytes;
       if (turnLeft > 0) continue;
       turnLeft = BYTES_PER_TURN;
-      await new Promise((resolve) => setImmediate(resolve));
+      await this.#init.platform.nextTurn();
     }
   }
 

@@ -18,7 +18,7 @@ const MATTERING_SHARE = 0.1;
 
 /** What can be said about the speed of a measurement. */
 export interface MeasuredUse {
-  readonly client: ProcessUse;
+  readonly client: ProcessUse | undefined;
   readonly server: ProcessUse | undefined;
   /** Bytes a second each way. */
   readonly serverCap: number | undefined;
@@ -29,13 +29,13 @@ export interface MeasuredUse {
 export function limitingFactor({ client, server, serverCap, flows }: MeasuredUse): SpeedLimit {
   if (serverCap !== undefined && flows.some(({ bytesPerSecond }) => bytesPerSecond >= serverCap * CAPPED_SHARE))
     return 'server-cap';
-  const isClientBusy = client.busyShare >= BUSY_SHARE;
+  const isClientBusy = client !== undefined && client.busyShare >= BUSY_SHARE;
   const isServerBusy = server !== undefined && server.busyShare >= BUSY_SHARE;
   if (isClientBusy && isServerBusy) return 'both-cpus';
   if (isClientBusy) return 'client-cpu';
   if (isServerBusy) return 'server-cpu';
-  // Of a server that does not tell, nobody knows whether it has waited.
-  return server && hasWaited(client) && hasWaited(server) ? 'link' : 'unknown';
+  // Of one that does not tell, nobody knows whether it has waited.
+  return server && client && hasWaited(client) && hasWaited(server) ? 'link' : 'unknown';
 }
 
 /** Whether a process could have done more, had there been more to do. */

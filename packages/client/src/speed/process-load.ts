@@ -1,15 +1,8 @@
 import type { ProcessUse } from './speed-result.js';
 
-/** How hard this process has worked since the object was made. */
-export class ProcessLoad {
-  readonly #cpu = process.cpuUsage();
-  readonly #loop = performance.eventLoopUtilization();
-
-  read(): ProcessUse {
-    const { user, system } = process.cpuUsage(this.#cpu);
-    const { active, idle } = performance.eventLoopUtilization(this.#loop);
-    return processUse((user + system) / 1000, active, active + idle);
-  }
+/** How hard a process has worked since this object was made. */
+export interface ProcessLoad {
+  read(): ProcessUse;
 }
 
 /** @param elapsedMs in which the rest was used */

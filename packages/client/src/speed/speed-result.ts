@@ -71,7 +71,8 @@ export interface SpeedResult {
   /** While they moved; missing when no round trip ended meanwhile. */
   readonly loadedLatency?: LatencySummary;
   readonly intervals: readonly SpeedInterval[];
-  readonly client: ProcessUse;
+  /** Missing in a browser, which does not tell. */
+  readonly client?: ProcessUse;
   /** Missing when the server does not tell. */
   readonly server?: ProcessUse;
   readonly limit: SpeedLimit;

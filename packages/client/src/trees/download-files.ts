@@ -18,7 +18,8 @@ import {
   responseInteger,
 } from '@sluice/wire';
 import type { Connection } from '../connection.js';
-import { ClientError, localFileError, remoteError } from '../errors.js';
+import { ClientError, remoteError } from '../errors.js';
+import { localFileError } from '../local-errors.js';
 import { targetExists } from '../partial-file.js';
 import { parseRemotePath, type RemotePath } from '../remote-path.js';
 import { type Attempt, withRetries } from '../retry.js';

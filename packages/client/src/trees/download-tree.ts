@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { localFileError } from '../errors.js';
+import { localFileError } from '../local-errors.js';
 import type { FileToDownload } from './download-files.js';
 import type { TreeEntry } from './remote-tree.js';
 

@@ -1,6 +1,7 @@
 import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ClientError, localFileError } from '../errors.js';
+import type { ClientError } from '../errors.js';
+import { localFileError } from '../local-errors.js';
 import { Turns } from './lanes.js';
 
 /** Something in a local directory. */

@@ -1,7 +1,8 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { MAX_BATCHED_FILE_BYTES } from '@sluice/wire';
-import { ClientError, localFileError } from '../errors.js';
+import { ClientError } from '../errors.js';
+import { localFileError } from '../local-errors.js';
 import { DirectPace } from './direct-pace.js';
 
 /** A small local file, read whole. */

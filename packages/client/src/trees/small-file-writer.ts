@@ -15,7 +15,7 @@ import { open, rename, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { xxh64 } from '@sluice/files';
-import { localFileError } from '../errors.js';
+import { localFileError } from '../local-errors.js';
 import { PARTIAL_SUFFIX } from '../partial-file.js';
 import { LOCK_SUFFIX } from '../target-lock.js';
 import { DirectPace } from './direct-pace.js';
