@@ -34,7 +34,17 @@ await using file = await open(source, 'w');
 for (let at = 0; at < sizeBytes; at += 4 * MIB) await file.write(Buffer.alloc(4 * MIB, at / MIB));
 
 const command = path.join(repositoryRoot, 'node_modules', '.bin', 'sluice');
-const args = ['serve', '--listen', '127.0.0.1:0', '--root', path.join(directory, 'root'), '--user', 'bench:bench'];
+const args = [
+  'serve',
+  '--listen',
+  '127.0.0.1:0',
+  '--http',
+  'off',
+  '--root',
+  path.join(directory, 'root'),
+  '--user',
+  'bench:bench',
+];
 await using server = await startListeningServer(command, args);
 process.stdout.write(`${values.size} MiB, window ${values.window} MiB\nround trip  streams  MB/s\n`);
 for (const roundTripMs of ROUND_TRIPS_MS) {

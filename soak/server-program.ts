@@ -15,10 +15,14 @@ export class ServerProgram implements AsyncDisposable {
   }
 
   static async start(args: readonly string[]): Promise<ServerProgram> {
-    const child = spawn(process.execPath, [sluiceCommand, 'serve', '--listen', '127.0.0.1:0', ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      detached: true, // Ctrl-C is for the soak, which then ends it
-    });
+    const child = spawn(
+      process.execPath,
+      [sluiceCommand, 'serve', '--listen', '127.0.0.1:0', '--http', 'off', ...args],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        detached: true, // Ctrl-C is for the soak, which then ends it
+      },
+    );
     const ended = once(child, 'close').then(() => {
       throw new Error('the server ended before it listened');
     });

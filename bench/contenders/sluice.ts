@@ -80,7 +80,7 @@ export function startSluice(_scratch: Scratch, root: string): Promise<RunningSer
 
 /** Arguments of a server that differs from the defaults in its root, its user and its port alone. */
 export function serveArguments(root: string): string[] {
-  return ['serve', '--listen', '127.0.0.1:0', '--root', root, '--user', `${user}:${password}`];
+  return ['serve', '--listen', '127.0.0.1:0', '--http', 'off', '--root', root, '--user', `${user}:${password}`];
 }
 
 function runSluiceCommand(server: RunningServer, transfer: Transfer, onStart: () => void): Promise<ClientRun> {

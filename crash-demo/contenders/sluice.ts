@@ -29,7 +29,7 @@ export const sluiceGet: Contender = {
 };
 
 async function startServer({ root }: Place) {
-  const args = ['serve', '--listen', '127.0.0.1:0', '--root', root, '--user', 'demo:demo'];
+  const args = ['serve', '--listen', '127.0.0.1:0', '--http', 'off', '--root', root, '--user', 'demo:demo'];
   const environment = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
   const program = new Program(command, args, { env: Object.fromEntries(environment) });
   const [, port] = await program.says(/^listening on 127\.0\.0\.1:(\d+)$/m, READY_DEADLINE_MS);

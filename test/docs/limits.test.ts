@@ -13,7 +13,7 @@ import {
   fitToDescriptors,
   MAX_PROXY_HEADER_BYTES,
 } from '@sluice/core';
-import { DEFAULT_SPEED_LIMITS } from '@sluice/server';
+import { DEFAULT_HTTP_OPTIONS, DEFAULT_SPEED_LIMITS } from '@sluice/server';
 import {
   MAX_HANDLES,
   MAX_PACKET_LENGTH,
@@ -194,7 +194,19 @@ async function limits(): Promise<Limit[]> {
   const readers = await Source.read('server/src/protocols/log-readers.ts');
   const proxy = await Source.read('core/src/proxy-header.ts');
   proxy.compared('MAX_PROXY_HEADER_BYTES');
+  const http = await Source.read('server/src/http/http-options.ts');
+  const httpAnswers = await Source.read('server/src/http/http-answers.ts');
+  const streamListener = await Source.read('core/src/stream-listener.ts');
   return [
+    ['HTTP', 'connections at once', count(DEFAULT_HTTP_OPTIONS.maxConnections)],
+    ['HTTP', 'connections from one', count(DEFAULT_HTTP_OPTIONS.maxPerAddress)],
+    ['HTTP', 'refused connections', count(numberIn(streamListener, 'MAX_AT_REFUSAL_DESK'))],
+    ['HTTP', 'the line and', seconds(numberIn(http, 'headersMs'))],
+    ['HTTP', 'time between', seconds(numberIn(http, 'keepAliveMs'))],
+    ['HTTP', 'time in which', seconds(numberIn(http, 'stallMs'))],
+    ['HTTP', 'bytes of the line', size(numberIn(http, 'MAX_HTTP_HEAD_BYTES'))],
+    ['HTTP', 'headers of', count(numberIn(http, 'MAX_HTTP_HEADERS'))],
+    ['HTTP', 'bytes of a refused', size(numberIn(httpAnswers, 'MAX_DROPPED_BYTES'))],
     ['Connections', 'listings made', count(numberIn(listings, 'MAX_LISTINGS'))],
     ['Packets and answers', 'received bytes that wait', size(numberIn(framed, 'MAX_HELD_BYTES'))],
     ['Packets and answers', 'time for which requests', `${numberIn(framed, 'TURN_MS')} ms`],

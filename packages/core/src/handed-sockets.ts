@@ -6,7 +6,11 @@ import type { CreateServer } from './system-server.js';
 /** How a process that accepts tells one that serves which connection a socket is. */
 export interface HandedSocketMessage {
   readonly socket: number;
+  readonly service: SocketService;
 }
+
+/** What a socket was accepted for. */
+export type SocketService = 'sluice' | 'http';
 
 interface StreamHandle {
   reading?: boolean;
@@ -51,11 +55,12 @@ export class HandedSockets {
    * @param received what came with the message
    * @returns whether it is taken; when nobody listens any more it is closed
    */
-  take({ socket: id }: HandedSocketMessage, received: unknown): boolean {
+  take({ socket: id, service }: HandedSocketMessage, received: unknown): boolean {
     const socket = received as net.Socket & { _handle?: StreamHandle | null };
     // As `net.Server` would have made it: paused, and open for writing when the peer has ended.
     socket.allowHalfOpen = true;
-    if (socket._handle?.readStop) {
+    // A `Connection` reads its handle by itself; whoever reads the stream needs the read that Node has begun.
+    if (service === 'sluice' && socket._handle?.readStop) {
       socket._handle.reading = false;
       socket._handle.readStop();
     }
@@ -74,15 +79,17 @@ export class HandedSockets {
 export class AcceptedConnection {
   /** Unique for this listener. */
   readonly id: number;
+  readonly service: SocketService;
   /** Ends it, wherever it is, because somebody needs its place. To be set by who hands it over. */
   displace: (() => void) | undefined;
   /** `undefined` when this process has it no more: a connection costs it little then, and there may be very many. */
   #socket: net.Socket | undefined;
   readonly #onLeft: () => void;
 
-  /** Made by `Listener`. @param onLeft called when this process has it no more */
-  constructor(id: number, socket: net.Socket, onLeft: () => void) {
+  /** Made by listeners. @param onLeft called when this process has it no more */
+  constructor(id: number, socket: net.Socket, onLeft: () => void, service: SocketService = 'sluice') {
     this.id = id;
+    this.service = service;
     this.#socket = socket;
     this.#onLeft = onLeft;
   }
@@ -110,7 +117,7 @@ export class AcceptedConnection {
       };
       const onDisconnect = (): void => end(false);
       child.once('disconnect', onDisconnect);
-      const message: HandedSocketMessage = { socket: this.id };
+      const message: HandedSocketMessage = { socket: this.id, service: this.service };
       child.send(message, socket, { keepOpen: false }, (error) => end(error === null));
     });
   }

@@ -28,7 +28,7 @@ export {
 } from './flight-recorder.js';
 export type { FrameHandler } from './framed-connection.js';
 export { FramedConnection } from './framed-connection.js';
-export type { HandedSocketMessage } from './handed-sockets.js';
+export type { HandedSocketMessage, SocketService } from './handed-sockets.js';
 export { AcceptedConnection, HandedSockets } from './handed-sockets.js';
 export type { CertificateRequest } from './issued-certificate.js';
 export { IssuedCertificate } from './issued-certificate.js';
@@ -67,6 +67,8 @@ export type { ReceiveMode } from './receive-buffer.js';
 export type { RefusalReport } from './refusals.js';
 export type { SlotAnswer } from './slot-queue.js';
 export { SlotQueue } from './slot-queue.js';
+export type { AcceptedStream, StreamListenerOptions, StreamRefusal } from './stream-listener.js';
+export { StreamListener } from './stream-listener.js';
 export type { CreateServer } from './system-server.js';
 export { createSystemServer } from './system-server.js';
 export type { TlsListenerOptions } from './tls-acceptor.js';
@@ -75,3 +77,4 @@ export type { CertificateFiles, TlsFileErrorCode, TlsFiles } from './tls-context
 export { TlsContexts, TlsFileError } from './tls-contexts.js';
 export type { TlsSession } from './tls-session.js';
 export { TokenBucket } from './token-bucket.js';
+export { unwrittenBytes } from './unwritten-bytes.js';

@@ -24,6 +24,9 @@ import { FlagReader } from './flag-reader.js';
 import { openWebhooks, type WebhookTarget } from './hooks/open-webhooks.js';
 import { UploadHookRunner } from './hooks/upload-hook-runner.js';
 import type { UploadHooks } from './hooks/upload-hooks.js';
+import type { HttpListener } from './http/http-listener.js';
+import type { HttpServerOptions } from './http/http-options.js';
+import { openServerHttp } from './http/server-http.js';
 import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import type { LogStream } from './log-stream.js';
 import { Logins, type QuotaMaker } from './logins.js';
@@ -128,6 +131,8 @@ export interface SluiceServerOptions
    * peer. @default none
    */
   readonly proxyFrom?: readonly string[];
+  /** Where the server is seen and used by browsers, and by programs that speak HTTP. @default nowhere */
+  readonly http?: HttpServerOptions;
   /** What connections and requests may hold in memory, beside what the process takes at its start. @default no limit */
   readonly memory?: ServerMemoryOptions;
   /** @default the machine's */
@@ -152,6 +157,8 @@ const DRAIN_GRACE_MS = 10_000;
 /** The server: one listener, the protocols, the files and the users. */
 export class SluiceServer {
   readonly listener: Listener;
+  /** `undefined` without HTTP. */
+  readonly http: HttpListener | undefined;
   readonly #reloaders: ReadonlyMap<string, Reloader>;
   readonly #log: Log;
   /** Ends what goes on beside the connections, when they are gone. */
@@ -159,11 +166,13 @@ export class SluiceServer {
 
   private constructor(
     listener: Listener,
+    http: HttpListener | undefined,
     reloaders: ReadonlyMap<string, Reloader>,
     log: Log,
     release: () => Promise<void>,
   ) {
     this.listener = listener;
+    this.http = http;
     this.#reloaders = reloaders;
     this.#log = log;
     this.#release = release;
@@ -192,6 +201,7 @@ export class SluiceServer {
       proxyFrom = [],
       memory,
       coordinator = SINGLE_PROCESS,
+      http: httpOptions,
       isReadOnly = false,
       ...listenAsked
     } = others;
@@ -303,10 +313,13 @@ export class SluiceServer {
         clients,
         log,
       };
+      const isProxy = proxies.length > 0 && ((address: string) => proxies.some((has) => has(address)));
+      const opening = { ...(tls && { tls }), ...(isProxy && { isProxy }) };
+      const http = httpOptions && (await openServerHttp({ ...opening, options: httpOptions, descriptors, clock, log }));
+      if (http) opened(http);
       const listener = await Listener.listen({
         ...listen,
-        ...(tls && { tls }),
-        ...(proxies.length > 0 && { isProxy: (address) => proxies.some((has) => has(address)) }),
+        ...opening,
         clock,
         descriptors,
         establishedBy: 'handler',
@@ -315,7 +328,7 @@ export class SluiceServer {
         onWarning: (message) => log.warn(message),
         onConnection: (connection) => new FlagReader(connection, protocols, context),
       });
-      server = new SluiceServer(listener, reloaders, log, release);
+      server = new SluiceServer(listener, http, reloaders, log, release);
       return server;
     } catch (error) {
       await release();
@@ -356,7 +369,9 @@ export class SluiceServer {
    * @returns how many connections were cut
    */
   async drain(graceMs: number): Promise<number> {
+    const finished = this.http?.drain(graceMs);
     const cut = await this.listener.drain(graceMs);
+    await finished;
     await this.#release();
     return cut;
   }

@@ -39,7 +39,9 @@ export class Command implements AsyncDisposable {
     const { descriptors, cwd, env } = options;
     const limited = ['-c', `ulimit -n ${descriptors} && exec "$0" "$@"`, COMMAND, ...args];
     const [program, given] = descriptors === undefined ? [COMMAND, args] : ['/bin/sh', limited];
-    this.child = spawn(program, given, { cwd, env: { ...environment, ...env } });
+    // Two servers at once would want the same port.
+    const http = args[0] === 'serve' && !args.includes('--http') ? { SLUICE_SERVE_HTTP: 'off' } : {};
+    this.child = spawn(program, given, { cwd, env: { ...environment, ...http, ...env } });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
       this.#onOutput?.();

@@ -7,6 +7,7 @@ import { addressText } from '../options/address.js';
 import { admissionOptions } from '../serve/admission-options.js';
 import { deadlineOptions } from '../serve/deadline-options.js';
 import { hookOptions } from '../serve/hook-options.js';
+import { httpOptions } from '../serve/http-options.js';
 import { logOptions, openServerLog } from '../serve/log-options.js';
 import { memoryOf, memoryOptions } from '../serve/memory-options.js';
 import { partialOptions, protocolOptions } from '../serve/protocol-options.js';
@@ -75,6 +76,7 @@ export const serve = defineCommand({
     ...hookOptions,
     ...protocolOptions,
     ...tlsOptions,
+    ...httpOptions,
     'drain-timeout': {
       kind: 'duration',
       placeholder: 'TIME',
@@ -125,6 +127,7 @@ export const serve = defineCommand({
     const signals = endSignals(drainRequest.promise);
     stdout.write(`listening on ${addressText(running.address)}\n`);
     stdout.write(`serving ${path.resolve(root)}\n`);
+    if (running.http) stdout.write(`dashboard on ${running.http.scheme}://${addressText(running.http)}/\n`);
     tellPassword(newPassword);
 
     const several = workers > 1 ? { workers } : {};
@@ -217,11 +220,15 @@ async function start<T>(open: () => Promise<T>, root: string, address: string): 
     return await open();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const [option, where] =
+      error instanceof Error && error.name === 'HttpAddressError'
+        ? ['--http, or give --http off', (error as Error & { readonly address: string }).address]
+        : ['--listen', address];
     const hints: Record<string, string> = {
-      EADDRINUSE: 'it is in use: stop the other server or choose another port with --listen',
-      EACCES: 'the system does not allow it: choose a port above 1023 with --listen',
-      EADDRNOTAVAIL: 'this machine does not have that address: choose another with --listen',
-      ENOTFOUND: 'there is no such host: choose another with --listen',
+      EADDRINUSE: `it is in use: stop the other server or choose another port with ${option}`,
+      EACCES: `the system does not allow it: choose a port above 1023 with ${option}`,
+      EADDRNOTAVAIL: `this machine does not have that address: choose another with ${option}`,
+      ENOTFOUND: `there is no such host: choose another with ${option}`,
     };
     const hint = hints[code];
     if (code === 'ERR_OPTION_RANGE') throw usageError((error as Error).message);
@@ -229,7 +236,7 @@ async function start<T>(open: () => Promise<T>, root: string, address: string): 
       const text = `the root ${root}, or .sluice in it, cannot be used: ${error.message}`;
       throw new CommandError(ExitCode.Failed, text, { cause: error });
     }
-    if (hint) throw new CommandError(ExitCode.Failed, `cannot listen on ${address}: ${hint}`, { cause: error });
+    if (hint) throw new CommandError(ExitCode.Failed, `cannot listen on ${where}: ${hint}`, { cause: error });
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import { CommandError, usageError } from '../command-error.js';
 import { serve } from '../commands/serve.js';
 import { ExitCode } from '../exit-code.js';
 import { defaultText, type Option, type OptionTable } from '../options/option-table.js';
+import { httpOf } from '../serve/http-options.js';
 import { loadTls } from '../serve/tls-options.js';
 import { workersOf } from '../serve/worker-options.js';
 import { messageLine } from '../terminal/message-line.js';
@@ -50,6 +51,7 @@ async function problemsOnDisk({ options, given }: ReturnType<typeof configure<ty
     await look(() => server.readUsersFile(file));
   }
   await look(async () => workersOf(options));
+  await look(async () => httpOf(options, given));
   await look(() => loadTls(server, options));
   return problems;
 }

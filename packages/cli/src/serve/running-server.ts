@@ -7,6 +7,7 @@ import type { serve } from '../commands/serve.js';
 import { admissionOf } from './admission-options.js';
 import { deadlinesOf } from './deadline-options.js';
 import { hooksOf } from './hook-options.js';
+import { httpOf } from './http-options.js';
 import { memoryOf } from './memory-options.js';
 import { speedLimitsOf } from './protocol-options.js';
 import { loadTls } from './tls-options.js';
@@ -25,9 +26,18 @@ export interface WorkerSettings extends ServeInvocation {
 
 const TICKET_KEY_BYTES = 48;
 
+/** Where a server is seen. */
+interface HttpPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly scheme: 'http' | 'https';
+}
+
 /** A server, in this process or by others. */
 export interface RunningServer {
   readonly address: { readonly host: string; readonly port: number };
+  /** `undefined` without HTTP. */
+  readonly http: HttpPlace | undefined;
   readonly connections: number;
   reload(): Promise<readonly ReloadResult[]>;
   drain(graceMs: number): Promise<number>;
@@ -55,6 +65,7 @@ export async function serveHere(
   const running = await server.SluiceServer.start(all);
   return {
     address: running.address,
+    http: running.http && placeOf(running.http.address, invocation),
     get connections() {
       return running.listener.connections.size;
     },
@@ -77,7 +88,8 @@ export async function serveByWorkers(
   const { options, given } = invocation;
   process.title = `sluice serve: supervisor of ${workers} workers`;
   const settings: WorkerSettings = { options, given, workers, ticketKeys: randomBytes(TICKET_KEY_BYTES) };
-  return await server.Supervisor.start({
+  const http = httpOf(options, given);
+  const supervisor = await server.Supervisor.start({
     host: options.listen.host,
     port: options.listen.port,
     root: options.root,
@@ -92,7 +104,23 @@ export async function serveByWorkers(
     webhooks,
     replacedGraceMs: options['reload-timeout'],
     onDrainRequested,
+    ...(http && { http }),
   });
+  return {
+    address: supervisor.address,
+    http: supervisor.httpAddress && placeOf(supervisor.httpAddress, invocation),
+    get connections() {
+      return supervisor.connections;
+    },
+    reload: () => supervisor.reload(),
+    drain: (graceMs) => supervisor.drain(graceMs),
+    close: () => supervisor.close(),
+  };
+}
+
+/** @param address where it listens */
+function placeOf(address: { readonly host: string; readonly port: number }, { options }: ServeInvocation): HttpPlace {
+  return { ...address, scheme: options['tls-cert'].length > 0 ? 'https' : 'http' };
 }
 
 /** What is the same for a server in one process and for each worker. @throws {CommandError} */
@@ -103,6 +131,7 @@ export async function serverOptionsOf(
 ) {
   const tls = await loadTls(server, options, ticketKeys);
   const hooks = await hooksOf(server, options);
+  const http = httpOf(options, given);
   return {
     root: options.root,
     ...admissionOf(options, given),
@@ -116,6 +145,7 @@ export async function serverOptionsOf(
     keepPartialsMs: options['keep-partials'],
     ...(options['keep-free'] !== undefined && { keepFreeBytes: options['keep-free'] }),
     ...hooks,
+    ...(http && { http }),
     proxyFrom: options['proxy-from'],
     ...(tls && { tls: { ...tls, handshakeTimeoutMs: options['tls-handshake-timeout'] } }),
   } satisfies Partial<SluiceServerOptions>;

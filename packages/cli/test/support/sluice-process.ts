@@ -35,9 +35,11 @@ export function startSluice(args: readonly string[], options: SluiceOptions = {}
   const wrapper =
     options.withoutPrivileges && isRoot ? ['setpriv', `--bounding-set=${OVERRIDES}`, `--inh-caps=${OVERRIDES}`] : [];
   const [program, ...words] = [...wrapper, process.execPath, SLUICE_PATH, ...args] as [string, ...string[]];
+  // Two servers at once would want the same port.
+  const http = args[0] === 'serve' && !args.includes('--http') ? { SLUICE_SERVE_HTTP: 'off' } : {};
   const child = spawn(program, words, {
     cwd: options.cwd,
-    env: { ...environment, TERM: 'xterm', ...options.env },
+    env: { ...environment, TERM: 'xterm', ...http, ...options.env },
     detached: true,
   });
   child.stdin.on('error', () => {}); // it may end without reading

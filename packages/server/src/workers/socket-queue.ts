@@ -8,7 +8,6 @@ export class SocketQueue {
   readonly #waiting: AcceptedConnection[] = [];
   #isSending = false;
   #sent: Promise<void> = Promise.resolve();
-  #isClosed = false;
 
   /** @param onLost called with one that has not arrived, and is closed */
   constructor(child: ChildProcess, onLost: (connection: AcceptedConnection) => void) {
@@ -26,9 +25,8 @@ export class SocketQueue {
     return this.#sent;
   }
 
-  /** Ends the queue. @returns what has not left, and can go elsewhere */
-  close(): AcceptedConnection[] {
-    this.#isClosed = true;
+  /** @returns what has not left, and can go elsewhere */
+  takeBack(): AcceptedConnection[] {
     return this.#waiting.splice(0);
   }
 
@@ -36,7 +34,6 @@ export class SocketQueue {
     this.#isSending = true;
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       if (!(await next.handTo(this.#child))) this.#onLost(next);
-      if (this.#isClosed) break;
     }
     this.#isSending = false;
   }

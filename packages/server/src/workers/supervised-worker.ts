@@ -18,6 +18,8 @@ export class SupervisedWorker {
   readonly startedMs: number;
   /** Ids of those that it serves, or will in a moment. */
   readonly connections = new Set<number>();
+  /** The same, of HTTP: their numbers are others. */
+  readonly httpConnections = new Set<number>();
   /** Settles when it serves. Rejects when it cannot. */
   readonly ready: Promise<void>;
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
@@ -92,14 +94,21 @@ export class SupervisedWorker {
   }
 
   give(connection: AcceptedConnection): void {
-    this.connections.add(connection.id);
-    this.#lastId = connection.id;
+    this.connectionsOf(connection).add(connection.id);
+    if (connection.service === 'sluice') this.#lastId = connection.id;
     this.#queue.push(connection);
   }
 
-  /** Gives it no more connections. @returns those that have not left for it */
-  close(): AcceptedConnection[] {
-    return this.#queue.close();
+  /** Ids of those that have come for the same as this one. */
+  connectionsOf({ service }: Pick<AcceptedConnection, 'service'>): Set<number> {
+    return service === 'http' ? this.httpConnections : this.connections;
+  }
+
+  /** Those that have not left for it are not its any more. @returns them */
+  takeBack(): AcceptedConnection[] {
+    const waiting = this.#queue.takeBack();
+    for (const connection of waiting) this.connectionsOf(connection).delete(connection.id);
+    return waiting;
   }
 
   countEnded({ receivedBytes, sentBytes }: { readonly receivedBytes: number; readonly sentBytes: number }): void {

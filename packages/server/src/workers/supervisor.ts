@@ -25,6 +25,7 @@ import { StagingArea } from '../storage/staging/staging-area.js';
 import type { UserStore } from '../users/user-store.js';
 import { type EndedReport, listenToConnections } from './connection-reports.js';
 import { RestartDelay } from './restart-delay.js';
+import { SupervisedHttp, type SupervisedHttpOptions } from './supervised-http.js';
 import { serveLog } from './supervised-log.js';
 import { SupervisedStats } from './supervised-stats.js';
 import { SupervisedWorker } from './supervised-worker.js';
@@ -44,6 +45,7 @@ export interface SupervisorOptions extends AdmissionOptions, Pick<ListenerOption
   /** For all workers together. */
   readonly speed?: Partial<SpeedLimits>;
   readonly webhooks?: readonly WebhookTarget[];
+  readonly http?: SupervisedHttpOptions;
   /** How long a worker that is replaced may go on with what is begun, in milliseconds. */
   readonly replacedGraceMs: number;
   /** Called when an operator asks for a drain, with the grace in milliseconds if one was given. */
@@ -73,6 +75,7 @@ export class Supervisor {
   readonly #release: (() => void | Promise<void>)[] = [];
   readonly #stats: SupervisedStats;
   #listener!: Listener;
+  #http: SupervisedHttp | undefined;
   #nextNumber = 1;
   #isReadOnly = false;
   #isEnding = false;
@@ -105,6 +108,11 @@ export class Supervisor {
 
   get address(): { readonly host: string; readonly port: number } {
     return this.#listener.address;
+  }
+
+  /** Where it listens for HTTP; `undefined` for nowhere. */
+  get httpAddress(): { readonly host: string; readonly port: number } | undefined {
+    return this.#http?.address;
   }
 
   /** How many connections are served. */
@@ -163,12 +171,14 @@ export class Supervisor {
 
   async #close(): Promise<void> {
     this.#delay.cancel();
+    this.#http?.close();
     for (const release of this.#release.splice(0).reverse()) await release();
   }
 
   async #start(): Promise<void> {
-    const { root, log, webhooks = [], speed = {}, workers, proxyFrom = [], ...options } = this.#options;
+    const { root, log, webhooks = [], speed = {}, workers, proxyFrom = [], http, ...options } = this.#options;
     const proxies = proxyFrom.map(requireNetwork);
+    const isProxy = proxies.length > 0 && ((address: string) => proxies.some((has) => has(address)));
     const tree = await DirectoryTree.open(root);
     this.#release.push(() => tree.close());
     await tidy(tree, this.#clock, log);
@@ -183,13 +193,23 @@ export class Supervisor {
     this.#serveOperators();
     this.#listener = await Listener.listen({
       ...pickListening(options),
-      ...(proxies.length > 0 && { isProxy: (address) => proxies.some((has) => has(address)) }),
+      ...(isProxy && { isProxy }),
       clock: this.#clock,
       refusalAnswer: refusalAnswerForClients,
       onRefusals: ({ reason, count }) => log.warn('connections refused', { reason, count }),
       onWarning: (message) => log.warn(message),
       handOver: (connection) => this.#serve(connection),
     });
+    this.#http =
+      http &&
+      (await SupervisedHttp.open({
+        options: { ...http, ...(isProxy && { isProxy }) },
+        hub: this.#hub,
+        workers: this.#workers,
+        descriptors: this.#listener.descriptors,
+        clock: this.#clock,
+        log,
+      }));
     listenToConnections(this.#hub, this.#listener, (id, from, ended) => this.#onEnded(id, from, ended));
     this.#hub.on('worker.ready', (_: undefined, from) => this.#onReady(from));
     this.#hub.on('worker.failed', (message: string, from) => this.#workers.get(from)?.fail(message));
@@ -213,6 +233,7 @@ export class Supervisor {
     worker.begin({
       number,
       address: this.#listener.address,
+      http: this.#http?.start,
       logLevel: log.level,
       journal: log.journal?.state,
       isReadOnly: this.#isReadOnly,
@@ -257,6 +278,12 @@ export class Supervisor {
     chosen.give(connection);
   }
 
+  /** One that has not reached the worker it was for. */
+  #serveAgain(connection: AcceptedConnection): void {
+    if (connection.service === 'http') this.#http?.serve(connection);
+    else this.#serve(connection);
+  }
+
   /** Nobody will ever serve it. */
   #lose(connection: AcceptedConnection): void {
     const index = this.#unserved.indexOf(connection);
@@ -265,9 +292,11 @@ export class Supervisor {
     this.#listener.ended(connection.id, { reason: 'shutdown', receivedBytes: 0, sentBytes: 0 });
   }
 
-  #onLost(worker: SupervisedWorker, { id }: AcceptedConnection): void {
-    worker.connections.delete(id);
-    this.#listener.ended(id, { reason: 'worker-died', receivedBytes: 0, sentBytes: 0 });
+  #onLost(worker: SupervisedWorker, connection: AcceptedConnection): void {
+    const { id, service } = connection;
+    worker.connectionsOf(connection).delete(id);
+    if (service === 'http') this.#http?.ended(id);
+    else this.#listener.ended(id, { reason: 'worker-died', receivedBytes: 0, sentBytes: 0 });
   }
 
   #onEnded(id: number, from: number, ended: EndedReport): void {
@@ -278,16 +307,16 @@ export class Supervisor {
 
   #onExit(worker: SupervisedWorker, how: { readonly code: number | null; readonly signal: string | null }): void {
     const { log } = this.#options;
-    const { number, connections, state } = worker;
+    const { number, connections, httpConnections, state } = worker;
     this.#workers.delete(number);
-    const waiting = worker.close();
+    const waiting = worker.takeBack();
     this.#hub.remove(number);
-    for (const { id } of waiting) connections.delete(id);
+    for (const id of httpConnections) this.#http?.ended(id);
     for (const id of connections) this.#listener.ended(id, { reason: 'worker-died', receivedBytes: 0, sentBytes: 0 });
     const fields = { worker: number, code: how.code ?? undefined, signal: how.signal ?? undefined };
     if (state === 'ending') log.info('worker ended', fields);
     else log.error('a worker has died', { ...fields, connections: connections.size });
-    for (const connection of waiting) this.#serve(connection);
+    for (const connection of waiting) this.#serveAgain(connection);
     if (this.#isEnding || state !== 'serving') return;
     const delayMs = this.#delay.after(this.#clock.nowMs() - worker.startedMs);
     this.#delay.start(this.#clock, delayMs, () => this.#restart());
@@ -324,11 +353,7 @@ export class Supervisor {
   /** Has a worker end what is begun, and then itself. */
   async #retire(worker: SupervisedWorker, graceMs: number): Promise<void> {
     worker.state = 'ending';
-    const waiting = worker.close();
-    for (const connection of waiting) {
-      worker.connections.delete(connection.id);
-      this.#serve(connection);
-    }
+    for (const connection of worker.takeBack()) this.#serveAgain(connection);
     await worker.sent;
     this.#hub.tellOne(worker.number, 'process.drain', graceMs);
   }
@@ -367,6 +392,6 @@ async function tidy(tree: DirectoryTree, clock: Clock, log: ServerLog): Promise<
 }
 
 function pickListening(options: Omit<SupervisorOptions, 'root' | 'log' | 'workers'>) {
-  const { fork, settings, users, replacedGraceMs, onDrainRequested, clock, ...listening } = options;
+  const { fork, settings, users, replacedGraceMs, onDrainRequested, clock, http, ...listening } = options;
   return listening;
 }

@@ -1,12 +1,14 @@
 import { type HandedSocketMessage, HandedSockets } from '@sluice/core';
 import { WorkerCoordinator } from '../coordination/worker-coordinator.js';
 import type { UploadEventKind } from '../hooks/upload-hooks.js';
+import type { HttpServerOptions } from '../http/http-options.js';
 import type { LogLevel } from '../log.js';
 import type { JournalState } from '../logging/log-journal.js';
 import { SluiceServer, type SluiceServerOptions } from '../sluice-server.js';
 import type { UsersFileContent } from '../users/users-file.js';
 import type { EndedReport, RelocatedReport } from './connection-reports.js';
 import type { ChannelMessage } from './process-channel.js';
+import type { HttpStart } from './supervised-http.js';
 import { workerWebhooks } from './worker-hooks.js';
 import { WorkerLog } from './worker-log.js';
 
@@ -15,6 +17,7 @@ export interface WorkerStart {
   readonly number: number;
   /** Where the supervisor listens. */
   readonly address: { readonly host: string; readonly port: number };
+  readonly http: HttpStart | undefined;
   readonly logLevel: LogLevel;
   readonly journal: JournalState | undefined;
   readonly isReadOnly: boolean;
@@ -60,6 +63,7 @@ export class Worker {
   readonly log: WorkerLog;
   readonly #coordinator: WorkerCoordinator;
   readonly #sockets: HandedSockets;
+  readonly #httpSockets: HandedSockets | undefined;
 
   /** Waits until the supervisor has told what is to be done. */
   static begin(): Promise<Worker> {
@@ -78,6 +82,7 @@ export class Worker {
     );
     this.log = new WorkerLog(this.#coordinator, start.logLevel, start.journal);
     this.#sockets = new HandedSockets(start.address);
+    this.#httpSockets = start.http && new HandedSockets(start.http);
     process.on('message', (message: ChannelMessage, received: unknown) => {
       if ('link' in message) this.#coordinator.receive(message.link);
       else if ('socket' in message && received) this.#take(message, received);
@@ -87,8 +92,10 @@ export class Worker {
   /** Serves what the supervisor hands over, until it says that this is the end. @throws as `SluiceServer.start` */
   async serve(options: WorkerOptions): Promise<void> {
     const coordinator = this.#coordinator;
+    const { http, ...others } = options;
     const server = await SluiceServer.start({
-      ...options,
+      ...others,
+      ...(http && this.#httpSockets && { http: this.#httpOf(http, this.#httpSockets) }),
       ...this.start.address,
       ...ADMITTED,
       hooks: [...(options.hooks ?? []), ...workerWebhooks(coordinator, this.start.webhookKinds)],
@@ -129,7 +136,23 @@ export class Worker {
     process.exit(1);
   }
 
+  #httpOf(options: HttpServerOptions, sockets: HandedSockets): HttpServerOptions {
+    return {
+      ...options,
+      ...this.start.http,
+      // The supervisor has counted them.
+      maxConnections: Number.MAX_SAFE_INTEGER,
+      maxPerAddress: 0,
+      createServer: sockets.createServer,
+      onLeft: (socket) => this.#coordinator.report('http.ended', sockets.idOf(socket)),
+    };
+  }
+
   #take(message: HandedSocketMessage, received: unknown): void {
+    if (message.service === 'http') {
+      if (!this.#httpSockets?.take(message, received)) this.#coordinator.report('http.ended', message.socket);
+      return;
+    }
     if (this.#sockets.take(message, received)) return;
     this.#coordinator.report('connection.ended', {
       id: message.socket,

@@ -1,0 +1,20 @@
+import { healthRoutes } from './health-routes.js';
+import type { HttpServerOptions } from './http-options.js';
+import type { HttpRoute, UpgradeRoute } from './http-route.js';
+
+/** What the routes of a server need of it. */
+export interface RouteParts {
+  readonly options: HttpServerOptions;
+  /** Whether the server is ending. */
+  readonly isDraining: () => boolean;
+}
+
+/** Everything that a server answers over HTTP: each route is named here, and nowhere else. */
+export function serverRoutes({ options, isDraining }: RouteParts): HttpRoute[] {
+  return [...healthRoutes(isDraining), ...(options.routes ?? [])];
+}
+
+/** Everything that takes connections over. */
+export function serverUpgrades({ options }: RouteParts): UpgradeRoute[] {
+  return [...(options.upgrades ?? [])];
+}
