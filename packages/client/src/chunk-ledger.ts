@@ -1,4 +1,4 @@
-import type { ChunkHash } from '@sluice/files';
+import type { ChunkHash } from '@sluice/files/digests';
 import { DIGEST_CHUNK_BYTES } from '@sluice/wire';
 
 /** A chunk of which the first bytes have arrived. */

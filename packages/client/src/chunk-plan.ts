@@ -71,14 +71,18 @@ export class ChunkPlan {
     return { state: this.#states[chunk] as ChunkState, digest: this.#serverDigests[chunk]! };
   }
 
-  /** Takes what the server says about the chunks from `first` on. @param trusts whether what is staged is settled with that, unread */
-  learn(first: number, entries: readonly ChunkEntry[], trusts: boolean): void {
+  /** Takes what the server says about the chunks from `first` on. @param trusts whether a chunk that is staged is settled with that, unread */
+  learn(
+    first: number,
+    entries: readonly ChunkEntry[],
+    trusts: (chunk: number, digest: bigint) => boolean,
+  ): void {
     for (const [index, { state, digest }] of entries.entries()) {
       const chunk = first + index;
       if (chunk >= this.chunks) return;
       this.#states[chunk] = state;
       this.#serverDigests[chunk] = digest;
-      if (trusts && state === ChunkState.Staged) this.settle(chunk, digest);
+      if (state === ChunkState.Staged && trusts(chunk, digest)) this.settle(chunk, digest);
     }
   }
 

@@ -1,9 +1,7 @@
-import type { ChunkHash } from '@sluice/files';
+import type { ChunkHash } from '@sluice/files/digests';
 import {
   ChunkState,
   Command,
-  type DataSlab,
-  DIGEST_CHUNK_BYTES,
   encodeChunkRangeRequest,
   encodeEndChunkRequest,
   encodePacket,
@@ -11,37 +9,36 @@ import {
 } from '@sluice/wire';
 import type { ChunkPlan } from './chunk-plan.js';
 import type { Connection } from './connection.js';
-import type { SourceFile } from './source-file.js';
-import { newUploadSlab } from './upload-slab.js';
+import type { ChunkReader, UploadSource } from './upload-source.js';
 
 /** What the connections of one upload have in common. */
 export interface ChunkSending {
-  readonly source: SourceFile;
+  readonly source: UploadSource;
   readonly plan: ChunkPlan;
   /** Used for a whole chunk within one tick, so one is enough for all. */
   readonly hash: ChunkHash;
+  /** Told about each chunk that is read. @throws to end the upload */
+  readonly onRead: (chunk: number, digest: bigint) => void;
   /** Told about each chunk that is settled. @param bytesSent 0 when the server had it */
-  readonly onSettled: (chunk: number, bytesSent: number) => void;
+  readonly onSettled: (chunk: number, digest: bigint, bytesSent: number) => void;
 }
 
-/** A chunk's memory. A chunk is read into one while another one is being sent. */
-interface Place {
-  readonly slab: DataSlab;
-  /** Settles when the memory may be overwritten. */
-  sending: Promise<void> | undefined;
-}
+/** A chunk is read while another one is being sent. */
+const SENDS_AT_ONCE = 2;
 
 /** Brings chunks to the server over one connection: reads, digests and compares each, and sends those that the server does not have. */
 export class ChunkSender {
   readonly connection: Connection;
   readonly #sending: ChunkSending;
-  readonly #places: Place[] = [];
+  readonly #reader: ChunkReader;
+  readonly #sends = new Set<Promise<void>>();
   /** Chunks that were taken from the plan and are not settled. */
   readonly #open = new Set<number>();
 
   constructor(connection: Connection, sending: ChunkSending) {
     this.connection = connection;
     this.#sending = sending;
+    this.#reader = sending.source.openChunks(sending.hash);
   }
 
   /**
@@ -56,7 +53,7 @@ export class ChunkSender {
         this.#open.add(chunk);
         await this.#bring(chunk);
       }
-      await Promise.all(this.#places.map(({ sending }) => sending));
+      await Promise.all(this.#sends);
     } catch (error) {
       for (const chunk of this.#open) plan.giveBack(chunk);
       this.#open.clear();
@@ -65,53 +62,34 @@ export class ChunkSender {
   }
 
   async #bring(chunk: number): Promise<void> {
-    const { plan, source } = this.#sending;
+    const { plan, onRead } = this.#sending;
     const { position, bytes } = plan.place(chunk);
-    const place = await this.#freePlace(bytes);
-    const gaps = place.slab.gapsFor(bytes);
-    const isIdle = this.#places.every(({ sending }) => sending === undefined);
-    if (isIdle) await source.read(gaps, position, bytes);
-    else await source.readPooled(gaps, position, bytes);
-    const digest = this.#digestOf(gaps);
+    while (this.#sends.size === SENDS_AT_ONCE) await Promise.race(this.#sends);
+    const read = await this.#reader.read(position, bytes, this.#sends.size === 0);
+    const { digest } = read;
+    onRead(chunk, digest);
 
     const { state, digest: serverDigest } = plan.onServer(chunk);
     if (state !== ChunkState.Missing && serverDigest === digest) {
+      read.release();
       if (state === ChunkState.InTarget) await this.connection.send([useTargetPacket(chunk)]);
       this.#settle(chunk, digest, 0);
       return;
     }
-    const packets = [placePacket(position), place.slab.packets(bytes), endPacket(digest)];
-    place.sending = this.connection.send(packets).then(() => {
-      place.sending = undefined;
+    const packets = [placePacket(position), read.packets, endPacket(digest)];
+    const send = this.connection.send(packets).then(() => {
+      this.#sends.delete(send);
+      read.release();
       this.#settle(chunk, digest, bytes);
     });
-    place.sending.catch(() => {}); // awaited before the memory is used again, and at the end
-  }
-
-  /** Memory that nothing is sent from any more. */
-  async #freePlace(bytes: number): Promise<Place> {
-    const free = this.#places.find(({ sending }) => sending === undefined);
-    if (free) return free;
-    if (this.#places.length < 2) {
-      const isOnly = this.#sending.plan.fileSize <= DIGEST_CHUNK_BYTES;
-      const place: Place = { slab: newUploadSlab(isOnly ? bytes : DIGEST_CHUNK_BYTES), sending: undefined };
-      this.#places.push(place);
-      return place;
-    }
-    await Promise.race(this.#places.map(({ sending }) => sending));
-    return this.#freePlace(bytes);
-  }
-
-  #digestOf(gaps: readonly Uint8Array[]): bigint {
-    const { hash } = this.#sending;
-    for (const gap of gaps) hash.update(gap);
-    return hash.end();
+    this.#sends.add(send);
+    send.catch(() => {}); // awaited before the next chunk is read, and at the end
   }
 
   #settle(chunk: number, digest: bigint, bytesSent: number): void {
     this.#open.delete(chunk);
     this.#sending.plan.settle(chunk, digest);
-    this.#sending.onSettled(chunk, bytesSent);
+    this.#sending.onSettled(chunk, digest, bytesSent);
   }
 }
 

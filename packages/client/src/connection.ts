@@ -121,10 +121,11 @@ export class Connection implements TransportUser {
     endpoint: Endpoint,
     options: ConnectionOptions,
     signal: AbortSignal,
-    opening: Opening = 'login',
+    wanted: Opening = 'login',
   ): Promise<Connection> {
     const { host, port, isSecure } = endpoint;
     const { platform, connectTimeoutMs: timeoutMs } = options;
+    const opening = wanted === 'login' && platform.hasSession ? 'session' : wanted;
     const tls = isSecure ? options.tls : undefined;
     const transport = await platform.dial({ host, port, timeoutMs, tls, signal });
     const connection = new Connection(flag, transport, endpoint, options, opening);

@@ -7,7 +7,7 @@ import { ClientError } from './errors.js';
 import { IncomingFile } from './incoming-file.js';
 import { JournaledPartial } from './journaled-partial.js';
 import { localFileError } from './local-errors.js';
-import { digestsOfFile, matchingPrefix } from './matching-prefix.js';
+import { matchingPrefix } from './matching-prefix.js';
 import { PartialFile, targetExists } from './partial-file.js';
 import { RangedDownload } from './ranged-download.js';
 import type { RemotePath } from './remote-path.js';
@@ -175,7 +175,7 @@ class Download {
   async #matching(connection: Connection, partial: PartialFile): Promise<number> {
     const length = await partial.length();
     try {
-      return await matchingPrefix(connection, this.#remote, digestsOfFile(partial.handle), length);
+      return await matchingPrefix(connection, this.#remote, partial.digests, length);
     } catch (error) {
       if (error instanceof ClientError || this.#context.signal.aborted) throw error;
       throw localFileError('read', partial.path, error);

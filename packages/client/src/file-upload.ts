@@ -1,16 +1,15 @@
 import { type DataSlab, type Durability, Feature } from '@sluice/wire';
 import type { Connection } from './connection.js';
 import { ClientError } from './errors.js';
-import { localFileError } from './local-errors.js';
-import { digestsOfFile, matchingPrefix } from './matching-prefix.js';
+import { matchingPrefix } from './matching-prefix.js';
 import type { RemotePath } from './remote-path.js';
 import { RemoteUpload } from './remote-upload.js';
 import type { Attempt } from './retry.js';
-import type { SourceFile } from './source-file.js';
 import type { UploadOptions } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
 import type { UploadOutcome } from './upload-outcome.js';
 import { newUploadSlab, PACKET_BYTES } from './upload-slab.js';
+import type { UploadSource } from './upload-source.js';
 
 /** Data per packet to an original server, whose cost grows with the square of it (D13). */
 const PLAIN_PACKET_BYTES = 32 << 10;
@@ -20,7 +19,7 @@ const SLAB_BYTES = 2 << 20;
 /** The upload of one local file in place, as the original clients do it, through as many attempts as it takes. */
 export class FileUpload {
   readonly #context: TransferContext;
-  readonly #source: SourceFile;
+  readonly #source: UploadSource;
   readonly #remote: RemotePath;
   readonly #options: UploadOptions;
   #bytesSent = 0;
@@ -32,7 +31,7 @@ export class FileUpload {
   /** The furthest point from which an attempt went on. */
   #furthestOffset = 0;
 
-  constructor(context: TransferContext, source: SourceFile, remote: RemotePath, options: UploadOptions) {
+  constructor(context: TransferContext, source: UploadSource, remote: RemotePath, options: UploadOptions) {
     this.#context = context;
     this.#source = source;
     this.#remote = remote;
@@ -89,9 +88,9 @@ export class FileUpload {
 
   async #keepMatching(upload: RemoteUpload, bytesOnServer: number): Promise<number> {
     const limit = Math.min(bytesOnServer, this.#source.size);
-    const digests = digestsOfFile(this.#source.handle);
+    const { digests } = this.#source;
     const common = await matchingPrefix(upload.connection, undefined, digests, limit).catch((error) => {
-      throw error instanceof ClientError ? error : this.#context.signal.aborted ? error : this.#unreadable(error);
+      throw error instanceof ClientError ? error : this.#context.signal.aborted ? error : this.#source.unreadable(error);
     });
     if (common < bytesOnServer) await upload.open(common);
     return common;
@@ -146,10 +145,6 @@ export class FileUpload {
       bytesTotal: this.#source.size,
       bytesResumed: this.#bytesResumed ?? 0,
     });
-  }
-
-  #unreadable(error: unknown): ClientError {
-    return localFileError('read', this.#source.path, error);
   }
 }
 

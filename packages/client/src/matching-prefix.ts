@@ -1,5 +1,3 @@
-import type { FileHandle } from 'node:fs/promises';
-import { type DigestRange, digestChunks } from '@sluice/files';
 import {
   Command,
   DIGEST_BYTES,
@@ -15,13 +13,17 @@ import { ClientError } from './errors.js';
 /** Bytes whose digests are asked for at once: a disk of 3 MB/s still answers within the response timeout of 60 s. */
 const BATCH_BYTES = 128 << 20;
 
-/** The digests of the chunks of what is here, each of {@link DIGEST_CHUNK_BYTES}, in a range that begins with a chunk. */
-export type LocalDigests = (range: Omit<DigestRange, 'chunkBytes'>) => Promise<Uint8Array>;
-
-/** Reads the file for each range. Rejects with the system's error. */
-export function digestsOfFile(handle: FileHandle): LocalDigests {
-  return (range) => digestChunks(handle, { ...range, chunkBytes: DIGEST_CHUNK_BYTES });
+/** A range that begins with a chunk. */
+export interface ChunkRange {
+  /** In bytes; a multiple of {@link DIGEST_CHUNK_BYTES}. */
+  readonly position: number;
+  /** In bytes; the end of what is here ends the range earlier. */
+  readonly count: number;
+  readonly signal?: AbortSignal;
 }
+
+/** The digests of the chunks of what is here, each of {@link DIGEST_CHUNK_BYTES}; 8 bytes each, big-endian. */
+export type LocalDigests = (range: ChunkRange) => Promise<Uint8Array>;
 
 /**
  * How many bytes, from the start, what is here and a file on the server have in common, by the digests of their chunks: whole chunks, or

@@ -1,9 +1,11 @@
 import { constants } from 'node:fs';
 import { type FileHandle, link, lstat, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { FileWriter, type IoPace, paceOfDevice, syncDirectory } from '@sluice/files';
+import { digestChunks, FileWriter, type IoPace, paceOfDevice, syncDirectory } from '@sluice/files';
+import { DIGEST_CHUNK_BYTES } from '@sluice/wire';
 import { ClientError } from './errors.js';
 import { localFileError } from './local-errors.js';
+import type { LocalDigests } from './matching-prefix.js';
 import { TargetLock } from './target-lock.js';
 
 /** Behind the name of a file whose download is not complete. */
@@ -60,6 +62,9 @@ export class PartialFile {
   get inode(): bigint {
     return this.#identity.ino;
   }
+
+  /** Of what is there. Rejects with the system's error. */
+  readonly digests: LocalDigests = (range) => digestChunks(this.handle, { ...range, chunkBytes: DIGEST_CHUNK_BYTES });
 
   /** Length of what is there, in bytes. @throws {ClientError} `ERR_LOCAL_FILE` */
   async length(): Promise<number> {

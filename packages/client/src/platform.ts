@@ -15,6 +15,8 @@ export interface LoginCrypto {
 /** What differs between the places where a client runs: Node, or a browser. */
 export interface Platform {
   readonly dial: Dialer;
+  /** Whether whoever connects has logged in already, by a cookie. @default false */
+  readonly hasSession?: boolean;
   readonly crypto: LoginCrypto;
   /** Calls back once everything that this turn of the event loop brings about has been done. */
   afterTurn(callback: () => void): void;

@@ -3,9 +3,14 @@ import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FileReader, paceOfDevice } from '@sluice/files';
+import { digestChunks, FileReader, paceOfDevice } from '@sluice/files';
+import type { ChunkHash } from '@sluice/files/digests';
+import { DIGEST_CHUNK_BYTES } from '@sluice/wire';
 import { ClientError } from './errors.js';
 import { localFileError } from './local-errors.js';
+import type { LocalDigests } from './matching-prefix.js';
+import { SlabChunks } from './slab-chunks.js';
+import type { ChunkReader, UploadSource } from './upload-source.js';
 
 /**
  * Age of the last change, in milliseconds, from which on another change has another time: file systems take their time from a clock that
@@ -13,12 +18,12 @@ import { localFileError } from './local-errors.js';
  */
 const SETTLED_AGE_MS = 20;
 
-/** A local file that is uploaded: open for reading only (C7), and expected to stay as it was when it was opened. */
-export class SourceFile {
+/** A local file that is uploaded. */
+export class SourceFile implements UploadSource {
   readonly path: string;
   readonly handle: FileHandle;
-  /** In bytes, when it was opened. */
   readonly size: number;
+  readonly isIdentified = true;
   readonly #reader: FileReader;
   readonly #stats: BigIntStats;
 
@@ -52,37 +57,41 @@ export class SourceFile {
     return createHash('sha256').update(facts).digest('hex').slice(0, 32);
   }
 
-  /** Time of its last change, in nanoseconds since 1970-01-01 UTC. */
   get modifiedNs(): bigint {
     return this.#stats.mtimeNs;
   }
 
-  /** Its nine permission bits. */
   get mode(): number {
     return Number(this.#stats.mode) & 0o777;
   }
 
-  /**
-   * Fills the views from `position` on, directly on the event loop while the device is fast.
-   *
-   * @throws {ClientError} `ERR_LOCAL_FILE`; `ERR_SOURCE_CHANGED` when the file ends before the views are full
-   */
+  /** Reads the file for each range. Rejects with the system's error. */
+  readonly digests: LocalDigests = (range) => digestChunks(this.handle, { ...range, chunkBytes: DIGEST_CHUNK_BYTES });
+
+  openChunks(hash: ChunkHash): ChunkReader {
+    return new SlabChunks(this, hash);
+  }
+
+  /** Directly on the event loop while the device is fast. */
   async read(views: readonly Uint8Array[], position: number, count: number): Promise<void> {
     await this.#checked(async () => this.#reader.read(views, position), count);
   }
 
-  /** As `read`, in the background. */
   async readPooled(views: readonly Uint8Array[], position: number, count: number): Promise<void> {
     await this.#checked(() => this.#reader.readPooled(views, position), count);
   }
 
-  /** @throws {ClientError} `ERR_SOURCE_CHANGED` when size, or the time of a change, is not what it was; `ERR_LOCAL_FILE` */
+  /** Looks at size and times. */
   async requireUnchanged(): Promise<void> {
     const { size, mtimeNs, ctimeNs } = await this.handle.stat({ bigint: true }).catch((error) => {
-      throw localFileError('read', this.path, error);
+      throw this.unreadable(error);
     });
     const before = this.#stats;
     if (size !== before.size || mtimeNs !== before.mtimeNs || ctimeNs !== before.ctimeNs) throw this.#changed();
+  }
+
+  unreadable(cause: unknown): ClientError {
+    return localFileError('read', this.path, cause);
   }
 
   /** May be called while a read is going on: waits for it. Never rejects: there is nothing to lose in a file that was only read. */
@@ -95,7 +104,7 @@ export class SourceFile {
     try {
       got = await read();
     } catch (error) {
-      throw localFileError('read', this.path, error);
+      throw this.unreadable(error);
     }
     if (got < count) throw this.#changed();
   }

@@ -1,4 +1,4 @@
-import { ChunkHash, contentDigest } from '@sluice/files';
+import { ChunkHash, contentDigest } from '@sluice/files/digests';
 import { DIGEST_CHUNK_BYTES, encodeEndChunkRequest, encodePacket, encodePlaceDataRequest } from '@sluice/wire';
 import type { Connection } from './connection.js';
 import { dataPackets } from './data-packets.js';

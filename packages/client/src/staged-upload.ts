@@ -1,4 +1,4 @@
-import { ChunkHash, contentDigest } from '@sluice/files';
+import { ChunkHash, contentDigest } from '@sluice/files/digests';
 import {
   type BeginUploadRequest,
   type BegunUpload,
@@ -16,12 +16,12 @@ import { DEFAULT_STREAMS } from './options.js';
 import { randomHex } from './random.js';
 import type { RemotePath } from './remote-path.js';
 import type { Attempt } from './retry.js';
-import type { SourceFile } from './source-file.js';
 import { beginUpload, commitUpload, uploadChunks } from './staged-requests.js';
 import type { UploadOptions } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
 import { UploadLanes } from './upload-lanes.js';
 import type { UploadOutcome } from './upload-outcome.js';
+import type { UploadObserver, UploadSource } from './upload-source.js';
 import { verifyOn } from './verification.js';
 
 /** A connection more is worth its login when there are so many bytes for it. */
@@ -37,29 +37,40 @@ const MAX_COMMITS = 4;
 
 const NOTHING: ChunkEntry = { state: ChunkState.Missing, digest: 0n };
 
-/** The upload of one local file to a server that stages uploads, through as many attempts as it takes. docs/protocol.md. */
+/** The upload of one file to a server that stages uploads, through as many attempts as it takes. docs/protocol.md. */
 export class StagedUpload {
   readonly #context: TransferContext;
-  readonly #source: SourceFile;
+  readonly #source: UploadSource;
   readonly #remote: RemotePath;
   readonly #options: UploadOptions;
+  readonly #observer: UploadObserver | undefined;
   readonly #sourceId: string;
   /** Chunks that this very call has sent, and their bytes. */
   readonly #isOwn: Uint8Array;
+  readonly #ownDigests: BigUint64Array;
   #ownBytes = 0;
   #bytesSent = 0;
   #hasAskedToCommit = false;
   /** Most bytes that the server had when an attempt began. */
   #furthestBytes = 0;
 
-  constructor(context: TransferContext, source: SourceFile, remote: RemotePath, options: UploadOptions) {
+  constructor(
+    context: TransferContext,
+    source: UploadSource,
+    remote: RemotePath,
+    options: UploadOptions,
+    observer?: UploadObserver,
+  ) {
     this.#context = context;
     this.#source = source;
     this.#remote = remote;
     this.#options = options;
+    this.#observer = observer;
     // What an earlier call has brought is, by another name, not taken for the same.
     this.#sourceId = options.resume === 'never' ? randomHex(16) : source.sourceId;
-    this.#isOwn = new Uint8Array(new ChunkPlan(source.size).chunks);
+    const { chunks } = new ChunkPlan(source.size);
+    this.#isOwn = new Uint8Array(chunks);
+    this.#ownDigests = new BigUint64Array(chunks);
   }
 
   /**
@@ -71,6 +82,7 @@ export class StagedUpload {
     const begun = await this.#begin(connection, hash);
     if (!begun) return undefined;
     if (begun.uploadId === undefined) return this.#withoutUpload(begun);
+    this.#observer?.onBegun(begun.uploadId);
     if (begun.stagedBytes > this.#furthestBytes) {
       this.#furthestBytes = begun.stagedBytes;
       attempt.progressed();
@@ -145,7 +157,9 @@ export class StagedUpload {
   async #learn(connection: Connection, plan: ChunkPlan, begun: BegunUpload, attempt: Attempt): Promise<void> {
     const { checksum = false, resume } = this.#options;
     if (plan.fileSize <= SMALL_BYTES || (resume === 'never' && attempt.number === 1)) return;
-    const trusts = begun.source === 'same' && !checksum;
+    const trustsAll = begun.source === 'same' && !checksum && this.#source.isIdentified;
+    const trusts = (chunk: number, digest: bigint) =>
+      trustsAll || (begun.source === 'same' && this.#isOwn[chunk] === 1 && this.#ownDigests[chunk] === digest);
     await askAll(connection, Math.min(plan.chunks, begun.chunks), (first, entries) => {
       plan.learn(first, entries, trusts);
     });
@@ -185,12 +199,15 @@ export class StagedUpload {
       source: this.#source,
       plan,
       hash,
-      onSettled: (chunk, bytesSent) => {
+      onRead: (chunk, digest) => this.#observer?.onRead(chunk, digest),
+      onSettled: (chunk, digest, bytesSent) => {
         this.#bytesSent += bytesSent;
+        if (bytesSent > 0) this.#ownDigests[chunk] = digest;
         if (bytesSent > 0 && !this.#isOwn[chunk]) {
           this.#isOwn[chunk] = 1;
           this.#ownBytes += bytesSent;
         }
+        this.#observer?.onSettled(chunk, digest);
         this.#report(plan);
       },
     };
@@ -203,14 +220,13 @@ export class StagedUpload {
 
   async #digestOfSource(hash: ChunkHash): Promise<string> {
     const plan = new ChunkPlan(this.#source.size);
-    const memory = new Uint8Array(plan.chunks === 0 ? 0 : plan.place(0).bytes);
+    const reader = this.#source.openChunks(hash);
     for (let chunk = plan.take(); chunk !== undefined; chunk = plan.take()) {
       this.#context.signal.throwIfAborted();
       const { position, bytes } = plan.place(chunk);
-      const view = memory.subarray(0, bytes);
-      await this.#source.readPooled([view], position, bytes);
-      hash.update(view);
-      plan.settle(chunk, hash.end());
+      const { digest, release } = await reader.read(position, bytes, false);
+      release();
+      plan.settle(chunk, digest);
     }
     return digestText(await contentDigest(plan.digests));
   }

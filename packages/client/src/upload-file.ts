@@ -3,26 +3,27 @@ import { ClientError } from './errors.js';
 import { FileUpload } from './file-upload.js';
 import type { RemotePath } from './remote-path.js';
 import { withRetries } from './retry.js';
-import type { SourceFile } from './source-file.js';
 import { StagedUpload } from './staged-upload.js';
 import type { UploadOptions, UploadResult } from './transfer.js';
 import type { TransferContext } from './transfer-context.js';
 import type { UploadOutcome } from './upload-outcome.js';
+import type { UploadObserver, UploadSource } from './upload-source.js';
 
 /**
- * Uploads a local file in the best way that the server knows: staged, or in place.
+ * Uploads a file in the best way that the server knows: staged, or in place.
  *
  * @throws {ClientError}, or the signal's reason
  */
 export async function uploadFile(
   context: TransferContext,
-  source: SourceFile,
+  source: UploadSource,
   remote: RemotePath,
   callOptions: UploadOptions,
+  observer?: UploadObserver,
 ): Promise<UploadResult> {
   const { pool, options, signal } = context;
   const startedMs = options.clock.nowMs();
-  const staged = new StagedUpload(context, source, remote, callOptions);
+  const staged = new StagedUpload(context, source, remote, callOptions, observer);
   const inPlace = new FileUpload(context, source, remote, callOptions);
   return withRetries(options, signal, (attempt) =>
     pool.use(ProtocolFlag.Upload, signal, async (connection) => {

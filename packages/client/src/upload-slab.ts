@@ -8,5 +8,5 @@ export function newUploadSlab(bytes: number, packetBytes = PACKET_BYTES): DataSl
   const text = dataRequestText();
   const dataBytes = Math.min(bytes, packetBytes);
   const packets = Math.ceil(bytes / dataBytes);
-  return new DataSlab(Buffer.allocUnsafeSlow(packets * (PACKET_HEAD_BYTES + text.length + dataBytes)), text, dataBytes);
+  return new DataSlab(new Uint8Array(packets * (PACKET_HEAD_BYTES + text.length + dataBytes)), text, dataBytes);
 }

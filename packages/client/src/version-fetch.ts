@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { ChunkHash } from '@sluice/files';
+import type { ChunkHash } from '@sluice/files/digests';
 import { DIGEST_CHUNK_BYTES, Feature, ProtocolFlag, ResultCode } from '@sluice/wire';
 import { Bell } from './bell.js';
 import { ChunkLedger, type ChunkRun } from './chunk-ledger.js';
