@@ -107,17 +107,17 @@ export class ChunkLedger {
     else this.#miss(chunk);
   }
 
-  /** Hands out missing chunks that lie together, at most `maxChunks`. */
-  take(maxChunks: number): ChunkRun | undefined {
+  /** Hands out missing chunks that lie together, at most `maxChunks`, and all in front of `endChunk`. */
+  take(maxChunks: number, endChunk = this.chunks): ChunkRun | undefined {
     while (this.#cursor < this.#known && this.#states[this.#cursor] !== State.Missing) this.#cursor += 1;
     const first = this.#cursor;
-    if (this.#missing === 0 || this.#states[first] !== State.Missing) return undefined;
+    if (this.#missing === 0 || this.#states[first] !== State.Missing || first >= endChunk) return undefined;
     let end = first;
     do {
       this.#states[end] = State.Fetching;
       this.#missing -= 1;
       end += 1;
-    } while (end - first < maxChunks && this.#states[end] === State.Missing && !this.#begun.has(end));
+    } while (end - first < maxChunks && end < endChunk && this.#states[end] === State.Missing && !this.#begun.has(end));
     const begun = this.#begun.get(first);
     this.#begun.delete(first);
     return { first, end, begun };

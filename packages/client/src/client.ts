@@ -16,6 +16,7 @@ import {
 } from './trees/download-files.js';
 import { filesOfListing } from './trees/download-tree.js';
 import { digestLocal } from './trees/local-digest.js';
+import { SmallFileReader } from './trees/small-file-reader.js';
 import {
   type FilesResult,
   FilesUpload,
@@ -113,6 +114,7 @@ export class SluiceClient extends ServerClient {
       new FilesUpload(
         this.context(signal),
         options,
+        new SmallFileReader(),
         (source, target, signal) => this.upload(source, target, { ...forEach, signal }),
         (path) => this.makeDirectory(path, { signal }),
       ).run(files),

@@ -323,6 +323,10 @@ export class Connection implements TransportUser {
   }
 
   #lose(cause: unknown): void {
+    if (cause instanceof ClientError) {
+      this.destroy(cause);
+      return;
+    }
     const why = cause === undefined ? 'the server closed it' : this.#transport.textOf(cause);
     const text = `connection to ${this.#peer} lost: ${why}`;
     this.destroy(new ClientError('ERR_CONNECTION_LOST', text, { cause, retryable: true }));

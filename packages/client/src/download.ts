@@ -9,7 +9,7 @@ import { JournaledPartial } from './journaled-partial.js';
 import { localFileError } from './local-errors.js';
 import { matchingPrefix } from './matching-prefix.js';
 import { PartialFile, targetExists } from './partial-file.js';
-import { RangedDownload } from './ranged-download.js';
+import { downloadInRanges } from './ranged-download.js';
 import type { RemotePath } from './remote-path.js';
 import { type Attempt, withRetries } from './retry.js';
 import { StreamTarget } from './stream-target.js';
@@ -34,7 +34,7 @@ export async function downloadToFile(
     const partial = await JournaledPartial.open(file);
     try {
       if (options.resume !== 'trust-length' && (await hasRanges(context))) {
-        return await RangedDownload.run(context, remote, partial, options);
+        return await downloadInRanges(context, remote, partial, options);
       }
       if (existing && options.ifExists === 'newer') {
         const text = 'the server does not tell when its file was changed, which is needed to replace older files only';

@@ -3,6 +3,8 @@ import { futimesSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ChunkHash, FileWriter, SYNC_EVERY_BYTES, syncDirectory } from '@sluice/files';
 import { DIGEST_CHUNK_BYTES } from '@sluice/wire';
+import { digestOf } from './chunk-digest.js';
+import type { ChunkStore } from './chunk-store.js';
 import { DownloadJournal, type RecordedChunk } from './download-journal.js';
 import { ClientError } from './errors.js';
 import { localFileError } from './local-errors.js';
@@ -37,7 +39,7 @@ export interface Finish {
  * change that this one gives it after each write, a random one that only the journal tells, and its status was not changed later than that of the journal, which is
  * touched all along. Otherwise the chunk is read, and compared.
  */
-export class JournaledPartial {
+export class JournaledPartial implements ChunkStore {
   readonly file: PartialFile;
   /** What was found to be damaged, in the order in which it was found. */
   readonly damaged: DamagedPart[] = [];
@@ -251,7 +253,7 @@ export class JournaledPartial {
    * @throws {ClientError} `ERR_LOCAL_FILE`, also for a sync that has failed meanwhile
    */
   written(bytes: number): void | Promise<void> {
-    if (this.#syncFailure) throw localFileError('write', this.file.path, this.#syncFailure.error);
+    if (this.#syncFailure) throw this.unwritable(this.#syncFailure.error);
     this.#unsyncedBytes += bytes;
     if (this.#unsyncedBytes >= SYNC_EVERY_BYTES && !this.#backgroundSync) {
       this.#backgroundSync = this.#sync().finally(() => {
@@ -262,8 +264,12 @@ export class JournaledPartial {
       if (this.file.pace.isDirect) this.#stampNow();
       else return this.#asLocal(() => this.#stampPooled());
     } catch (error) {
-      throw localFileError('write', this.file.path, error);
+      throw this.unwritable(error);
     }
+  }
+
+  unwritable(cause: unknown): ClientError {
+    return localFileError('write', this.file.path, cause);
   }
 
   /** Puts the complete file in the place of the target. @throws {ClientError} `ERR_LOCAL_FILE`, `ERR_EXISTS` */
@@ -402,13 +408,6 @@ export class JournaledPartial {
       throw error instanceof ClientError ? error : localFileError('write', this.file.path, error);
     }
   }
-}
-
-/** The digest of one chunk. */
-export function digestOf(newHash: () => ChunkHash, bytes: Uint8Array): bigint {
-  const hash = newHash();
-  hash.update(bytes);
-  return hash.end();
 }
 
 /** For the calls of the system, which take whole microseconds: the middle of one, so that rounding does not change it. */

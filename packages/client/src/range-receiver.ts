@@ -1,10 +1,10 @@
-import type { ChunkHash, FileWriter } from '@sluice/files';
+import type { ChunkHash } from '@sluice/files/digests';
 import { DIGEST_CHUNK_BYTES, Key, ProtocolError, parseInteger, type Response } from '@sluice/wire';
 import type { ChunkRun } from './chunk-ledger.js';
+import type { ChunkStore, ChunkWriter } from './chunk-store.js';
 import type { DataReceiver } from './connection.js';
 import { ClientError } from './errors.js';
-import type { JournaledPartial } from './journaled-partial.js';
-import { localFileError } from './local-errors.js';
+import { joined } from './read-ahead.js';
 
 /** What a receiver tells its lane. */
 export interface RangeEvents {
@@ -25,7 +25,7 @@ interface IncomingRun {
   end: number;
   /** Whether the file may end before `end`. */
   mayBeShorter: boolean;
-  readonly writer: FileWriter;
+  readonly writer: ChunkWriter;
   /** Up to where bytes have come and were digested. */
   position: number;
   readonly hash: ChunkHash;
@@ -38,7 +38,7 @@ interface IncomingRun {
 
 /** Takes the runs that were asked for on one connection: digests each chunk as it comes, and writes it to its place from the receive buffer. */
 export class RangeReceiver implements DataReceiver {
-  readonly #partial: JournaledPartial;
+  readonly #partial: ChunkStore;
   readonly #newHash: () => ChunkHash;
   readonly #events: RangeEvents;
   /** In the order in which they were asked for. */
@@ -48,7 +48,7 @@ export class RangeReceiver implements DataReceiver {
   /** What must settle before anything is written. */
   #held: Promise<void> | undefined;
 
-  constructor(partial: JournaledPartial, newHash: () => ChunkHash, events: RangeEvents) {
+  constructor(partial: ChunkStore, newHash: () => ChunkHash, events: RangeEvents) {
     this.#partial = partial;
     this.#newHash = newHash;
     this.#events = events;
@@ -180,7 +180,7 @@ export class RangeReceiver implements DataReceiver {
   /** The receive buffer will be used again before what is not `written` by then has been. */
   #keepParts(written: IncomingRun | undefined): void {
     for (const incoming of this.#runs) {
-      if (incoming !== written && incoming.parts.length > 0) incoming.parts = [Buffer.concat(incoming.parts)];
+      if (incoming !== written && incoming.parts.length > 0) incoming.parts = [whole(incoming.parts)];
     }
   }
 
@@ -199,7 +199,7 @@ export class RangeReceiver implements DataReceiver {
   }
 
   #fail(error: unknown): never {
-    throw error instanceof ClientError ? error : localFileError('write', this.#partial.file.path, error);
+    throw error instanceof ClientError ? error : this.#partial.unwritable(error);
   }
 
   #onWritten(incoming: IncomingRun, before: number): void | Promise<void> {
@@ -214,4 +214,11 @@ export class RangeReceiver implements DataReceiver {
     this.#events.onBytes(bytes);
     for (const [chunk, digest] of incoming.digests.splice(0)) this.#events.onChunk(chunk, digest);
   }
+}
+
+function whole(parts: readonly Uint8Array[]): Uint8Array {
+  return joined(
+    parts,
+    parts.reduce((sum, { length }) => sum + length, 0),
+  );
 }

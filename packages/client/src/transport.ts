@@ -20,7 +20,7 @@ export interface TransportUser {
   onBytes(buffer: Uint8Array, end: number): void;
   /** For the time given to `expectActivity`, nothing came and nothing of what was sent was taken. */
   onSilence(): void;
-  /** The connection is gone; the last call. `error` is missing when the peer simply ended it. */
+  /** The connection is gone; the last call. `error` is missing when the peer simply ended it; a `ClientError` is what callers are told. */
   onClose(error: Error | undefined): void;
 }
 

@@ -1,20 +1,18 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { ChunkHash } from '@sluice/files/digests';
 import { DIGEST_CHUNK_BYTES, Feature, ProtocolFlag, ResultCode } from '@sluice/wire';
 import { Bell } from './bell.js';
+import { digestOf } from './chunk-digest.js';
 import { ChunkLedger, type ChunkRun } from './chunk-ledger.js';
+import type { ChunkStore } from './chunk-store.js';
 import type { Connection } from './connection.js';
 import { ClientError, type ClientErrorCode } from './errors.js';
-import { digestOf, type JournaledPartial } from './journaled-partial.js';
-import { localFileError } from './local-errors.js';
 import { RangeReceiver } from './range-receiver.js';
 import { askRange, askVersion, type RemoteState } from './range-requests.js';
-import { readFully } from './read-fully.js';
 import type { RemotePath } from './remote-path.js';
 import { withRetries } from './retry.js';
 import type { TransferContext } from './transfer-context.js';
 
-/** Chunks that one request asks for at most: 32 MiB. */
+/** Chunks that one request asks for at most, unless the target says otherwise: 32 MiB. */
 const MAX_RUN_CHUNKS = 8;
 /** Requests that a connection has going at once, so that the next data follows the last without a round trip. */
 const RUNS_AT_ONCE = 2;
@@ -29,9 +27,11 @@ const CHUNKS_PER_LANE = 4;
 export interface VersionFetchInit {
   readonly context: TransferContext;
   readonly remote: RemotePath;
-  readonly partial: JournaledPartial;
-  /** A file that may have chunks of the one on the server, at the same places. */
-  readonly base: FileHandle | undefined;
+  readonly partial: ChunkStore;
+  /** Reads a file that may have chunks of the one on the server, at the same places: fills the buffer, and says how many bytes there were. */
+  readonly readBase: ((buffer: Uint8Array, position: number) => Promise<number>) | undefined;
+  /** Chunks that one request asks for at most. @default 8 */
+  readonly chunksAtOnce?: number;
   readonly newHash: () => ChunkHash;
   /** Connections at once. */
   readonly streams: number;
@@ -71,6 +71,7 @@ export class VersionFetch {
 
   constructor(init: VersionFetchInit) {
     this.#init = init;
+    init.partial.onRoom = () => this.#bell.ring();
   }
 
   /**
@@ -175,7 +176,7 @@ export class VersionFetch {
       while (ledger && !ledger.isComplete) {
         if (failure ?? this.#failure) throw (failure ?? this.#failure)?.error;
         while (receiver.runs < RUNS_AT_ONCE) {
-          const run = ledger.take(this.#runChunks(ledger));
+          const run = ledger.take(this.#runChunks(ledger), this.#init.partial.endChunk);
           if (!run) break;
           connection.receive(receiver);
           track(this.#ask(connection, receiver, run, ledger));
@@ -201,8 +202,8 @@ export class VersionFetch {
 
   /** Finds out which file there is to be fetched. @returns `undefined` if it is not wanted */
   async #begin(connection: Connection, receiver: RangeReceiver): Promise<ChunkLedger | undefined> {
-    const { partial, base, remote, isWanted } = this.#init;
-    const isBare = partial.isFresh && !base && !isWanted;
+    const { partial, readBase, remote, isWanted } = this.#init;
+    const isBare = partial.isFresh && !readBase && !isWanted;
     let onReady: () => void = () => {};
     const ready = new Promise<void>((resolve) => {
       onReady = resolve;
@@ -281,7 +282,7 @@ export class VersionFetch {
   /** As much as keeps all connections busy to the end. */
   #runChunks(ledger: ChunkLedger): number {
     const share = Math.ceil(ledger.missing / (RUNS_AT_ONCE * this.#lanes.size));
-    return Math.max(1, Math.min(MAX_RUN_CHUNKS, share));
+    return Math.max(1, Math.min(this.#init.chunksAtOnce ?? MAX_RUN_CHUNKS, share));
   }
 
   async #ask(connection: Connection, receiver: RangeReceiver, run: ChunkRun, ledger: ChunkLedger): Promise<void> {
@@ -321,18 +322,18 @@ export class VersionFetch {
   }
 
   async #isHere(ledger: ChunkLedger, chunk: number): Promise<boolean> {
-    const { partial, base, newHash } = this.#init;
+    const { partial, readBase, newHash } = this.#init;
     const bytes = ledger.bytesOf(chunk);
     const digest = ledger.digestOf(chunk);
     if ((await partial.digestOf(chunk, bytes)) === digest) {
       partial.keep(chunk, bytes, digest);
       return true;
     }
-    if (!base) return false;
+    if (!readBase) return false;
     const position = chunk * DIGEST_CHUNK_BYTES;
     this.#buffer ??= new Uint8Array(DIGEST_CHUNK_BYTES);
     const content = this.#buffer.subarray(0, bytes);
-    const got = await readFully(base, content, position).catch(() => 0); // then it is fetched
+    const got = await readBase(content, position).catch(() => 0); // then it is fetched
     if (got < bytes || digestOf(newHash, content) !== digest) return false;
     partial.drop(chunk);
     await partial.dropsAreSafe();
@@ -372,7 +373,7 @@ export class VersionFetch {
     try {
       work();
     } catch (error) {
-      throw localFileError('write', this.#init.partial.file.path, error);
+      throw this.#init.partial.unwritable(error);
     }
   }
 

@@ -1,4 +1,5 @@
-import { ClientError } from '../errors.js';
+import { ResultCode } from '@sluice/wire';
+import { ClientError, remoteError } from '../errors.js';
 import { isLoopback } from '../loopback.js';
 import { joined } from '../read-ahead.js';
 import type { Transport, TransportUser } from '../transport.js';
@@ -253,17 +254,23 @@ export class WebSocketTransport implements Transport {
 /** The ways in which a gateway ends a connection without a fault; RFC 6455, section 7.4.1. */
 const ORDERLY_CODES = new Set([1000, 1005]);
 
+/** The server has no room now. */
+const TRY_AGAIN = 1013;
+
 const CLOSE_TEXTS = new Map([
   [1001, 'the server is shutting down'],
   [1006, 'it broke'],
   [1008, 'the server does not permit it any longer'],
   [1009, 'the server was sent a message that is too long'],
   [1011, 'the server has failed'],
-  [1013, 'the server is busy'],
 ]);
 
 function closeError(code: number, reason: string): Error | undefined {
   if (ORDERLY_CODES.has(code) && reason === '') return undefined;
+  if (code === TRY_AGAIN) {
+    const retryAfterMs = Number(/RetryAfterMs=(\d{1,9})/.exec(reason)?.[1] ?? 0);
+    return remoteError(ResultCode.Busy, '', retryAfterMs);
+  }
   return new Error(reason === '' ? (CLOSE_TEXTS.get(code) ?? `it was closed with code ${code}`) : reason);
 }
 

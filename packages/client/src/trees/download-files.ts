@@ -216,7 +216,7 @@ export class FilesDownload {
     { files, contents }: Fetched,
     how: { readonly attempts: number; readonly seconds: number },
   ): Promise<void> {
-    const turns = new Turns();
+    const turns = new Turns(this.#context.options.platform);
     const done: { readonly file: FileToDownload; readonly bytes: number }[] = [];
     const singles: FileToDownload[] = [];
     const writes: Promise<void>[] = [];

@@ -1,5 +1,6 @@
 import { ResultCode } from '@sluice/wire';
 import { ClientError } from '../errors.js';
+import type { Platform } from '../platform.js';
 
 /** Work of which so much is under way at once. */
 export class Lanes {
@@ -34,12 +35,17 @@ export class Lanes {
 export class Turns {
   /** So long it may go on, in milliseconds. */
   static readonly turnMs = 4;
+  readonly #nextTurn: () => Promise<void>;
   #begunMs = performance.now();
+
+  constructor({ nextTurn }: Pick<Platform, 'nextTurn'>) {
+    this.#nextTurn = nextTurn;
+  }
 
   /** @returns a promise when it is time to wait for it */
   next(): Promise<void> | undefined {
     if (performance.now() - this.#begunMs < Turns.turnMs) return undefined;
-    return new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+    return this.#nextTurn().then(() => {
       this.#begunMs = performance.now();
     });
   }

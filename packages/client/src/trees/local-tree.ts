@@ -2,6 +2,7 @@ import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClientError } from '../errors.js';
 import { localFileError } from '../local-errors.js';
+import { nodePlatform } from '../node-platform.js';
 import { Turns } from './lanes.js';
 
 /** Something in a local directory. */
@@ -39,7 +40,7 @@ export async function* walkLocalTree(
   options: WalkOptions = {},
 ): AsyncGenerator<LocalEntry[], void, void> {
   const waiting: { readonly path: string; readonly relative: string }[] = [{ path: root, relative: '' }];
-  const turns = new Turns();
+  const turns = new Turns(nodePlatform);
   for (let directory = waiting.pop(); directory; directory = waiting.pop()) {
     const turn = turns.next();
     if (turn) await turn;

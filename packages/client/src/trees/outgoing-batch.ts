@@ -1,4 +1,3 @@
-import { xxh64 } from '@sluice/files';
 import {
   BATCH_CONTENT_BYTES,
   type BatchFile,
@@ -12,7 +11,8 @@ import {
 import type { Connection } from '../connection.js';
 import { ClientError } from '../errors.js';
 import type { RemotePath } from '../remote-path.js';
-import type { SmallFile } from './small-file-reader.js';
+import { joined } from '../read-ahead.js';
+import type { SmallFile } from './small-file.js';
 
 /** Files of one batch: more would make a batch of empty ones take as long as many. */
 const MAX_FILES = 1024;
@@ -21,23 +21,28 @@ const MAX_FILES = 1024;
 export class OutgoingBatch<T> {
   /** What the files are for the caller, in their order. */
   readonly files: T[] = [];
-  readonly #contents: Buffer;
+  readonly #contents: Uint8Array;
+  readonly #digestOf: (content: Uint8Array) => bigint;
   readonly #directories = new Map<string, number>();
   readonly #entries: BatchFile[] = [];
   #contentBytes = 0;
 
-  /** @param contents memory for the contents, of {@link BATCH_CONTENT_BYTES} */
-  constructor(contents: Buffer) {
+  /**
+   * @param contents memory for the contents, of {@link BATCH_CONTENT_BYTES}
+   * @param digestOf XXH64
+   */
+  constructor(contents: Uint8Array, digestOf: (content: Uint8Array) => bigint) {
     this.#contents = contents;
+    this.#digestOf = digestOf;
   }
 
   /** Memory for the contents of a batch. */
-  static memory(): Buffer {
-    return Buffer.allocUnsafeSlow(BATCH_CONTENT_BYTES);
+  static memory(): Uint8Array {
+    return new Uint8Array(BATCH_CONTENT_BYTES);
   }
 
   /** What was given to it. */
-  get memory(): Buffer {
+  get memory(): Uint8Array {
     return this.#contents;
   }
 
@@ -63,7 +68,7 @@ export class OutgoingBatch<T> {
       directory,
       name: fileName,
       size: content.length,
-      digest: xxh64(content),
+      digest: this.#digestOf(content),
       ...(preserves && { modifiedNs, mode }),
     });
     this.#contents.set(content, this.#contentBytes);
@@ -78,7 +83,8 @@ export class OutgoingBatch<T> {
   async send(connection: Connection, request: Omit<PutFilesRequest, 'dirName'>): Promise<PutFilesResult> {
     const directories = [...this.#directories.keys()];
     const table = encodePutFilesTable(directories, this.#entries);
-    const data = Buffer.concat([table, this.#contents.subarray(0, this.#contentBytes)]);
+    const contents = this.#contents.subarray(0, this.#contentBytes);
+    const data = joined([table, contents], table.length + contents.length);
     const text = encodePutFilesRequest({ ...request, dirName: '' });
     const answer = await connection.request(Command.PutFiles, text, data);
     const result = decodePutFilesResult(answer.response, answer.data, directories.length, this.files.length);

@@ -4,15 +4,7 @@ import { MAX_BATCHED_FILE_BYTES } from '@sluice/wire';
 import { ClientError } from '../errors.js';
 import { localFileError } from '../local-errors.js';
 import { DirectPace } from './direct-pace.js';
-
-/** A small local file, read whole. */
-export interface SmallFile {
-  /** Valid until the next file is read. */
-  readonly content: Uint8Array;
-  readonly modifiedNs: bigint;
-  /** Nine permission bits. */
-  readonly mode: number;
-}
+import type { SmallFile, SmallFiles } from './small-file.js';
 
 /** Without O_NONBLOCK, opening a named pipe would wait for its writer. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
@@ -20,15 +12,11 @@ const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 /** How often a file that changes while it is read is read again. */
 const MAX_READS = 3;
 
-/** Reads small files whole, directly or, when the disk is slow, in the background. */
-export class SmallFileReader {
+/** Reads small local files, directly or, when the disk is slow, in the background. */
+export class SmallFileReader implements SmallFiles<string> {
   readonly #pace = new DirectPace();
   readonly #buffer = Buffer.allocUnsafeSlow(MAX_BATCHED_FILE_BYTES);
 
-  /**
-   * @returns `undefined` for a file that is too large; a promise when the disk is slow
-   * @throws {ClientError} `ERR_LOCAL_FILE`; `ERR_SOURCE_CHANGED`
-   */
   read(path: string): SmallFile | undefined | Promise<SmallFile | undefined> {
     if (!this.#pace.isDirect) return this.#timed(() => this.#readPooled(path));
     const startedMs = performance.now();

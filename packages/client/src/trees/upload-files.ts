@@ -1,3 +1,4 @@
+import { loadXxh64 } from '@sluice/files/digests';
 import {
   Feature,
   type IfExists,
@@ -15,28 +16,28 @@ import type { TransferContext } from '../transfer-context.js';
 import { endsAll, Lanes, retryIfBusy, Turns } from './lanes.js';
 import type { LocalEntry } from './local-tree.js';
 import { OutgoingBatch } from './outgoing-batch.js';
-import { type SmallFile, SmallFileReader } from './small-file-reader.js';
+import type { SmallFile, SmallFiles } from './small-file.js';
 
 /** Up to this size, in bytes, files are sent together. */
 export const MAX_SMALL_FILE_BYTES = MAX_BATCHED_FILE_BYTES;
 
-/** A local file, and where it goes on the server. */
-export interface FileToUpload {
-  readonly source: string;
+/** A file here, and where it goes on the server. In Node the source is a path. */
+export interface FileToUpload<Source = string> {
+  readonly source: Source;
   readonly target: string;
 }
 
 /** What became of one file of several. */
-export interface UploadedFile extends FileToUpload {
+export interface UploadedFile<Source = string> extends FileToUpload<Source> {
   /** Missing when it failed. */
   readonly result?: UploadResult & { readonly skipped?: 'exists' | 'newer' };
   readonly error?: Error;
 }
 
 /** Options of an upload of several files. */
-export interface UploadFilesOptions extends CallOptions {
+export interface UploadFilesOptions<Source = string> extends CallOptions {
   /** Told of each file once, when it is done or has failed. */
-  readonly onFile?: (file: UploadedFile) => void;
+  readonly onFile?: (file: UploadedFile<Source>) => void;
   /** Batches of small files, and also large files, that are under way at once, 1 to 64. @default 4 */
   readonly parallel?: number;
   /** What to do when a file has the name already. @default 'replace' */
@@ -66,7 +67,7 @@ export interface FilesResult {
 }
 
 /** Uploads one file by itself. */
-export type UploadOne = (source: string, target: string, signal: AbortSignal) => Promise<UploadResult>;
+export type UploadOne<Source> = (source: Source, target: string, signal: AbortSignal) => Promise<UploadResult>;
 
 /** Batches that are under way at once: some are being stored, some are on their way. */
 const MAX_BATCHES = 4;
@@ -74,18 +75,20 @@ const MAX_BATCHES = 4;
 const DEFAULT_PARALLEL = 4;
 
 /** The upload of several files: small ones together, large ones by themselves. */
-export class FilesUpload {
+export class FilesUpload<Source> {
   readonly #context: TransferContext;
-  readonly #options: UploadFilesOptions;
-  readonly #uploadOne: UploadOne;
+  readonly #options: UploadFilesOptions<Source>;
+  readonly #uploadOne: UploadOne<Source>;
   readonly #makeDirectory: (path: string) => Promise<void>;
-  readonly #reader = new SmallFileReader();
+  readonly #reader: SmallFiles<Source>;
   readonly #batches: Lanes;
   readonly #singles: Lanes;
-  readonly #spare: Buffer[] = [];
+  readonly #spare: Uint8Array[] = [];
   readonly #madeDirectories = new Map<string, Promise<void>>();
   readonly #startedMs: number;
-  #batch: OutgoingBatch<FileToUpload> | undefined;
+  #batch: OutgoingBatch<FileToUpload<Source>> | undefined;
+  /** Set before the first file is looked at. */
+  #digestOf: ((content: Uint8Array) => bigint) | undefined;
   #files = 0;
   #skipped = 0;
   #failed = 0;
@@ -93,13 +96,15 @@ export class FilesUpload {
 
   constructor(
     context: TransferContext,
-    options: UploadFilesOptions,
-    uploadOne: UploadOne,
+    options: UploadFilesOptions<Source>,
+    reader: SmallFiles<Source>,
+    uploadOne: UploadOne<Source>,
     makeDirectory: (path: string) => Promise<void>,
   ) {
     const parallel = options.parallel ?? DEFAULT_PARALLEL;
     this.#context = context;
     this.#options = options;
+    this.#reader = reader;
     this.#uploadOne = uploadOne;
     this.#makeDirectory = makeDirectory;
     this.#batches = new Lanes(Math.min(MAX_BATCHES, parallel));
@@ -108,11 +113,12 @@ export class FilesUpload {
   }
 
   /** @throws {ClientError} when the server cannot be reached at all; the signal's reason */
-  async run(files: Iterable<FileToUpload> | AsyncIterable<FileToUpload>): Promise<FilesResult> {
+  async run(files: Iterable<FileToUpload<Source>> | AsyncIterable<FileToUpload<Source>>): Promise<FilesResult> {
     const { signal } = this.#context;
     try {
       const hasBatches = await this.#use((connection) => connection.supports(Feature.Batch));
-      const turns = new Turns();
+      this.#digestOf = await loadXxh64();
+      const turns = new Turns(this.#context.options.platform);
       for await (const file of files) {
         signal.throwIfAborted();
         this.#requireRunning();
@@ -145,7 +151,7 @@ export class FilesUpload {
   }
 
   /** @returns a promise when reading, or sending, has to be waited for */
-  #add(file: FileToUpload): void | Promise<void> {
+  #add(file: FileToUpload<Source>): void | Promise<void> {
     try {
       const small = this.#reader.read(file.source);
       if (!small) return this.#addSingle(file);
@@ -161,7 +167,7 @@ export class FilesUpload {
     }
   }
 
-  #addSmall(file: FileToUpload, small: SmallFile): void | Promise<void> {
+  #addSmall(file: FileToUpload<Source>, small: SmallFile): void | Promise<void> {
     const target = parseRemotePath(file.target);
     if (this.#batch && !this.#batch.hasRoomFor(small)) {
       const kept = { ...small, content: small.content.slice() };
@@ -170,8 +176,8 @@ export class FilesUpload {
     this.#put(file, target, small);
   }
 
-  #put(file: FileToUpload, target: RemotePath, small: SmallFile): void {
-    this.#batch ??= new OutgoingBatch(this.#spare.pop() ?? OutgoingBatch.memory());
+  #put(file: FileToUpload<Source>, target: RemotePath, small: SmallFile): void {
+    this.#batch ??= new OutgoingBatch(this.#spare.pop() ?? OutgoingBatch.memory(), this.#digestOf!);
     this.#batch.add(file, target, small, this.#options.preserve ?? true);
   }
 
@@ -186,11 +192,11 @@ export class FilesUpload {
     });
   }
 
-  async #addSingle(file: FileToUpload): Promise<void> {
+  async #addSingle(file: FileToUpload<Source>): Promise<void> {
     await this.#singles.run(() => this.#sendSingle(file));
   }
 
-  async #send(batch: OutgoingBatch<FileToUpload>): Promise<void> {
+  async #send(batch: OutgoingBatch<FileToUpload<Source>>): Promise<void> {
     const { ifExists, durability } = this.#options;
     const startedMs = this.#context.options.clock.nowMs();
     let attempts = 1;
@@ -223,7 +229,7 @@ export class FilesUpload {
     }
   }
 
-  async #sendSingle(file: FileToUpload): Promise<void> {
+  async #sendSingle(file: FileToUpload<Source>): Promise<void> {
     try {
       await this.#requireDirectory(parseRemotePath(file.target).dirName);
       this.#done(file, await this.#uploadOne(file.source, file.target, this.#context.signal));
@@ -246,7 +252,7 @@ export class FilesUpload {
     );
   }
 
-  #done(file: FileToUpload, result: NonNullable<UploadedFile['result']>): void {
+  #done(file: FileToUpload<Source>, result: NonNullable<UploadedFile<Source>['result']>): void {
     if (result.skipped) this.#skipped += 1;
     else {
       this.#files += 1;
@@ -255,7 +261,7 @@ export class FilesUpload {
     this.#options.onFile?.({ ...file, result });
   }
 
-  #fail(file: FileToUpload, error: unknown): void {
+  #fail(file: FileToUpload<Source>, error: unknown): void {
     this.#failed += 1;
     this.#options.onFile?.({ ...file, error: error instanceof Error ? error : new Error(String(error)) });
   }
