@@ -72,11 +72,7 @@ export class ChunkPlan {
   }
 
   /** Takes what the server says about the chunks from `first` on. @param trusts whether a chunk that is staged is settled with that, unread */
-  learn(
-    first: number,
-    entries: readonly ChunkEntry[],
-    trusts: (chunk: number, digest: bigint) => boolean,
-  ): void {
+  learn(first: number, entries: readonly ChunkEntry[], trusts: (chunk: number, digest: bigint) => boolean): void {
     for (const [index, { state, digest }] of entries.entries()) {
       const chunk = first + index;
       if (chunk >= this.chunks) return;

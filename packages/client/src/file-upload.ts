@@ -90,7 +90,11 @@ export class FileUpload {
     const limit = Math.min(bytesOnServer, this.#source.size);
     const { digests } = this.#source;
     const common = await matchingPrefix(upload.connection, undefined, digests, limit).catch((error) => {
-      throw error instanceof ClientError ? error : this.#context.signal.aborted ? error : this.#source.unreadable(error);
+      throw error instanceof ClientError
+        ? error
+        : this.#context.signal.aborted
+          ? error
+          : this.#source.unreadable(error);
     });
     if (common < bytesOnServer) await upload.open(common);
     return common;

@@ -1,7 +1,7 @@
 import type { ChunkHash } from '@sluice/files/digests';
 import { type DataSlab, DIGEST_CHUNK_BYTES } from '@sluice/wire';
-import type { ChunkReader, ReadChunk, UploadSource } from './upload-source.js';
 import { newUploadSlab } from './upload-slab.js';
+import type { ChunkReader, ReadChunk, UploadSource } from './upload-source.js';
 
 /** Reads chunks into memory in which their packets stand ready. A chunk is read into one slab while another one is being sent. */
 export class SlabChunks implements ChunkReader {

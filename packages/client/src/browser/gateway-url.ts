@@ -25,7 +25,10 @@ export function gatewayAddress(given: string | URL, base: string | undefined): G
   }
   if (url.protocol === 'http:' || url.protocol === 'https:') url.protocol = url.protocol.replace('http', 'ws');
   if (url.protocol !== 'ws:' && url.protocol !== 'wss:')
-    throw new ClientError('ERR_URL', `a browser reaches a server by ws:, wss:, http: or https:, not by ${url.protocol}`);
+    throw new ClientError(
+      'ERR_URL',
+      `a browser reaches a server by ws:, wss:, http: or https:, not by ${url.protocol}`,
+    );
   if (url.pathname === '/') url.pathname = GATEWAY_PATH;
   const [userName, password] = [url.username, url.password].map((text) => (text === '' ? undefined : decoded(text)));
   url.username = '';

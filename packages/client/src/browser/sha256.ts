@@ -57,7 +57,10 @@ export function bytesOf(words: Int32Array): Uint8Array {
 
 function keyed(block: Uint8Array, pad: number): Int32Array {
   const state = INITIAL_STATE.slice();
-  readBlock(block.map((byte) => byte ^ pad), 0);
+  readBlock(
+    block.map((byte) => byte ^ pad),
+    0,
+  );
   compress(state);
   return state;
 }

@@ -10,8 +10,8 @@ import {
 } from '@sluice/wire';
 import type { Connection } from '../connection.js';
 import { ClientError } from '../errors.js';
-import type { RemotePath } from '../remote-path.js';
 import { joined } from '../read-ahead.js';
+import type { RemotePath } from '../remote-path.js';
 import type { SmallFile } from './small-file.js';
 
 /** Files of one batch: more would make a batch of empty ones take as long as many. */
