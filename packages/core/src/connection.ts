@@ -2,6 +2,7 @@ import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { ChunkJoiner } from '@sluice/framing';
 import type { Slot } from './admission.js';
+import type { CarriedStream } from './carried-stream.js';
 import type { Clock } from './clock.js';
 import { type ConnectionDeadlines, type DeadlineReason, DeadlineWatch } from './deadlines.js';
 import { CoreEvent } from './flight-event.js';
@@ -79,8 +80,8 @@ export interface ConnectionLimits {
 
 export interface ConnectionInit {
   readonly id: number;
-  /** Accepted with `pauseOnConnect`, not yet read. */
-  readonly socket: net.Socket;
+  /** Accepted with `pauseOnConnect`, not yet read; or what carries an adopted stream. */
+  readonly socket: net.Socket | CarriedStream;
   readonly slot: Slot;
   readonly clock: Clock;
   readonly limits: ConnectionLimits;
@@ -167,6 +168,11 @@ export class Connection implements MemoryHolder {
   readonly #memory: MemoryCeiling | undefined;
   /** What has been received and is not handled. `undefined` without a limit. */
   readonly receiveAccount: MemoryAccount | undefined;
+  /** What carries an adopted stream; `undefined` for a socket. */
+  readonly carrier: CarriedStream | undefined;
+  /** What the carrier has received and not handed on. */
+  #heldBytes = 0;
+  readonly #heldAccount: MemoryAccount | undefined;
   readonly #sendAccount: MemoryAccount | undefined;
   /** A chunk is being handled: the recorder knows what time it is. */
   #isHandling = false;
@@ -175,7 +181,10 @@ export class Connection implements MemoryHolder {
 
   /** Made by the listener. Set the handler before the next tick: bytes may come then. */
   constructor(init: ConnectionInit) {
-    const { id, socket, slot, clock, limits, receiveMode, tls, isProxied, messageCounters, memory } = init;
+    const { id, slot, clock, limits, tls, isProxied, messageCounters, memory } = init;
+    this.carrier = isCarried(init.socket) ? init.socket : undefined;
+    // A carrier is for a connection what a socket is, as far as one is used here.
+    const socket = init.socket as net.Socket;
     this.id = id;
     this.slot = slot;
     this.turns = init.turns;
@@ -197,7 +206,11 @@ export class Connection implements MemoryHolder {
     this.#memory = memory;
     this.receiveAccount = memory?.receive.open(this);
     this.#sendAccount = memory?.send.open(this);
-    this.#socket = startReceiving(socket, this.#onRawChunk, receiveMode);
+    if (this.carrier) {
+      this.#heldAccount = memory?.receive.open(this);
+      this.carrier.onHeld = (bytes) => this.#noteHeld(bytes);
+    }
+    this.#socket = startReceiving(socket, this.#onRawChunk, this.carrier ? 'reused' : init.receiveMode);
     this.#queue = new OutboundQueue(this.#socket, limits.outbound, this.#onProgress, this.#sendAccount);
     this.#listen();
   }
@@ -227,6 +240,11 @@ export class Connection implements MemoryHolder {
   /** What is known of its TLS; `undefined` for a plain connection, and until the handshake is done, which is before the first byte. */
   get tls(): TlsSession | undefined {
     return this.#tls;
+  }
+
+  /** Whether nobody can read it on its way. */
+  get isEncrypted(): boolean {
+    return this.#tls !== undefined || this.carrier?.isEncrypted === true;
   }
 
   set handler(handler: ConnectionHandler) {
@@ -269,7 +287,7 @@ export class Connection implements MemoryHolder {
 
   /** Bytes received, including those still to be handled; inside TLS, and without a PROXY header. */
   get receivedBytes(): number {
-    return this.#receivedBytes;
+    return this.#receivedBytes + this.#heldBytes;
   }
 
   /** Bytes the system has taken for the peer; inside TLS. */
@@ -389,7 +407,14 @@ export class Connection implements MemoryHolder {
 
   /** What it holds of what all connections may hold together. */
   get #accountedBytes(): number {
-    return (this.receiveAccount?.bytes ?? 0) + (this.#sendAccount?.bytes ?? 0);
+    return (this.receiveAccount?.bytes ?? 0) + (this.#heldAccount?.bytes ?? 0) + (this.#sendAccount?.bytes ?? 0);
+  }
+
+  /** What is held is neither activity of the peer nor a byte for the handler before it is handed on. */
+  #noteHeld(bytes: number): void {
+    if (this.#state === 'destroyed') return;
+    this.#heldBytes = bytes;
+    this.#heldAccount?.set(bytes);
   }
 
   closeForMemory(): void {
@@ -631,6 +656,7 @@ export class Connection implements MemoryHolder {
     this.#queue.close();
     this.#joiner?.drop();
     this.receiveAccount?.close();
+    this.#heldAccount?.close();
     this.#sendAccount?.close();
     this.#reason ??= 'peer-closed';
     let failure: unknown;
@@ -643,4 +669,8 @@ export class Connection implements MemoryHolder {
     this.recorder.compact();
     this.#onGone(this, failure);
   };
+}
+
+function isCarried(socket: net.Socket | CarriedStream): socket is CarriedStream {
+  return 'onHeld' in socket;
 }

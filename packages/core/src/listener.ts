@@ -2,6 +2,8 @@ import type net from 'node:net';
 import { OptionsError } from '@sluice/framing';
 import { Admission, type RefusalReason, type Slot } from './admission.js';
 import { type AdmissionOptions, admissionLimitsOf, DEFAULT_ADMISSION_LIMITS } from './admission-options.js';
+import { Applicant } from './applicant.js';
+import type { CarriedStream } from './carried-stream.js';
 import { type Clock, systemClock } from './clock.js';
 import { type CloseReason, Connection, type ConnectionHandler, type ConnectionLimits } from './connection.js';
 import { type ConnectionDeadlines, DEFAULT_DEADLINES, deadlineTimes } from './deadlines.js';
@@ -129,6 +131,26 @@ export interface ListenerCounters {
   readonly messages: MessageCounters;
 }
 
+/** How a stream is served that was not accepted here. */
+export interface AdoptionOptions {
+  /** @default the next number */
+  readonly id?: number | undefined;
+  /** Called before the first byte. */
+  readonly onAdmitted?: (connection: Connection) => void;
+  /** Called when it is not admitted, and still open. @param retryAfterMs when its peer may try again */
+  readonly onRefused: (reason: RefusalReason, retryAfterMs: number) => void;
+}
+
+/** A connection that another process has accepted, and will serve when there is a place. */
+export interface PlaceRequest {
+  readonly remoteAddress: string;
+  /** There is a place, with this id, until `Listener.ended`. */
+  readonly onAdmitted: (id: number) => void;
+  readonly onRefused: (reason: RefusalReason, retryAfterMs: number) => void;
+  /** Ends it, wherever it is, because somebody needs its place. */
+  readonly displace: (id: number) => void;
+}
+
 /** What was a connection that another process has served. */
 export interface EndedConnection {
   readonly reason: CloseReason;
@@ -161,7 +183,7 @@ export class Listener {
   readonly #waitTimeoutMs: number;
   readonly #tls: TlsAcceptor | undefined;
   readonly #server: net.Server;
-  readonly #admission: Admission<net.Socket>;
+  readonly #admission: Admission<net.Socket | Applicant>;
   readonly #desk: RefusalDesk;
   readonly #turns: TurnQueue;
   readonly #connections = new Set<Connection>();
@@ -225,8 +247,14 @@ export class Listener {
     this.#admission = new Admission(
       { ...wanted, ...fitted },
       {
-        onAdmitted: (socket, slot) => this.#admit(socket, slot),
-        onRefused: (socket, reason) => this.#refuse(socket, reason),
+        onAdmitted: (newcomer, slot) => {
+          if (newcomer instanceof Applicant) newcomer.onAdmitted(slot);
+          else this.#admit(newcomer, slot);
+        },
+        onRefused: (newcomer, reason) => {
+          if (newcomer instanceof Applicant) this.#refuseApplicant(newcomer, reason);
+          else this.#refuse(newcomer, reason);
+        },
         gate: () => (options.memory?.isFull ? 'memory' : options.gate?.()),
       },
       this.#clock,
@@ -332,11 +360,57 @@ export class Listener {
       return;
     }
     const address = socket.remoteAddress ?? '';
-    const isCounted = !this.#isProxy(address) && !this.#isUncounted(address);
     socket.on('error', () => {}); // the reset of one that waits shows when it is admitted and read
+    this.#offer(socket, address, !this.#isProxy(address));
+  }
+
+  #offer(newcomer: net.Socket | Applicant, address: string, isPeer: boolean): void {
     const { memory } = this.#options;
     if (memory?.isFull) memory.heldBack += 1;
-    this.#admission.offer(socket, networkOf(address), isCounted);
+    this.#admission.offer(newcomer, networkOf(address), isPeer && !this.#isUncounted(address));
+  }
+
+  /**
+   * Serves a stream that something else than a socket of this listener carries, in all like an accepted one, if there is a place for it, now
+   * or later. Whoever carries it has counted its descriptor. Ended by `drain` and `close` as all connections.
+   */
+  adopt(stream: CarriedStream, { id, onAdmitted, onRefused }: AdoptionOptions): void {
+    const applicant = new Applicant(
+      (slot) => this.#serve(stream, slot, id, onAdmitted),
+      (reason, retryAfterMs) => {
+        stream.off('close', onClose).off('error', ignore);
+        onRefused(reason, retryAfterMs);
+      },
+    );
+    const onClose = (): void => void this.#admission.withdraw(applicant);
+    stream.on('close', onClose).on('error', ignore);
+    this.#apply(applicant, stream.remoteAddress);
+  }
+
+  /** Finds a place for a connection that another process has accepted and will serve; for listeners with `handOver`. */
+  reserve({ remoteAddress, onAdmitted, onRefused, displace }: PlaceRequest, signal: AbortSignal): void {
+    const applicant = new Applicant((slot) => {
+      signal.removeEventListener('abort', onAbort);
+      const id = this.#nextId++;
+      this.#handedOver.set(id, slot);
+      slot.displace = () => displace(id);
+      onAdmitted(id);
+    }, onRefused);
+    const onAbort = (): void => void this.#admission.withdraw(applicant);
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#apply(applicant, remoteAddress);
+  }
+
+  #apply(applicant: Applicant, address: string): void {
+    this.counters.accepted += 1;
+    if (this.#stopped) applicant.onRefused('shutdown', RETRY_AFTER_MS);
+    else this.#offer(applicant, address, true);
+  }
+
+  #refuseApplicant(applicant: Applicant, reason: RefusalReason): void {
+    this.counters.refused += 1;
+    this.#refusals.add(reason);
+    applicant.onRefused(reason, this.#retryAfterMs(reason));
   }
 
   #isProxy(address: string): boolean {
@@ -355,12 +429,17 @@ export class Listener {
   #tellRefusal(socket: net.Socket, reason: RefusalReason): void {
     this.counters.refused += 1;
     this.#refusals.add(reason);
-    const { refusalAnswer, random = Math.random } = this.#options;
+    const { refusalAnswer } = this.#options;
     // Whoever comes through a balancer begins with its header, and cannot be told in a protocol that is not known.
     const canTell = refusalAnswer && !this.#isProxy(socket.remoteAddress ?? '');
-    const baseMs = reason === 'rate' || reason === 'slow-start' ? RETRY_SOON_MS : RETRY_AFTER_MS;
-    const retryAfterMs = Math.round(baseMs * (1 + RETRY_SPREAD * random()));
+    const retryAfterMs = this.#retryAfterMs(reason);
     this.#desk.receive(socket, canTell ? (first) => refusalAnswer(first, reason, retryAfterMs) : undefined);
+  }
+
+  #retryAfterMs(reason: RefusalReason): number {
+    const { random = Math.random } = this.#options;
+    const baseMs = reason === 'rate' || reason === 'slow-start' ? RETRY_SOON_MS : RETRY_AFTER_MS;
+    return Math.round(baseMs * (1 + RETRY_SPREAD * random()));
   }
 
   /** A connection that was handed over has shown that its peer is a client. */
@@ -403,18 +482,28 @@ export class Listener {
       handOver(accepted);
       return;
     }
+    this.#serve(socket, slot, this.#options.idOf?.(socket));
+  }
+
+  #serve(
+    socket: net.Socket | CarriedStream,
+    slot: Slot,
+    id: number = this.#nextId++,
+    onAdmitted?: (connection: Connection) => void,
+  ): void {
+    const isCarried = 'onHeld' in socket;
     let connection: Connection;
     try {
       connection = new Connection({
-        id: this.#options.idOf?.(socket) ?? this.#nextId++,
+        id,
         socket,
         slot,
         clock: this.#clock,
         limits: this.#limits,
         receiveMode: this.#options.receiveMode,
-        tls: this.#tls,
+        tls: isCarried ? undefined : this.#tls,
         memory: this.#options.memory,
-        isProxied: this.#isProxy(socket.remoteAddress ?? ''),
+        isProxied: !isCarried && this.#isProxy(socket.remoteAddress ?? ''),
         messageCounters: this.counters.messages,
         turns: this.#turns,
         isEstablishedByBytes: this.#options.establishedBy !== 'handler',
@@ -425,12 +514,13 @@ export class Listener {
     } catch (error) {
       socket.destroy();
       this.#options.onWarning?.(`setting a connection up failed: ${String(error)}`);
-      this.#release(slot);
+      this.#release(slot, isCarried);
       return;
     }
     this.#connections.add(connection);
     slot.displace = () => connection.displace();
     try {
+      onAdmitted?.(connection);
       connection.handler = this.#options.onConnection!(connection);
     } catch (error) {
       this.#options.onWarning?.(`setting a connection up failed: ${String(error)}`);
@@ -467,12 +557,12 @@ export class Listener {
     if (failure !== undefined) this.#options.onWarning?.(`ending a connection failed: ${String(failure)}`);
     this.#connections.delete(connection);
     this.#countEnd(connection.closeReason ?? 'peer-closed', connection.receivedBytes, connection.sentBytes);
-    this.#release(connection.slot);
+    this.#release(connection.slot, connection.carrier !== undefined);
     this.#options.onGone?.(connection);
   };
 
-  #release(slot: Slot): void {
-    this.descriptors.giveConnection();
+  #release(slot: Slot, isCarried: boolean): void {
+    if (!isCarried) this.descriptors.giveConnection();
     this.#releaseSlot(slot);
   }
 
@@ -513,9 +603,13 @@ export class Listener {
         resolve();
       };
       this.#server.close();
-      for (const socket of this.#admission.close()) {
+      for (const newcomer of this.#admission.close()) {
+        if (newcomer instanceof Applicant) {
+          newcomer.onRefused('shutdown', RETRY_AFTER_MS);
+          continue;
+        }
         this.descriptors.giveConnection();
-        socket.destroy();
+        newcomer.destroy();
       }
       this.#desk.close();
       this.#reportRefusals(Number.POSITIVE_INFINITY);
@@ -554,3 +648,5 @@ function requireOrder({
     );
   }
 }
+
+function ignore(): void {}

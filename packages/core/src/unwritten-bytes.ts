@@ -13,6 +13,7 @@ interface StreamHandle {
  * peer is minutes. Where Node does not have it the result stays 0.
  */
 export function unwrittenBytes(socket: net.Socket): number {
+  if ('unwrittenBytes' in socket) return (socket as net.Socket & { readonly unwrittenBytes: number }).unwrittenBytes;
   const handle = (socket as net.Socket & { readonly _handle?: StreamHandle | null })._handle;
   return (handle?.writeQueueSize ?? 0) + (handle?._parent?.writeQueueSize ?? 0);
 }
