@@ -178,7 +178,7 @@ class Entry implements ConnectedClient {
       localAddress: addressText(connection.localAddress, connection.localPort),
       remoteAddress: addressText(connection.remoteAddress, connection.remotePort),
       protocol: this.protocol,
-      isEncrypted: connection.tls !== undefined,
+      isEncrypted: connection.isEncrypted,
       ...(user !== undefined && { user }),
       connectedAt: new Date(this.#acceptedAtMs).toISOString(),
       lastActivityAt: this.lastActivityAt.toISOString(),

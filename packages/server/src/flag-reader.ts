@@ -34,7 +34,7 @@ export class FlagReader implements ConnectionHandler {
     this.#connection.record(ServerEvent.protocolByte, 1);
     const { tls } = this.#connection;
     if (tls) this.#log.debug('tls established', tlsFields(tls));
-    else if (this.#context.needsTls) {
+    else if (!this.#connection.isEncrypted && this.#context.refusesPlain(this.#connection)) {
       this.#refusePlain(protocol);
       return;
     }

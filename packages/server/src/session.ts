@@ -56,8 +56,10 @@ export interface SessionContext {
   /** Who acts on a connection that has not logged in, where the protocol needs no login. */
   readonly anybody: Principal;
   readonly mode: Readonly<ServerMode>;
-  /** Whether plain connections are refused. */
-  readonly needsTls: boolean;
+  /** Who has logged in before a connection was made, and is logged in on it; `undefined` for nobody. */
+  readonly principalOf: (connection: Connection) => Principal | undefined;
+  /** Whether a connection is refused that is not encrypted. */
+  readonly refusesPlain: (connection: Connection) => boolean;
   readonly clients: ClientRegistry;
   readonly log: Log;
 }
@@ -116,13 +118,16 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
 
   /** Takes the connection over from its next byte on. */
   static start(connection: Connection, protocol: PacketProtocol, context: SessionContext): FramedConnection {
-    return new ServerSession(connection, protocol, context).#framed;
+    const session = new ServerSession(connection, protocol, context);
+    if (session.#user) session.#noteLogin('session');
+    return session.#framed;
   }
 
   private constructor(connection: Connection, protocol: PacketProtocol, context: SessionContext) {
     this.#connection = connection;
     this.#protocol = protocol;
     this.#context = context;
+    this.#user = context.principalOf(connection);
     this.log = withFields(context.log, () => ({
       connection: connection.id,
       protocol: protocol.name,
@@ -149,7 +154,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     return this.#knowsExtensions;
   }
   get mayUseDigest(): boolean {
-    return this.#connection.tls !== undefined || this.#context.allowsPlainDigest(this.remoteAddress);
+    return this.#connection.isEncrypted || this.#context.allowsPlainDigest(this.remoteAddress);
   }
   get isClosing(): boolean {
     return this.#connection.isClosing;
@@ -425,15 +430,19 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
       if (user) {
         this.#user = user;
         if (knowsExtensions) this.#knowsExtensions = true;
-        this.#connection.establish();
-        this.#connection.record(ServerEvent.loginAccepted);
-        this.log.info('login accepted', { method });
+        this.#noteLogin(method);
       }
       this.reply(answer(command, this.#features));
     } catch (error) {
       this.refuse(command, error);
     }
     if (this.#failedLogins >= MAX_FAILED_LOGINS) this.close('too-many-logins');
+  }
+
+  #noteLogin(method: string): void {
+    this.#connection.establish();
+    this.#connection.record(ServerEvent.loginAccepted);
+    this.log.info('login accepted', { method });
   }
 
   #countFailure({ userName, refusal, method }: Pick<LoginResult, 'userName' | 'refusal'> & { method?: string }): void {

@@ -24,6 +24,8 @@ import { FlagReader } from './flag-reader.js';
 import { openWebhooks, type WebhookTarget } from './hooks/open-webhooks.js';
 import { UploadHookRunner } from './hooks/upload-hook-runner.js';
 import type { UploadHooks } from './hooks/upload-hooks.js';
+import { adopterOf } from './http/gateway/adopt-streams.js';
+import { WebSocketStream } from './http/gateway/websocket-stream.js';
 import type { HttpListener } from './http/http-listener.js';
 import type { HttpServerOptions } from './http/http-options.js';
 import { openServerHttp } from './http/server-http.js';
@@ -252,6 +254,7 @@ export class SluiceServer {
       const kept = new KeptFiles(clock, keepFilesMs, coordinator);
       closings.push(() => kept.closeAll());
       let server: SluiceServer;
+      let listener: Listener | undefined;
       const userChanges = opened(new UserChanges(users, clients, clock, log, () => server.reload(['users'])));
       const files = {
         openFiles,
@@ -309,15 +312,19 @@ export class SluiceServer {
         allowsPlainDigest: (address) => allowDigestLogin || isLoopback(address),
         anybody: { userName: undefined, role: 'user', tree, quota: undefined },
         mode,
-        needsTls: tls?.isRequired ?? false,
+        principalOf: ({ carrier }) => (carrier instanceof WebSocketStream ? carrier.visitor?.principal : undefined),
+        refusesPlain: ({ carrier, remoteAddress }) =>
+          tls?.isRequired === true && !(carrier && isLoopback(remoteAddress)),
         clients,
         log,
       };
       const isProxy = proxies.length > 0 && ((address: string) => proxies.some((has) => has(address)));
       const opening = { ...(tls && { tls }), ...(isProxy && { isProxy }) };
-      const http = httpOptions && (await openServerHttp({ ...opening, options: httpOptions, descriptors, clock, log }));
+      const adopt = adopterOf(() => listener, coordinator);
+      const http =
+        httpOptions && (await openServerHttp({ ...opening, options: httpOptions, descriptors, clock, log, adopt }));
       if (http) opened(http);
-      const listener = await Listener.listen({
+      listener = await Listener.listen({
         ...listen,
         ...opening,
         clock,

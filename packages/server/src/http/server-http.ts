@@ -1,5 +1,6 @@
 import type { Clock, DescriptorBudget, StreamListenerOptions } from '@sluice/core';
 import type { Log } from '../log.js';
+import type { AdoptStream } from './gateway/gateway-route.js';
 import { HttpListener } from './http-listener.js';
 import type { HttpServerOptions } from './http-options.js';
 import { listeningForHttp } from './http-places.js';
@@ -12,6 +13,7 @@ export interface HttpParts extends Pick<StreamListenerOptions, 'tls' | 'isProxy'
   readonly options: HttpServerOptions;
   readonly descriptors: DescriptorBudget;
   readonly clock: Clock;
+  readonly adopt: AdoptStream;
   readonly log: Log;
 }
 

@@ -1,3 +1,5 @@
+import type { Clock } from '@sluice/core';
+import { type AdoptStream, gatewayRoute } from './gateway/gateway-route.js';
 import { healthRoutes } from './health-routes.js';
 import type { HttpServerOptions } from './http-options.js';
 import type { HttpRoute, UpgradeRoute } from './http-route.js';
@@ -7,6 +9,9 @@ export interface RouteParts {
   readonly options: HttpServerOptions;
   /** Whether the server is ending. */
   readonly isDraining: () => boolean;
+  /** Serves what comes to the gateway as a connection. */
+  readonly adopt: AdoptStream;
+  readonly clock: Clock;
 }
 
 /** Everything that a server answers over HTTP: each route is named here, and nowhere else. */
@@ -15,6 +20,6 @@ export function serverRoutes({ options, isDraining }: RouteParts): HttpRoute[] {
 }
 
 /** Everything that takes connections over. */
-export function serverUpgrades({ options }: RouteParts): UpgradeRoute[] {
-  return [...(options.upgrades ?? [])];
+export function serverUpgrades({ options, adopt, clock }: RouteParts): UpgradeRoute[] {
+  return [gatewayRoute(adopt, clock), ...(options.upgrades ?? [])];
 }

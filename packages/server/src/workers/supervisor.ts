@@ -210,7 +210,11 @@ export class Supervisor {
         clock: this.#clock,
         log,
       }));
-    listenToConnections(this.#hub, this.#listener, (id, from, ended) => this.#onEnded(id, from, ended));
+    listenToConnections(this.#hub, this.#listener, {
+      onEnded: (id, from, ended) => this.#onEnded(id, from, ended),
+      onPlaced: (id, from) => this.#workers.get(from)?.connections.add(id) !== undefined,
+      displace: (id, from) => this.#displace(id, from),
+    });
     this.#hub.on('worker.ready', (_: undefined, from) => this.#onReady(from));
     this.#hub.on('worker.failed', (message: string, from) => this.#workers.get(from)?.fail(message));
     this.#hub.on('worker.drained', (cut: number) => {
@@ -273,9 +277,12 @@ export class Supervisor {
       return;
     }
     const { number } = chosen;
-    connection.displace = () =>
-      this.#hub.tellOne(number, 'connection.destroy', { id: connection.id, reason: 'displaced' });
+    connection.displace = () => this.#displace(connection.id, number);
     chosen.give(connection);
+  }
+
+  #displace(id: number, worker: number): void {
+    this.#hub.tellOne(worker, 'connection.destroy', { id, reason: 'displaced' });
   }
 
   /** One that has not reached the worker it was for. */

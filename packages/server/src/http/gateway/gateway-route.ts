@@ -21,13 +21,15 @@ const MAX_CHUNKS = 4096;
 /** The deadlines of connections say how long an end may take: longer than this never. */
 const NEVER_MS = 2 ** 31 - 1;
 
+/** Serves a stream, or refuses it. */
+export type AdoptStream = (stream: WebSocketStream) => void;
+
 /**
  * WebSockets that are connections: what a peer sends is what it would send over TCP, flag byte first.
  *
- * @param adopt serves a stream, or refuses it
  * @see docs/protocol.md, section 20
  */
-export function gatewayRoute(adopt: (stream: WebSocketStream) => void, clock: Clock): UpgradeRoute {
+export function gatewayRoute(adopt: AdoptStream, clock: Clock): UpgradeRoute {
   const options = {
     noServer: true,
     clientTracking: false,
@@ -46,8 +48,7 @@ export function gatewayRoute(adopt: (stream: WebSocketStream) => void, clock: Cl
     access: 'anybody',
     upgrade({ message, remoteAddress, isSecure, visitor }, socket, head) {
       const offered = message.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim());
-      if (!offered?.includes(GATEWAY_PROTOCOL))
-        throw new HttpError(400, `ask for the subprotocol ${GATEWAY_PROTOCOL}`);
+      if (!offered?.includes(GATEWAY_PROTOCOL)) throw new HttpError(400, `ask for the subprotocol ${GATEWAY_PROTOCOL}`);
       server.handleUpgrade(message, socket, head, (webSocket) => {
         const init = { clock, remoteAddress, isEncrypted: isSecure, visitor };
         adopt(new WebSocketStream(webSocket, socket as UpgradedSocket, init));

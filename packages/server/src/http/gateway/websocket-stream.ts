@@ -107,6 +107,11 @@ export class WebSocketStream extends EventEmitter implements CarriedStream {
     webSocket.pause();
   }
 
+  /** Whether nothing is left of it. */
+  get isGone(): boolean {
+    return this.#socket.destroyed;
+  }
+
   get writableLength(): number {
     return this.#socket.writableLength;
   }
