@@ -38,6 +38,8 @@ const INTERNAL: ReadonlySet<string> = new Set([
   'server/src/coordination/shared-quotas.ts MAX_AHEAD_BYTES',
   'server/src/hooks/program-hook.ts MAX_OUTPUT_LENGTH',
   'server/src/hooks/webhook.ts MAX_MESSAGE_LENGTH',
+  'server/src/http/gateway/websocket-stream.ts MAX_JOINED_BYTES',
+  'server/src/http/gateway/websocket-stream.ts MAX_SENT_MESSAGE_BYTES',
   'server/src/logging/append-file.ts MAX_BATCH_BYTES',
   'server/src/protocols/client-watch.ts MAX_ROUND_BYTES',
   'server/src/protocols/listing-queue.ts MAX_KNOWN_LARGE',
@@ -196,6 +198,7 @@ async function limits(): Promise<Limit[]> {
   proxy.compared('MAX_PROXY_HEADER_BYTES');
   const http = await Source.read('server/src/http/http-options.ts');
   const httpAnswers = await Source.read('server/src/http/http-answers.ts');
+  const gateway = await Source.read('server/src/http/gateway/gateway-route.ts');
   const streamListener = await Source.read('core/src/stream-listener.ts');
   return [
     ['HTTP', 'connections at once', count(DEFAULT_HTTP_OPTIONS.maxConnections)],
@@ -206,6 +209,9 @@ async function limits(): Promise<Limit[]> {
     ['HTTP', 'time in which', seconds(numberIn(http, 'stallMs'))],
     ['HTTP', 'bytes of the line', size(numberIn(http, 'MAX_HTTP_HEAD_BYTES'))],
     ['HTTP', 'headers of', count(numberIn(http, 'MAX_HTTP_HEADERS'))],
+    ['HTTP', 'bytes of a message', size(numberIn(gateway, 'MAX_RECEIVED_MESSAGE_BYTES'))],
+    ['HTTP', 'frames of a message', count(numberIn(gateway, 'MAX_FRAMES'))],
+    ['HTTP', 'pieces in which', count(numberIn(gateway, 'MAX_CHUNKS'))],
     ['HTTP', 'bytes of a refused', size(numberIn(httpAnswers, 'MAX_DROPPED_BYTES'))],
     ['Connections', 'listings made', count(numberIn(listings, 'MAX_LISTINGS'))],
     ['Packets and answers', 'received bytes that wait', size(numberIn(framed, 'MAX_HELD_BYTES'))],

@@ -79,6 +79,7 @@ import {
   getFilesResponseText,
   Key,
   type PartialRecord,
+  ProtocolFlag,
   putFilesResponseText,
   ResultCode,
   requestText,
@@ -205,6 +206,8 @@ const EXPLANATION: ConnectionExplanation = {
   ],
 };
 
+const GATEWAY_MASK = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
+
 export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'login-request': login(),
   'login-response': encodePacket(encodeWelcome(Command.Login, undefined)),
@@ -325,6 +328,12 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   ),
   'kick-request': encodePacket(encodeKickRequest({ user: 'ada', idleMs: 60_000 })),
   'kick-response': encodePacket(responseText(Command.Kick, ResultCode.Success, [[Key.Count, 2]])),
+  'gateway-message': frame(
+    GATEWAY_MASK,
+    Uint8Array.of(ProtocolFlag.Control),
+    encodePacket(requestText(Command.Active)),
+  ),
+  'gateway-answer': frame(undefined, encodePacket(responseText(Command.Active, ResultCode.Success))),
   'explain-request': encodePacket(encodeExplainRequest(17)),
   'explain-response': encodePacket(responseText(Command.Explain, ResultCode.Success), encodeJsonData(EXPLANATION)),
   'readonly-request': encodePacket(encodeReadOnlyRequest(true)),
@@ -458,3 +467,11 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
     ),
   ),
 };
+
+/** One whole binary message of fewer than 126 bytes. RFC 6455, 5.2. */
+function frame(mask: Uint8Array | undefined, ...parts: readonly Uint8Array[]): Uint8Array {
+  const payload = Buffer.concat(parts);
+  const length = payload.length;
+  if (!mask) return Buffer.concat([Uint8Array.of(0x82, length), payload]);
+  return Buffer.concat([Uint8Array.of(0x82, 0x80 | length), mask, payload.map((byte, i) => byte ^ mask[i % 4]!)]);
+}

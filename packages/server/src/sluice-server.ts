@@ -25,9 +25,11 @@ import { openWebhooks, type WebhookTarget } from './hooks/open-webhooks.js';
 import { UploadHookRunner } from './hooks/upload-hook-runner.js';
 import type { UploadHooks } from './hooks/upload-hooks.js';
 import { adopterOf } from './http/gateway/adopt-streams.js';
+import { gatewayRoute } from './http/gateway/gateway-route.js';
 import { WebSocketStream } from './http/gateway/websocket-stream.js';
 import type { HttpListener } from './http/http-listener.js';
 import type { HttpServerOptions } from './http/http-options.js';
+import type { UpgradeRoute } from './http/http-route.js';
 import { openServerHttp } from './http/server-http.js';
 import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import type { LogStream } from './log-stream.js';
@@ -159,6 +161,8 @@ const DRAIN_GRACE_MS = 10_000;
 /** The server: one listener, the protocols, the files and the users. */
 export class SluiceServer {
   readonly listener: Listener;
+  /** What serves WebSockets as connections, for HTTP servers of others too; the server's own has it at `/gateway`. */
+  readonly gateway: UpgradeRoute;
   /** `undefined` without HTTP. */
   readonly http: HttpListener | undefined;
   readonly #reloaders: ReadonlyMap<string, Reloader>;
@@ -168,12 +172,14 @@ export class SluiceServer {
 
   private constructor(
     listener: Listener,
+    gateway: UpgradeRoute,
     http: HttpListener | undefined,
     reloaders: ReadonlyMap<string, Reloader>,
     log: Log,
     release: () => Promise<void>,
   ) {
     this.listener = listener;
+    this.gateway = gateway;
     this.http = http;
     this.#reloaders = reloaders;
     this.#log = log;
@@ -320,9 +326,12 @@ export class SluiceServer {
       };
       const isProxy = proxies.length > 0 && ((address: string) => proxies.some((has) => has(address)));
       const opening = { ...(tls && { tls }), ...(isProxy && { isProxy }) };
-      const adopt = adopterOf(() => listener, coordinator);
+      const gateway = gatewayRoute(
+        adopterOf(() => listener, coordinator),
+        clock,
+      );
       const http =
-        httpOptions && (await openServerHttp({ ...opening, options: httpOptions, descriptors, clock, log, adopt }));
+        httpOptions && (await openServerHttp({ ...opening, options: httpOptions, descriptors, clock, log, gateway }));
       if (http) opened(http);
       listener = await Listener.listen({
         ...listen,
@@ -335,7 +344,7 @@ export class SluiceServer {
         onWarning: (message) => log.warn(message),
         onConnection: (connection) => new FlagReader(connection, protocols, context),
       });
-      server = new SluiceServer(listener, http, reloaders, log, release);
+      server = new SluiceServer(listener, gateway, http, reloaders, log, release);
       return server;
     } catch (error) {
       await release();

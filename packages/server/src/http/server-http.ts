@@ -1,9 +1,9 @@
 import type { Clock, DescriptorBudget, StreamListenerOptions } from '@sluice/core';
 import type { Log } from '../log.js';
-import type { AdoptStream } from './gateway/gateway-route.js';
 import { HttpListener } from './http-listener.js';
 import type { HttpServerOptions } from './http-options.js';
 import { listeningForHttp } from './http-places.js';
+import type { UpgradeRoute } from './http-route.js';
 import { HttpVisitors } from './http-visitors.js';
 import { OwnOrigins } from './own-origins.js';
 import { serverRoutes, serverUpgrades } from './server-routes.js';
@@ -13,7 +13,7 @@ export interface HttpParts extends Pick<StreamListenerOptions, 'tls' | 'isProxy'
   readonly options: HttpServerOptions;
   readonly descriptors: DescriptorBudget;
   readonly clock: Clock;
-  readonly adopt: AdoptStream;
+  readonly gateway: UpgradeRoute;
   readonly log: Log;
 }
 

@@ -1,5 +1,3 @@
-import type { Clock } from '@sluice/core';
-import { type AdoptStream, gatewayRoute } from './gateway/gateway-route.js';
 import { healthRoutes } from './health-routes.js';
 import type { HttpServerOptions } from './http-options.js';
 import type { HttpRoute, UpgradeRoute } from './http-route.js';
@@ -9,9 +7,7 @@ export interface RouteParts {
   readonly options: HttpServerOptions;
   /** Whether the server is ending. */
   readonly isDraining: () => boolean;
-  /** Serves what comes to the gateway as a connection. */
-  readonly adopt: AdoptStream;
-  readonly clock: Clock;
+  readonly gateway: UpgradeRoute;
 }
 
 /** Everything that a server answers over HTTP: each route is named here, and nowhere else. */
@@ -20,6 +16,6 @@ export function serverRoutes({ options, isDraining }: RouteParts): HttpRoute[] {
 }
 
 /** Everything that takes connections over. */
-export function serverUpgrades({ options, adopt, clock }: RouteParts): UpgradeRoute[] {
-  return [gatewayRoute(adopt, clock), ...(options.upgrades ?? [])];
+export function serverUpgrades({ options, gateway }: RouteParts): UpgradeRoute[] {
+  return [gateway, ...(options.upgrades ?? [])];
 }

@@ -13,7 +13,7 @@ const POLICY = 1008;
 const INTERNAL = 1011;
 const TRY_AGAIN = 1013;
 
-/** What is neither an orderly end nor the breach of a rule by the peer. docs/protocol.md, section 20. */
+/** What is neither an orderly end nor the breach of a rule by the peer. docs/protocol.md, section 18. */
 const CODES: ReadonlyMap<string, number> = new Map([
   ['peer-closed', NORMAL],
   ['log-output-left', NORMAL],

@@ -27,7 +27,7 @@ export type AdoptStream = (stream: WebSocketStream) => void;
 /**
  * WebSockets that are connections: what a peer sends is what it would send over TCP, flag byte first.
  *
- * @see docs/protocol.md, section 20
+ * @see docs/protocol.md, section 18
  */
 export function gatewayRoute(adopt: AdoptStream, clock: Clock): UpgradeRoute {
   const options = {

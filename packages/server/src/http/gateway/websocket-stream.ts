@@ -97,8 +97,9 @@ export class WebSocketStream extends EventEmitter implements CarriedStream {
     webSocket.on('message', this.#onMessage);
     webSocket.on('ping', this.#onPing);
     webSocket.on('pong', (data: Buffer) => this.#noteWhole([data]));
-    webSocket.on('error', (error) => this.#fail('websocket-error', error));
+    webSocket.on('error', (error) => this.#guard.destroy('websocket-error', error));
     socket.on('data', this.#onSocketData); // after that of ws: the messages of a chunk have been told then
+    socket.on('end', () => this.#end());
     socket.on('end', () => this.#end());
     socket.on('error', (error) => {
       if (!this.#isDestroyed) this.emit('error', error);
@@ -200,7 +201,7 @@ export class WebSocketStream extends EventEmitter implements CarriedStream {
   readonly #onMessage = (data: unknown, isBinary: boolean): void => {
     const parts = data as Buffer[]; // of a text it is one buffer
     if (!isBinary) {
-      this.#fail('text-message', new Error('a text message'));
+      this.#guard.destroy('text-message', new Error('a text message'));
       return;
     }
     this.#noteWhole(parts);
@@ -289,11 +290,9 @@ export class WebSocketStream extends EventEmitter implements CarriedStream {
     this.emit('end');
   }
 
-  /** The peer has broken a rule of the WebSocket. */
-  #fail(reason: string, error: Error): void {
-    if (this.#isDestroyed) return;
-    if (this.owner) this.owner.destroy(reason, error);
-    else this.refuse(endFor(reason));
+  /** Who ends it when the peer breaks a rule. */
+  get #guard(): Pick<StreamOwner, 'destroy'> {
+    return this.owner ?? { destroy: (reason) => this.refuse(endFor(reason)) };
   }
 
   readonly #onSocketClosed = (): void => {
