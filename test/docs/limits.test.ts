@@ -68,7 +68,7 @@ const INTERNAL: ReadonlySet<string> = new Set([
   'server/src/storage/tree-walk.ts MAX_FAR_LEVELS',
   'server/src/storage/tree-walk.ts MAX_NEAR_LEVELS',
   'server/src/storage/version-token.ts MAX_PAUSES',
-  'server/src/users/password-verifier.ts MAX_RUNS_AT_ONCE',
+  'server/src/users/derivation-turns.ts MAX_RUNS_AT_ONCE',
   'server/src/users/user-name.ts MAX_USER_NAME_LENGTH',
 ]);
 
@@ -199,6 +199,12 @@ async function limits(): Promise<Limit[]> {
   const http = await Source.read('server/src/http/http-options.ts');
   const httpAnswers = await Source.read('server/src/http/http-answers.ts');
   const gateway = await Source.read('server/src/http/gateway/gateway-route.ts');
+  const loginRoutes = await Source.read('server/src/http/login/login-routes.ts');
+  const tokens = await Source.read('server/src/http/login/session-token.ts');
+  const sessions = await Source.read('server/src/http/login/login-sessions.ts');
+  const credentials = await Source.read('server/src/http/login/remembered-credentials.ts');
+  const pageFiles = await Source.read('server/src/http/pages/page-files.ts');
+  const supervisedHttp = await Source.read('server/src/workers/supervised-http.ts');
   const streamListener = await Source.read('core/src/stream-listener.ts');
   return [
     ['HTTP', 'connections at once', count(DEFAULT_HTTP_OPTIONS.maxConnections)],
@@ -212,6 +218,13 @@ async function limits(): Promise<Limit[]> {
     ['HTTP', 'bytes of a message', size(numberIn(gateway, 'MAX_RECEIVED_MESSAGE_BYTES'))],
     ['HTTP', 'frames of a message', count(numberIn(gateway, 'MAX_FRAMES'))],
     ['HTTP', 'pieces in which', count(numberIn(gateway, 'MAX_CHUNKS'))],
+    ['HTTP', 'bytes of a login', size(numberIn(loginRoutes, 'MAX_LOGIN_BYTES'))],
+    ['HTTP', 'bytes of the cookie', count(numberIn(tokens, 'MAX_TOKEN_LENGTH'))],
+    ['HTTP', 'logouts of one', count(numberIn(sessions, 'MAX_LOGOUTS_OF_USER'))],
+    ['HTTP', 'the same of all users', count(numberIn(supervisedHttp, 'MAX_LOGOUTS'))],
+    ['HTTP', 'open connections', count(numberIn(sessions, 'MAX_WATCHED'))],
+    ['HTTP', 'names and passwords', count(numberIn(credentials, 'MAX_REMEMBERED'))],
+    ['HTTP', 'files of the dashboard', size(numberIn(pageFiles, 'MAX_PAGES_BYTES'))],
     ['HTTP', 'bytes of a refused', size(numberIn(httpAnswers, 'MAX_DROPPED_BYTES'))],
     ['Connections', 'listings made', count(numberIn(listings, 'MAX_LISTINGS'))],
     ['Packets and answers', 'received bytes that wait', size(numberIn(framed, 'MAX_HELD_BYTES'))],

@@ -68,6 +68,27 @@ export class Logins implements Authenticator {
     return await this.#attempt(userName, address, gone, () => this.#users.admit(userName, verifier, judge()));
   }
 
+  /** As `authenticate`, by the password itself: of a browser, or a program that speaks HTTP, over a link that is safe. */
+  async authenticateByPassword(
+    userName: string,
+    password: string,
+    address: string,
+    gone: AbortSignal,
+  ): Promise<Principal | Refusal> {
+    return await this.#attempt(userName, address, gone, () => this.#users.authenticateByPassword(userName, password));
+  }
+
+  /** Somebody who has shown before who it is; `undefined` for who may not log in any more. @throws {StorageError} as `authenticate` */
+  async principalOf(userName: string): Promise<Principal | undefined> {
+    const account = this.#users.accountOf(userName);
+    return account && (await this.#principalOf(account));
+  }
+
+  /** As `UserStore.stampOf`. */
+  stampOf(userName: string): string | undefined {
+    return this.#users.stampOf(userName);
+  }
+
   async close(): Promise<void> {
     const trees = [...this.#oldTrees, ...Array.from(this.#roots.values(), ({ tree }) => tree)];
     await Promise.all(trees.map((tree) => tree.close()));

@@ -27,10 +27,9 @@ import type { UploadHooks } from './hooks/upload-hooks.js';
 import { adopterOf } from './http/gateway/adopt-streams.js';
 import { gatewayRoute } from './http/gateway/gateway-route.js';
 import { WebSocketStream } from './http/gateway/websocket-stream.js';
-import type { HttpListener } from './http/http-listener.js';
 import type { HttpServerOptions } from './http/http-options.js';
 import type { UpgradeRoute } from './http/http-route.js';
-import { openServerHttp } from './http/server-http.js';
+import { ServerHttp } from './http/server-http.js';
 import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import type { LogStream } from './log-stream.js';
 import { Logins, type QuotaMaker } from './logins.js';
@@ -164,7 +163,7 @@ export class SluiceServer {
   /** What serves WebSockets as connections, for HTTP servers of others too; the server's own has it at `/gateway`. */
   readonly gateway: UpgradeRoute;
   /** `undefined` without HTTP. */
-  readonly http: HttpListener | undefined;
+  readonly http: ServerHttp | undefined;
   readonly #reloaders: ReadonlyMap<string, Reloader>;
   readonly #log: Log;
   /** Ends what goes on beside the connections, when they are gone. */
@@ -173,7 +172,7 @@ export class SluiceServer {
   private constructor(
     listener: Listener,
     gateway: UpgradeRoute,
-    http: HttpListener | undefined,
+    http: ServerHttp | undefined,
     reloaders: ReadonlyMap<string, Reloader>,
     log: Log,
     release: () => Promise<void>,
@@ -261,6 +260,7 @@ export class SluiceServer {
       closings.push(() => kept.closeAll());
       let server: SluiceServer;
       let listener: Listener | undefined;
+      let http: ServerHttp | undefined;
       const userChanges = opened(new UserChanges(users, clients, clock, log, () => server.reload(['users'])));
       const files = {
         openFiles,
@@ -274,7 +274,7 @@ export class SluiceServer {
       };
       const mode: ServerMode = { isReadOnly };
       const reloaders = new Map<string, Reloader>();
-      if (users.file !== undefined) reloaders.set('users', () => userChanges.apply());
+      if (users.file !== undefined) reloaders.set('users', () => userChanges.apply().then(() => http?.checkUsers()));
       if (tls) reloaders.set('certificates', () => tls.contexts.reload());
       const own: ServerControls = {
         clients: () => [...clients],
@@ -330,9 +330,10 @@ export class SluiceServer {
         adopterOf(() => listener, coordinator),
         clock,
       );
-      const http =
-        httpOptions && (await openServerHttp({ ...opening, options: httpOptions, descriptors, clock, log, gateway }));
+      const httpParts = { ...opening, logins, coordinator, descriptors, clock, log, gateway };
+      http = httpOptions && (await ServerHttp.open({ ...httpParts, options: httpOptions }));
       if (http) opened(http);
+      if (http && httpOptions?.dashboard !== undefined) reloaders.set('dashboard', () => http!.reload());
       listener = await Listener.listen({
         ...listen,
         ...opening,

@@ -22,6 +22,8 @@ export interface CommandOptions {
   readonly input?: Uint8Array | string;
   /** Whether that is all of it. @default true */
   readonly endsInput?: boolean;
+  /** Whether a server may have the port for HTTP that servers have by default. @default false: two at once would want it */
+  readonly hasDefaultHttp?: boolean;
   /** Descriptors that it may hold. @default as many as this process */
   readonly descriptors?: number;
 }
@@ -39,8 +41,8 @@ export class Command implements AsyncDisposable {
     const { descriptors, cwd, env } = options;
     const limited = ['-c', `ulimit -n ${descriptors} && exec "$0" "$@"`, COMMAND, ...args];
     const [program, given] = descriptors === undefined ? [COMMAND, args] : ['/bin/sh', limited];
-    // Two servers at once would want the same port.
-    const http = args[0] === 'serve' && !args.includes('--http') ? { SLUICE_SERVE_HTTP: 'off' } : {};
+    const isWithout = args[0] === 'serve' && !args.includes('--http') && !options.hasDefaultHttp;
+    const http = isWithout ? { SLUICE_SERVE_HTTP: 'off' } : {};
     this.child = spawn(program, given, { cwd, env: { ...environment, ...http, ...env } });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;

@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
 import { usageError } from '../command-error.js';
 import { parseAddress } from '../options/address.js';
 import type { Address, OptionTable, OptionValues } from '../options/option-table.js';
@@ -66,14 +69,27 @@ export function httpOf(options: HttpValues, given: ReadonlySet<string>) {
         `--http-origin ${origin || '""'} cannot be used: give an origin, like https://files.example.com`,
       );
   }
+  const dashboard = dashboardDirectory();
   return {
     ...address,
+    ...(dashboard !== undefined && { dashboard }),
     origins,
     isOptional: !given.has('http'),
     maxConnections: options['http-max-connections'],
     sessionMs: options['http-session'],
     allowPlainLogin: options['http-plain-login'],
   };
+}
+
+/** Where the built pages of the dashboard are; `undefined` where they are not. */
+function dashboardDirectory(): string | undefined {
+  try {
+    const manifest = createRequire(import.meta.url).resolve('@sluice/dashboard/package.json');
+    const directory = path.join(path.dirname(manifest), 'dist');
+    return existsSync(path.join(directory, 'index.html')) ? directory : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function isOrigin(text: string): boolean {

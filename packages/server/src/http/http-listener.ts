@@ -8,6 +8,7 @@ import {
   type StreamListenerOptions,
   type StreamRefusal,
 } from '@sluice/core';
+import { isLoopback } from '../address-network.js';
 import type { Log } from '../log.js';
 import { StorageError } from '../storage/storage-error.js';
 import { HEALTH_PATHS } from './health-routes.js';
@@ -45,6 +46,8 @@ export interface HttpListenerOptions
   readonly routes: readonly HttpRoute[];
   readonly upgrades: readonly UpgradeRoute[];
   readonly visitors: Visitors;
+  /** Whether nothing is served without TLS but to this machine, and to who asks how the server is. @default false */
+  readonly needsTls?: boolean;
   readonly descriptors: DescriptorBudget;
   readonly clock: Clock;
   readonly log: Log;
@@ -191,7 +194,12 @@ export class HttpListener {
         answerMethod(route, message.method, response);
         return;
       }
-      if (this.#isDraining && !HEALTH_PATHS.includes(route.path)) throw endingError();
+      const isHealth = HEALTH_PATHS.includes(route.path);
+      if (this.#lacksTls(connection) && !isHealth) {
+        refusePlain(message, request.url, response);
+        return;
+      }
+      if (this.#isDraining && !isHealth) throw endingError();
       requireFewHeaders(message);
       request.visitor = await this.#options.visitors.visitorOf(request);
       requireAccess(route, request);
@@ -217,6 +225,7 @@ export class HttpListener {
       const request = new IncomingRequest(message, socket, connection);
       const route = this.#upgrades.find(request.url.pathname);
       if (!route) throw new HttpError(404, 'there is nothing here that takes connections over');
+      if (this.#lacksTls(connection)) throw new HttpError(403, 'use HTTPS');
       if (this.#isDraining) throw endingError();
       requireFewHeaders(message);
       this.#options.visitors.requireOrigin(request);
@@ -235,6 +244,10 @@ export class HttpListener {
       if (socket.writable) socket.end(bareAnswer(status, text, connection.isSecure, headers));
       socket.once('finish', () => socket.destroy());
     }
+  }
+
+  #lacksTls({ isSecure, remoteAddress }: HttpConnection): boolean {
+    return this.#options.needsTls === true && !isSecure && !isLoopback(remoteAddress);
   }
 
   /** What the parser cannot read. */
@@ -300,6 +313,12 @@ function answerMethod({ methods }: HttpRoute, method: string | undefined, respon
   const Allow = [...new Set(allowed)].join(', ');
   if (method === 'OPTIONS') sendText(response, 204, '', { Allow });
   else throw new HttpError(405, `this takes ${Allow}`, { Allow });
+}
+
+/** TLS is spoken on the same port. @throws {HttpError} 403 where a browser could not be sent on */
+function refusePlain({ method }: IncomingMessage, url: URL, response: ServerResponse): void {
+  if (method !== 'GET' && method !== 'HEAD') throw new HttpError(403, 'use HTTPS');
+  sendText(response, 308, 'use HTTPS', { Location: `https://${url.host}${url.pathname}${url.search}` });
 }
 
 /** Node leaves out what is above its number of headers, in silence. */

@@ -28,7 +28,7 @@ export interface HttpServerOptions {
   /** Where connections come from. @default the system's TCP */
   readonly createServer?: CreateServer;
   /** Called when a connection has ended, or is counted elsewhere from now on. */
-  readonly onLeft?: StreamListenerOptions['onLeft'];
+  readonly onLeft?: NonNullable<StreamListenerOptions['onLeft']>;
 }
 
 export const DEFAULT_HTTP_OPTIONS = {

@@ -1,9 +1,12 @@
 import type { ServerResponse } from 'node:http';
 
-/** Nothing but what this server gives out itself: no script, no style within a page, no page that shows it in a frame. */
+/**
+ * Nothing but what this server gives out itself: no script and no style within a page, no page that shows it in a frame. WebAssembly, which
+ * digests are made by, has to be allowed by name.
+ */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
-  "script-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self'",
   "img-src 'self' data: blob:",
   "font-src 'self'",

@@ -1,51 +1,100 @@
-import type { Clock, DescriptorBudget, StreamListenerOptions } from '@sluice/core';
+import { randomBytes } from 'node:crypto';
+import type { Clock, DescriptorBudget, StreamListenerOptions, TlsListenerOptions } from '@sluice/core';
+import type { Coordinator } from '../coordination/coordinator.js';
 import type { Log } from '../log.js';
+import type { Logins } from '../logins.js';
 import { HttpListener } from './http-listener.js';
-import type { HttpServerOptions } from './http-options.js';
+import { DEFAULT_HTTP_OPTIONS, type HttpServerOptions } from './http-options.js';
 import { listeningForHttp } from './http-places.js';
 import type { UpgradeRoute } from './http-route.js';
-import { HttpVisitors } from './http-visitors.js';
+import { HttpVisitors } from './login/http-visitors.js';
+import { LoginSessions } from './login/login-sessions.js';
 import { OwnOrigins } from './own-origins.js';
+import { PageFiles } from './pages/page-files.js';
 import { serverRoutes, serverUpgrades } from './server-routes.js';
 
-/** What a server has its HTTP listener made of. */
-export interface HttpParts extends Pick<StreamListenerOptions, 'tls' | 'isProxy'> {
+/** What the HTTP of a server needs of it. */
+export interface HttpParts extends Pick<StreamListenerOptions, 'isProxy'> {
+  readonly tls?: TlsListenerOptions & { readonly isRequired?: boolean };
   readonly options: HttpServerOptions;
+  readonly logins: Logins;
+  readonly coordinator: Coordinator;
   readonly descriptors: DescriptorBudget;
   readonly clock: Clock;
   readonly gateway: UpgradeRoute;
   readonly log: Log;
 }
 
-/**
- * Opens the HTTP listener of a server.
- *
- * @returns `undefined` when the server is to go on without it
- * @throws {HttpAddressError} when the address cannot be used
- */
-export async function openServerHttp(parts: HttpParts): Promise<HttpListener | undefined> {
-  const { options, log } = parts;
-  const { host, port, maxConnections, maxPerAddress, createServer, onLeft } = options;
-  const origins = new OwnOrigins(options.origins ?? []);
-  let listener: HttpListener;
-  const routeParts = { ...parts, isDraining: () => listener.isDraining };
-  return await listeningForHttp(options, log, async () => {
-    listener = await HttpListener.listen({
-      host,
-      port,
-      ...(maxConnections !== undefined && { maxConnections }),
-      ...(maxPerAddress !== undefined && { maxPerAddress }),
-      ...(createServer && { createServer }),
-      ...(onLeft && { onLeft }),
-      ...(parts.tls && { tls: parts.tls }),
-      ...(parts.isProxy && { isProxy: parts.isProxy }),
-      descriptors: parts.descriptors,
-      clock: parts.clock,
-      log,
-      routes: serverRoutes(routeParts),
-      upgrades: serverUpgrades(routeParts),
-      visitors: new HttpVisitors(origins),
+const SESSION_KEY_BYTES = 32;
+
+/** The HTTP of a server: its listener, who has logged in, and its pages. */
+export class ServerHttp {
+  readonly listener: HttpListener;
+  readonly #sessions: LoginSessions;
+  readonly #pages: PageFiles | undefined;
+
+  private constructor(listener: HttpListener, sessions: LoginSessions, pages: PageFiles | undefined) {
+    this.listener = listener;
+    this.#sessions = sessions;
+    this.#pages = pages;
+  }
+
+  /**
+   * Listens.
+   *
+   * @returns `undefined` when the server is to go on without HTTP
+   * @throws {HttpAddressError} when the address cannot be used
+   * @throws {OptionsError} for an origin that is none
+   */
+  static async open(parts: HttpParts): Promise<ServerHttp | undefined> {
+    const { options, log, logins, clock, coordinator, descriptors, gateway, tls, isProxy } = parts;
+    const { allowPlainLogin = false, sessionKey = randomBytes(SESSION_KEY_BYTES), dashboard } = options;
+    const origins = new OwnOrigins(options.origins ?? []);
+    const sessions = new LoginSessions({
+      key: sessionKey,
+      lastsMs: options.sessionMs ?? DEFAULT_HTTP_OPTIONS.sessionMs,
+      stampOf: (userName) => logins.stampOf(userName),
+      clock,
+      coordinator,
     });
-    return listener;
-  });
+    const visitors = new HttpVisitors({ origins, sessions, logins, allowPlainLogin, clock, log });
+    const pages = dashboard === undefined ? undefined : await PageFiles.read(dashboard);
+    const isDraining = (): boolean => listener.isDraining;
+    const routeParts = { options, visitors, pages, gateway, isDraining };
+    const routes = serverRoutes(routeParts);
+    const upgrades = serverUpgrades(routeParts);
+    let listener: HttpListener;
+    const http = await listeningForHttp(options, log, async () => {
+      const needsTls = tls?.isRequired ?? false;
+      const all = { ...options, routes, upgrades, visitors, needsTls, descriptors, clock, log };
+      listener = await HttpListener.listen({ ...all, ...(tls && { tls }), ...(isProxy && { isProxy }) });
+      return new ServerHttp(listener, sessions, pages);
+    });
+    if (!http) sessions.close();
+    return http;
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    return this.listener.address;
+  }
+
+  /** The users have changed: logins of those who are not as before end. */
+  checkUsers(): void {
+    this.#sessions.check();
+  }
+
+  /** Reads the pages anew. @throws the system's error, and everything stays as it was */
+  async reload(): Promise<void> {
+    await this.#pages?.reload();
+  }
+
+  /** As `HttpListener.drain`. */
+  drain(graceMs: number): Promise<void> {
+    return this.listener.drain(graceMs);
+  }
+
+  close(): void {
+    this.#sessions.close();
+    this.listener.close();
+  }
 }

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+import { inDerivationTurn } from './derivation-turns.js';
 
 /**
  * What is kept of a password. It is made from the digest that peers send, because that is all they ever send; and a
@@ -23,9 +24,6 @@ export const SCRYPT_PARAMETERS = { n: 16_384, r: 8, p: 1 } as const;
 
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
-
-/** The rest of Node's four threads stays free for files. */
-const MAX_RUNS_AT_ONCE = 2;
 
 /** The MD5 of a password in UTF-8, as 32 lower-case hexadecimal digits: what a peer sends in Login. */
 export function digestOf(password: string): string {
@@ -79,24 +77,8 @@ export function faultOfVerifier(value: unknown): string | undefined {
   return undefined;
 }
 
-let runs = 0;
-const waiting: (() => void)[] = [];
-
-async function derive(
-  digest: string,
-  salt: Buffer,
-  { n, r, p }: Pick<PasswordVerifier, 'n' | 'r' | 'p'>,
-): Promise<Buffer> {
-  if (runs >= MAX_RUNS_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  else runs += 1;
-  try {
-    return await runScrypt(digest, salt, { N: n, r, p, maxmem: 256 * n * r });
-  } finally {
-    const next = waiting.shift();
-    // The next one runs in this one's place.
-    if (next) next();
-    else runs -= 1;
-  }
+function derive(digest: string, salt: Buffer, { n, r, p }: Pick<PasswordVerifier, 'n' | 'r' | 'p'>): Promise<Buffer> {
+  return inDerivationTurn(() => runScrypt(digest, salt, { N: n, r, p, maxmem: 256 * n * r }));
 }
 
 function runScrypt(digest: string, salt: Buffer, options: ScryptOptions): Promise<Buffer> {

@@ -1,4 +1,4 @@
-import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto';
+import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import {
   decodeBase64,
@@ -9,6 +9,7 @@ import {
   type ScramHash,
   scramKeysOf,
 } from '@sluice/wire';
+import { inDerivationTurn } from './derivation-turns.js';
 
 /**
  * What is kept of a password for SCRAM-SHA-256: it checks who knows the password, and lets nobody log in who reads it.
@@ -45,6 +46,19 @@ export async function createScramVerifier(password: string, iterations = SCRAM_I
   const salted = await derive(prepared, salt, iterations, SCRAM_HASH_BYTES, 'sha256');
   const { storedKey, serverKey } = scramKeysOf(scramHash, salted);
   return scramVerifierOf(iterations, salt, storedKey, serverKey);
+}
+
+/** Whether a password is the one that the verifier was made from. Takes the same time for either answer. */
+export async function fitsScramVerifier(
+  { iterations, salt, storedKey }: ScramVerifier,
+  password: string,
+): Promise<boolean> {
+  const prepared = preparePassword(password) ?? '';
+  const salted = await inDerivationTurn(() =>
+    derive(prepared, Buffer.from(salt, 'base64'), iterations, SCRAM_HASH_BYTES, 'sha256'),
+  );
+  const isEqual = timingSafeEqual(scramKeysOf(scramHash, salted).storedKey, Buffer.from(storedKey, 'base64'));
+  return isEqual && prepared !== '';
 }
 
 export function scramVerifierOf(

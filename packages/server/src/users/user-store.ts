@@ -1,12 +1,12 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import type { Role } from '../principal.js';
 import { parseDirectoryName } from '../storage/path-name.js';
 import { type AccountObstacle, type AccountSettings, obstacleOf } from './account.js';
 import { DECOY_KEY_BYTES, DecoyVerifiers } from './decoy-verifiers.js';
-import { type PasswordVerifier, SCRYPT_PARAMETERS, unfittingVerifier, verify } from './password-verifier.js';
+import { digestOf, type PasswordVerifier, SCRYPT_PARAMETERS, unfittingVerifier, verify } from './password-verifier.js';
 import { randomPassword } from './random-password.js';
-import { faultOfPassword, type ScramVerifier } from './scram-verifier.js';
+import { faultOfPassword, fitsScramVerifier, type ScramVerifier } from './scram-verifier.js';
 import { UserError } from './user-error.js';
 import { faultOfName } from './user-name.js';
 import {
@@ -47,6 +47,7 @@ class User implements Account {
   remembered: Buffer | undefined;
   #entry: UserEntry;
   #root: readonly string[] = [];
+  #stamp: string | undefined;
 
   constructor(entry: UserEntry) {
     this.#entry = entry;
@@ -69,7 +70,14 @@ class User implements Account {
     return this.#entry;
   }
 
+  /** Of all that a login is granted for. */
+  get stamp(): string {
+    this.#stamp ??= createHash('sha256').update(JSON.stringify(this.#entry)).digest('base64');
+    return this.#stamp;
+  }
+
   update(entry: UserEntry): void {
+    this.#stamp = undefined;
     if (entry.verifier?.hash !== this.#entry.verifier?.hash) this.remembered = undefined;
     this.#entry = entry;
     this.#root = parseDirectoryName(entry.root ?? '');
@@ -223,6 +231,36 @@ export class UserStore {
       user.remembered = mac;
     }
     return user ? (user.obstacle(new Date()) ?? user) : 'wrong';
+  }
+
+  /**
+   * Whether the user exists and the password is right. Every answer costs what it takes to check the dearest kind of user there is, so that the
+   * time tells nothing about names.
+   */
+  async authenticateByPassword(name: string, password: string): Promise<LoginOutcome> {
+    const verifier = this.scramVerifierOf(name);
+    const isProven = await fitsScramVerifier(verifier, password);
+    const outcome = this.admit(name, verifier, isProven);
+    if (typeof outcome === 'object' || !this.#hasDigestOnly) return outcome;
+    const digestOutcome = await this.authenticate(name, digestOf(password));
+    return outcome === 'no-scram' ? digestOutcome : outcome;
+  }
+
+  /** A user who may log in now, by name alone: for who has shown before who it is. */
+  accountOf(name: string): Account | undefined {
+    const user = this.#users.get(name);
+    return user && user.obstacle(new Date()) === undefined ? user : undefined;
+  }
+
+  /** Changes with the password, the role, the root and everything else that a login was granted for; `undefined` for who may not log in. */
+  stampOf(name: string): string | undefined {
+    const user = this.#users.get(name);
+    return user && user.obstacle(new Date()) === undefined ? user.stamp : undefined;
+  }
+
+  get #hasDigestOnly(): boolean {
+    for (const { entry } of this.#users.values()) if (!entry.scram) return true;
+    return false;
   }
 
   /** What SCRAM tells of a user: also of one who does not exist, or has no such verifier, and then always the same. */

@@ -3,6 +3,7 @@ import { type AcceptedConnection, type Clock, type DescriptorBudget, StreamListe
 import type { Hub } from '../coordination/hub.js';
 import { DEFAULT_HTTP_OPTIONS, HTTP_TIMEOUTS, type HttpServerOptions } from '../http/http-options.js';
 import { connectionsWithin, listeningForHttp, refusalAnswer } from '../http/http-places.js';
+import type { LoginSession } from '../http/login/session-token.js';
 import type { Log } from '../log.js';
 import type { SupervisedWorker } from './supervised-worker.js';
 
@@ -31,18 +32,23 @@ interface Parts {
 
 const SESSION_KEY_BYTES = 32;
 
+/** Logouts that are remembered for workers that begin later. */
+const MAX_LOGOUTS = 20_000;
+
 /**
  * HTTP of a server of several processes: accepted here, within limits that hold for all together, and served whole by a worker. A worker that
  * ends gets connections for as long as there is no other, so that whoever asks is told that the server ends.
  */
 export class SupervisedHttp {
   readonly #workers: ReadonlyMap<number, SupervisedWorker>;
+  readonly #hub: Hub;
+  readonly #logouts = new Map<string, LoginSession>();
   readonly #sessionKey = randomBytes(SESSION_KEY_BYTES);
   #streams!: StreamListener;
 
   /** @returns `undefined` when the server is to go on without HTTP @throws {HttpAddressError} */
   static async open(parts: Parts): Promise<SupervisedHttp | undefined> {
-    const http = new SupervisedHttp(parts.workers);
+    const http = new SupervisedHttp(parts.workers, parts.hub);
     return await listeningForHttp(parts.options, parts.log, async () => {
       http.#streams = await http.#listen(parts);
       parts.hub.on('http.ended', (id: number, from) => {
@@ -53,8 +59,10 @@ export class SupervisedHttp {
     });
   }
 
-  private constructor(workers: ReadonlyMap<number, SupervisedWorker>) {
+  private constructor(workers: ReadonlyMap<number, SupervisedWorker>, hub: Hub) {
     this.#workers = workers;
+    this.#hub = hub;
+    hub.on('http.logout', (session: LoginSession) => this.#logOut(session));
   }
 
   get address(): { readonly host: string; readonly port: number } {
@@ -82,8 +90,23 @@ export class SupervisedHttp {
     this.#streams.ended(id);
   }
 
+  /** For a worker that begins: those who have logged out before. */
+  tellLogouts(worker: number): void {
+    this.#hub.tellOne(worker, 'http.logged-out', [...this.#logouts.values()]);
+  }
+
   close(): void {
     this.#streams.close();
+  }
+
+  /** Settles when no worker takes the login any more. */
+  async #logOut(session: LoginSession): Promise<void> {
+    for (const { id, expiresAtMs } of this.#logouts.values()) if (expiresAtMs <= Date.now()) this.#logouts.delete(id);
+    this.#logouts.delete(session.id);
+    this.#logouts.set(session.id, session);
+    const [oldest] = this.#logouts.keys();
+    if (this.#logouts.size > MAX_LOGOUTS) this.#logouts.delete(oldest!);
+    await this.#hub.gather('http.logged-out', [session]);
   }
 
   #listen({ options, descriptors, clock, log }: Parts): Promise<StreamListener> {

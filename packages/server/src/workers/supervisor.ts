@@ -257,6 +257,7 @@ export class Supervisor {
     if (log.journal) this.#hub.tellOne(number, 'log.written', log.journal.state);
     await this.#hub.ask(number, 'process.read-only', this.#isReadOnly);
     await this.#hub.ask(number, 'process.log-level', log.level);
+    this.#http?.tellLogouts(number);
     log.info('worker started', { worker: number, pid: worker.child.pid });
     worker.serve();
     for (const connection of this.#unserved.splice(0)) this.#serve(connection);
