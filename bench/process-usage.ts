@@ -53,6 +53,12 @@ export class TreeUsage {
     return total;
   }
 
+  /** CPU of each process below the first that is alive, in seconds. */
+  cpuSecondsOfChildren(): number[] {
+    const children = processTree(this.#rootPid).slice(1);
+    return children.map((pid) => (readProcess(pid)?.ownTicks ?? 0) / TICKS_PER_SECOND);
+  }
+
   /** Waits up to a second until processes made for one session have ended and their CPU time has been passed up. */
   async settled(): Promise<void> {
     for (let attempt = 0; attempt < 50; attempt += 1) {

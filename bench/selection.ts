@@ -8,13 +8,17 @@ import { CONNECTION_SCENARIOS } from './scenarios/many-connections.js';
 import { MESSAGE_SCENARIOS } from './scenarios/messages.js';
 import { MICRO_SCENARIO } from './scenarios/micro.js';
 import { PACKAGE_SIZE_SCENARIO } from './scenarios/package-size.js';
+import { STALLED_DISK_SCENARIO } from './scenarios/stalled-disk.js';
 import { START_UP_SCENARIO } from './scenarios/start-up.js';
 import { TLS_SCENARIOS } from './scenarios/tls.js';
+import { WORKERS_SCENARIO } from './scenarios/workers.js';
 import { FILE_SCENARIOS, type Scenario } from './scenarios.js';
 
 /** In the order in which they run. */
 export const SCENARIOS: readonly Scenario[] = [
   ...MESSAGE_SCENARIOS,
+  WORKERS_SCENARIO,
+  STALLED_DISK_SCENARIO,
   ...CONNECTION_SCENARIOS,
   ...FILE_SCENARIOS,
   ...GRID_SCENARIOS,

@@ -8,10 +8,16 @@ const OUTPUT_LIMIT_CHARS = 10_000;
 /**
  * Starts a program that prints `listening on 127.0.0.1:PORT` when it is ready.
  *
+ * @param environment beside this process's own
+ *
  * @throws {Error} when it ends or says nothing before the deadline
  */
-export async function startListeningServer(command: string, args: readonly string[]): Promise<RunningServer> {
-  const child = await startChild(command, args);
+export async function startListeningServer(
+  command: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<RunningServer> {
+  const child = await startChild(command, args, { env: { ...process.env, ...environment } });
   try {
     const port = await new Promise<number>((resolve, reject) => {
       const fail = (why: string) => reject(new Error(`${path.basename(command)} ${why}: ${child.errorText()}`));

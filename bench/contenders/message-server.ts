@@ -34,8 +34,13 @@ export const sluiceMessages: MessageServer = {
   name: 'sluice',
   description: 'sluice serve with its defaults',
   ...unavailable,
-  start: () => startInEmptyRoot((root) => startListeningServer(command, serveArguments(root))),
+  start: () => startSluiceWith([]),
 };
+
+/** @param options beside those of `serveArguments` */
+export function startSluiceWith(options: readonly string[]): Promise<RunningServer> {
+  return startInEmptyRoot((root) => startListeningServer(command, [...serveArguments(root), ...options]));
+}
 
 /** Starts a server with a root of its own, which goes when the server has ended. */
 export async function startInEmptyRoot(start: (root: string) => Promise<RunningServer>): Promise<RunningServer> {

@@ -44,6 +44,12 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/**
+ * V8 lets the space for new objects grow to three times 16 MiB when very many connections come, and keeps it for long: 5 KiB for each of 10,000. Serving
+ * them needs next to none of it.
+ */
+const SEMI_SPACE_MIB = 2;
+
 type SharedOptions = Awaited<ReturnType<typeof serverOptionsOf>>;
 
 type DrainListener = (graceMs: number | undefined) => void;
@@ -97,7 +103,12 @@ export async function serveByWorkers(
     log,
     workers,
     settings,
-    fork: () => fork(WORKER, [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }),
+    fork: () =>
+      fork(WORKER, [], {
+        serialization: 'advanced',
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        execArgv: [...youngGeneration(), ...process.execArgv],
+      }),
     ...admissionOf(options, given),
     proxyFrom: options['proxy-from'],
     speed: speedLimitsOf(options),
@@ -121,6 +132,12 @@ export async function serveByWorkers(
 /** @param address where it listens */
 function placeOf(address: { readonly host: string; readonly port: number }, { options }: ServeInvocation): HttpPlace {
   return { ...address, scheme: options['tls-cert'].length > 0 ? 'https' : 'http' };
+}
+
+/** What the operator has set in `NODE_OPTIONS` stays. */
+function youngGeneration(): string[] {
+  const isSet = process.env['NODE_OPTIONS']?.includes('semi-space') ?? false;
+  return isSet ? [] : [`--max-semi-space-size=${SEMI_SPACE_MIB}`];
 }
 
 /** What is the same for a server in one process and for each worker. @throws {CommandError} */
