@@ -13,6 +13,8 @@ export interface MessageJob {
   readonly depth?: number;
   /** Messages on their way over all connections, which take turns; instead of `depth`. */
   readonly underWay?: number;
+  /** Time the setup and `onStart` may take beside what is usual, in milliseconds. @default 0 */
+  readonly extraMs?: number;
 }
 
 export interface MessageRun extends ClientRun {
@@ -35,10 +37,10 @@ const SLOWEST_MESSAGES_PER_MS = 1;
  */
 export async function runMessages(
   { port }: RunningServer,
-  { connections, dataBytes, messages, depth = 1, underWay }: MessageJob,
+  { connections, dataBytes, messages, depth = 1, underWay, extraMs = 0 }: MessageJob,
   onStart: () => void | Promise<void>,
 ): Promise<MessageRun> {
-  const deadlineMs = BASE_DEADLINE_MS + messages / SLOWEST_MESSAGES_PER_MS;
+  const deadlineMs = BASE_DEADLINE_MS + extraMs + messages / SLOWEST_MESSAGES_PER_MS;
   const options = {
     port,
     connections,

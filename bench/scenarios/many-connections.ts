@@ -16,6 +16,8 @@ const MANY = { connections: 100_000, workers: 10, loads: 6, memoryLimit: '8G' } 
 const QUICK_MANY = { connections: 10_000, workers: 2, loads: 1, memoryLimit: '2G' } as const;
 /** V8 gives back what it does not need when nothing has happened for some time. */
 const REST_MS = 60_000;
+/** The loads do not all have opened their connections at the same moment. */
+const OPENING_MS = 60_000;
 const SETTLE_MS = 1_000;
 const IDLE_MS = 2_000;
 
@@ -114,7 +116,7 @@ async function measureMany({ isQuick }: ReadingContext): Promise<Readings> {
     await measured;
   };
   const share = Math.floor(connections / loads);
-  const job = rampOf(share);
+  const job = { ...rampOf(share), extraMs: REST_MS + OPENING_MS };
   await Promise.all(Array.from({ length: loads }, () => runMessages(server, job, onReady)));
   return { [MEMORY.name]: (each * connections) / (share * loads) / 1024, [PINGED.name]: share * loads };
 }
