@@ -43,6 +43,7 @@ export class PendingUploads {
   readonly #server: string;
   readonly #userName: string;
   readonly #upload: UploadBlob;
+  readonly #running = new Set<Promise<unknown>>();
   #opening: Promise<UploadJournal | undefined> | undefined;
 
   constructor(server: string, userName: string, upload: UploadBlob) {
@@ -133,7 +134,9 @@ export class PendingUploads {
     return record?.uploadId;
   }
 
+  /** To be called when the uploads have been called off. */
   async close(): Promise<void> {
+    await Promise.allSettled(this.#running);
     (await this.#opening)?.close();
   }
 
@@ -143,7 +146,7 @@ export class PendingUploads {
     options: BrowserUploadOptions,
     record: UploadRecord,
   ): Promise<UploadResult> {
-    const done = await whileAlone(record.id, async () => {
+    const running = whileAlone(record.id, async () => {
       const kept = await JournaledUpload.open(journal, record);
       const onProgress = (progress: Progress): void => {
         kept.onProgress(progress.bytesDone);
@@ -158,6 +161,8 @@ export class PendingUploads {
         throw error;
       }
     });
+    this.#running.add(running);
+    const done = await running.finally(() => this.#running.delete(running));
     if (!done) throw new ClientError('ERR_LOCAL_FILE', `${record.name} is being uploaded by another tab`);
     return done.result;
   }
