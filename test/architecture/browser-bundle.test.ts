@@ -12,7 +12,8 @@ const MAX_BUNDLE_KIB = 50;
 const MAX_WORKER_KIB = 6;
 
 /** Names that a browser does not have. */
-const NAMES_OF_NODE = /(?<![.\w$'"-])(?:Buffer|process|setImmediate|clearImmediate|require|__dirname|__filename|global)(?![\w$'":-])/g;
+const NAMES_OF_NODE =
+  /(?<![.\w$'"-])(?:Buffer|process|setImmediate|clearImmediate|require|__dirname|__filename|global)(?![\w$'":-])/g;
 
 interface Bundle {
   readonly text: string;

@@ -15,7 +15,10 @@ describe('A page that connects', () => {
   });
 
   it('needs a password for a user, and nothing with a session', async () => {
-    await assert.rejects(connect({ url: 'ws://127.0.0.1/', userName: 'a' }), { code: 'ERR_URL', message: /no password/ });
+    await assert.rejects(connect({ url: 'ws://127.0.0.1/', userName: 'a' }), {
+      code: 'ERR_URL',
+      message: /no password/,
+    });
     await assert.rejects(connect({ url: 'ws://127.0.0.1/', session: false }), { code: 'ERR_URL', message: /no user/ });
   });
 

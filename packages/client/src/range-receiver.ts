@@ -61,7 +61,9 @@ export class RangeReceiver implements DataReceiver {
 
   /** Bytes that are in the partial of a chunk that is not complete. */
   get begunBytes(): number {
-    return (this.#runs[0]?.writer.position ?? 0) % DIGEST_CHUNK_BYTES;
+    const [first] = this.#runs;
+    if (!first || first.writer.position === first.end) return 0; // the last chunk of a file may be a short one
+    return first.writer.position % DIGEST_CHUNK_BYTES;
   }
 
   /** Says that the first chunks of a file are being asked for whose length is not known. @param ready settles when they may be written */

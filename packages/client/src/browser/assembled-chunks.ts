@@ -117,8 +117,8 @@ export class AssembledChunks implements ChunkStore {
   }
 
   unwritable(cause: unknown): ClientError {
-    const { message = String(cause) } = cause as Partial<Error>;
-    return new ClientError('ERR_LOCAL_FILE', `cannot write to ${this.#name}: ${message}`, { cause });
+    const why = cause instanceof Error ? cause.message : String(cause ?? 'it was closed');
+    return new ClientError('ERR_LOCAL_FILE', `cannot write to ${this.#name}: ${why}`, { cause });
   }
 
   /** Settles when the sink has taken everything. @throws {ClientError} `ERR_LOCAL_FILE` */

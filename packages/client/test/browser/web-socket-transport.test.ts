@@ -208,7 +208,13 @@ describe('Silence on a connection through a gateway', () => {
 
 describe('A gateway that is dialled', () => {
   it('is private when it is reached by TLS, or is this machine', async () => {
-    const privacy = { 'wss://a.example/': true, 'ws://a.example/': false, 'ws://127.0.0.1/': true, 'ws://localhost/': true, 'ws://[::1]/': true };
+    const privacy = {
+      'wss://a.example/': true,
+      'ws://a.example/': false,
+      'ws://127.0.0.1/': true,
+      'ws://localhost/': true,
+      'ws://[::1]/': true,
+    };
     for (const [url, isPrivate] of Object.entries(privacy)) {
       const [, transport] = await dial(url);
       assert.equal(transport.isPrivate, isPrivate, url);
