@@ -33,6 +33,11 @@ export class ChunkHash {
     return digest;
   }
 
+  /** The digest of what has come of the chunk, which goes on. */
+  soFar(): bigint {
+    return this.#hash.digest();
+  }
+
   /** Forgets the chunk that has begun. */
   restart(): void {
     this.#hash = this.#newHash();

@@ -25,11 +25,12 @@ import {
 import { answerFor } from '../answers.js';
 import type { HookedFile } from '../hooks/upload-hooks.js';
 import type { CommandHandler, Request, Session } from '../protocol.js';
-import type { ContentDigests, RecordedDigest } from '../storage/content-digests.js';
+import { type ExistingFile, existingFile } from '../storage/existing-file.js';
 import type { HeldDirectory } from '../storage/held-directory.js';
 import { parseDirectoryName, parseFileName, pathText } from '../storage/path-name.js';
 import { CHUNK_BYTES } from '../storage/staging/chunk-table.js';
 import { JoinedUpload } from '../storage/staging/joined-upload.js';
+import { publishUpload } from '../storage/staging/publish-upload.js';
 import type { KnownChunk, StagedUpload, UploadHolder } from '../storage/staging/staged-upload.js';
 import type { StagingArea } from '../storage/staging/staging-area.js';
 import { TargetFile } from '../storage/staging/target-file.js';
@@ -53,20 +54,12 @@ interface OpenStaged {
   readonly descriptors: readonly Disposable[];
 }
 
-/** What is in the place of a file now. */
-interface Existing {
-  readonly size: number;
-  readonly modifiedNs: bigint;
-  readonly recorded: RecordedDigest | undefined;
-}
-
 /** The uploads of one connection that are staged until they are complete. docs/protocol.md, section 17. */
 export class StagedUploads implements UploadHolder {
   readonly commands: readonly (readonly [string, CommandHandler])[];
   readonly #session: Session;
   readonly #files: SharedFiles;
   readonly #staging: StagingArea;
-  readonly #digests: ContentDigests;
   readonly #durability: Durability;
   #open: OpenStaged | undefined;
   /** Where the data of this batch lies: views of the receive buffer, written before the batch ends. */
@@ -78,7 +71,6 @@ export class StagedUploads implements UploadHolder {
     this.#session = session;
     this.#files = files;
     this.#staging = staging;
-    this.#digests = files.digests;
     this.#durability = durability;
     const tracked = (handler: (request: Request) => Promise<void>): CommandHandler => {
       return (request) => {
@@ -204,7 +196,7 @@ export class StagedUploads implements UploadHolder {
 
     const { descriptors } = this.#files;
     await using directory = await descriptors.walk(() => this.#directory(components, begin.makesParents === true));
-    const existing = await this.#existing(directory, fileName);
+    const existing = await existingFile(this.#files.digests, directory, fileName);
     const nothingToDo = existing && whyNothingToDo(begin, existing);
     if (nothingToDo === 'unchanged') await this.#makeDurable(begin, directory, fileName);
     if (nothingToDo) {
@@ -374,31 +366,17 @@ export class StagedUploads implements UploadHolder {
 
   /** Gives the complete file its name, and ends the upload. */
   async #publish(upload: StagedUpload, begin: BeginUploadRequest, size: number, digest: string): Promise<void> {
-    const durable = this.#isDurable(begin);
-    const { modifiedNs, mode } = begin;
-    const finished = await upload.finish(size, { modifiedNs, mode, durable });
     const components = parseDirectoryName(begin.dirName);
-    await using directory = await this.#files.descriptors.walk(() => this.#session.principal.tree.resolve(components));
-    const { openFiles } = this.#files;
-    const key = directory.entryKey(begin.fileName);
-    await openFiles.knownElsewhere(key);
-    using _claim = openFiles.claimForReplacing(key);
-    const replaced = await this.#existing(directory, begin.fileName);
-    await this.#staging.publish(upload, directory, begin.fileName, begin.ifExists !== 'fail');
-    // From here on the file has its name, whatever fails.
-    const chunkDigests = upload.chunkDigests(size);
-    const recorded = { ...finished, chunkDigests, contentDigest: digest, sourceId: begin.sourceId };
-    try {
-      await Promise.all([
-        this.#digests.record(directory, [{ name: begin.fileName, digest: recorded }], durable),
-        durable ? directory.sync() : undefined,
-      ]);
-    } finally {
-      await this.#staging.drop(upload);
-      // What was not declared was taken from the quota as it came.
-      const grownBytes = upload.identity.size === undefined ? 0 : size;
-      this.#session.principal.quota?.add(grownBytes - (replaced?.size ?? 0));
-    }
+    await publishUpload(this.#files, this.#session.principal, upload, {
+      openDirectory: () => this.#session.principal.tree.resolve(components),
+      fileName: begin.fileName,
+      size,
+      digest,
+      modifiedNs: begin.modifiedNs,
+      mode: begin.mode,
+      durable: this.#isDurable(begin),
+      mayReplace: begin.ifExists !== 'fail',
+    });
   }
 
   async #abort({ command }: Request): Promise<void> {
@@ -458,19 +436,6 @@ export class StagedUploads implements UploadHolder {
     }
   }
 
-  /** @throws {StorageError} `ERR_NOT_A_FILE` when something else has the name */
-  async #existing(directory: HeldDirectory, fileName: string): Promise<Existing | undefined> {
-    const stats = await directory.status(fileName).catch((error: unknown) => {
-      if (error instanceof StorageError && error.code === 'ERR_FILE_NOT_FOUND') return undefined;
-      throw error;
-    });
-    if (!stats) return undefined;
-    if (!stats.isFile()) throw new StorageError('ERR_NOT_A_FILE', 'not a file');
-    const [size, modifiedNs] = [Number(stats.size), stats.mtimeNs];
-    const recorded = await this.#digests.lookup(directory.key, fileName, { size, modifiedNs, inode: stats.ino });
-    return { size, modifiedNs, recorded };
-  }
-
   /** What was there before may not have reached the disk: its client has not heard the answer. */
   async #makeDurable(begin: BeginUploadRequest, directory: HeldDirectory, fileName: string): Promise<void> {
     if (!this.#isDurable(begin)) return;
@@ -525,7 +490,7 @@ export class StagedUploads implements UploadHolder {
 }
 
 /** @throws {StorageError} `ERR_EXISTS` */
-function whyNothingToDo(begin: BeginUploadRequest, existing: Existing): 'unchanged' | 'exists' | 'newer' | undefined {
+function whyNothingToDo(begin: BeginUploadRequest, existing: ExistingFile): 'unchanged' | 'exists' | 'newer' | undefined {
   if (begin.ifExists === 'fail') throw new StorageError('ERR_EXISTS', 'a file of this name exists');
   if (begin.ifExists === 'skip') return 'exists';
   const { modifiedNs } = begin;
@@ -544,7 +509,7 @@ function hookedFile({ identity: { name, size } }: Pick<StagedUpload, 'identity'>
 async function openTarget(
   directory: HeldDirectory,
   fileName: string,
-  existing: Existing | undefined,
+  existing: ExistingFile | undefined,
   begin: BeginUploadRequest,
 ): Promise<TargetFile | undefined> {
   if (!existing || existing.size === 0 || begin.fileSize === undefined) return undefined;

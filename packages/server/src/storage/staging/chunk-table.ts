@@ -3,7 +3,7 @@ import type { JournalChunk } from './upload-journal.js';
 /** Bytes of a file under one digest; the last chunk may be shorter. docs/protocol.md. */
 export const CHUNK_BYTES = 4 << 20;
 
-/** A finished chunk of a staged upload. */
+/** A finished chunk of a staged upload, or the begin of one. */
 export interface StagedChunk {
   readonly digest: bigint;
   readonly bytes: number;

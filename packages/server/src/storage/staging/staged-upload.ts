@@ -5,6 +5,7 @@ import { CHUNK_BYTES, ChunkTable, chunkCount, chunkLength } from './chunk-table.
 import type { Reservation } from './space-reservations.js';
 import { digestRange, type StagedFile } from './staged-file.js';
 import type { TargetFile } from './target-file.js';
+import { AppendPlace } from './append-place.js';
 import type { JournalContent, PartialIdentity, UploadJournal } from './upload-journal.js';
 import { UploadPlace } from './upload-place.js';
 
@@ -119,6 +120,32 @@ export class StagedUpload {
     return new UploadPlace(this, this.#file, await ChunkHash.create());
   }
 
+  /**
+   * A place behind all that is there in a row from the beginning, for who sends a file from its beginning to its end. What an earlier process
+   * has left is read and compared now.
+   *
+   * @throws {StorageError}; the signal's reason
+   */
+  async openAppendPlace(signal?: AbortSignal): Promise<AppendPlace> {
+    try {
+      let number = 0;
+      for (; ; number += 1) {
+        await this.#verify(number, signal);
+        const chunk = this.#chunks.get(number);
+        if (chunk?.bytes !== this.chunkLength(number)) break;
+      }
+      const begun = this.#chunks.get(number);
+      const place = await AppendPlace.open(this, this.#file, number, begun?.bytes ?? 0, signal);
+      if (!begun || place.begunDigest === begun.digest) return place;
+      this.#chunks.delete(number);
+      await this.#journal.dropChunk(number);
+      return await AppendPlace.open(this, this.#file, number, 0, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw storageErrorFrom(error, 'file');
+    }
+  }
+
   /** Bytes that chunk `number` must have; the whole of one when the size is not known. */
   chunkLength(number: number): number {
     return this.identity.size === undefined ? CHUNK_BYTES : chunkLength(this.identity.size, number);
@@ -228,10 +255,11 @@ export class StagedUpload {
   /**
    * Gives a chunk to one place, for writing; it counts no more until it is finished again.
    *
+   * @param keepsBegin whether what is recorded of it is its begin, which stays as it is and goes on counting
    * @returns a promise when the journal has to be told first
    * @throws {StorageError} `ERR_IN_USE` when another connection writes it
    */
-  beginChunk(number: number, place: object): void | Promise<void> {
+  beginChunk(number: number, place: object, keepsBegin = false): void | Promise<void> {
     if (this.#failure) throw storageErrorFrom(this.#failure.error, 'file');
     if (this.#isSealed) throw new StorageError('ERR_IN_USE', 'the upload is being committed');
     const writing = this.#beingWritten.get(number);
@@ -239,7 +267,7 @@ export class StagedUpload {
     this.#beingWritten.set(number, place);
     this.#unrecorded.delete(number);
     this.#journal.beginWriting().catch((error: unknown) => this.#fail(error));
-    if (!this.#chunks.get(number)) return;
+    if (keepsBegin || !this.#chunks.get(number)) return;
     this.#chunks.delete(number);
     return this.#journal.dropChunk(number).catch((error) => {
       throw storageErrorFrom(error, 'file');
@@ -256,12 +284,13 @@ export class StagedUpload {
     for (const [number, other] of this.#beingWritten) if (other === place) this.#beingWritten.delete(number);
   }
 
-  /** All bytes of a chunk are written, and are what they should be. */
+  /** All bytes of a chunk are written, or those of its begin, and are what they should be. */
   finishChunk(number: number, digest: bigint, bytes: number): void {
+    const addedBytes = bytes - (this.#chunks.get(number)?.bytes ?? 0);
     this.#chunks.set(number, { digest, bytes, isSynced: false, isDoubtful: false });
-    this.reservation?.use(bytes);
+    this.reservation?.use(addedBytes);
     this.#journal.finishChunk(number, digest, bytes).catch((error: unknown) => this.#fail(error));
-    this.#unsyncedBytes += bytes;
+    this.#unsyncedBytes += addedBytes;
     if (this.#syncs && this.#unsyncedBytes >= SYNC_EVERY_BYTES && !this.#syncing) {
       this.#syncing = this.#sync().finally(() => {
         this.#syncing = undefined;
@@ -338,16 +367,31 @@ export class StagedUpload {
    * @throws {StorageError}; the signal's reason
    */
   async missingChunks(fileSize: number, digest: bigint, signal?: AbortSignal): Promise<number> {
+    await this.#verifyAll(signal);
+    const missing = this.#chunks.missing(fileSize);
+    if (missing > 0) return missing;
+    // Some chunk is another than the client's: which one, only the client can tell.
+    return (await contentDigest(this.#chunks.digests(fileSize))) === digest ? 0 : 1;
+  }
+
+  async #verifyAll(signal: AbortSignal | undefined): Promise<void> {
     try {
       for (const [number] of [...this.#chunks]) await this.#verify(number, signal);
     } catch (error) {
       signal?.throwIfAborted();
       throw storageErrorFrom(error, 'file');
     }
-    const missing = this.#chunks.missing(fileSize);
-    if (missing > 0) return missing;
-    // Some chunk is another than the client's: which one, only the client can tell.
-    return (await contentDigest(this.#chunks.digests(fileSize))) === digest ? 0 : 1;
+  }
+
+  /**
+   * The content digest of what is there, for who sends without digests of its own.
+   *
+   * @returns `undefined` when something is missing
+   * @throws {StorageError}; the signal's reason
+   */
+  async wholeDigest(fileSize: number, signal?: AbortSignal): Promise<bigint | undefined> {
+    await this.#verifyAll(signal);
+    return this.#chunks.missing(fileSize) > 0 ? undefined : await contentDigest(this.#chunks.digests(fileSize));
   }
 
   /** The digests of all chunks, 8 bytes each, big-endian; of a complete file. */

@@ -29,7 +29,7 @@ export interface SyncedState {
 /** A finished chunk, as the journal has it. */
 export interface JournalChunk {
   readonly digest: bigint;
-  /** Fewer than a whole chunk only for the last one. */
+  /** Fewer than a whole chunk for the last one of a file, and for the begin of one of which more will come. */
   readonly bytes: number;
   /** Whether it was on the disk when the journal said so. */
   isSynced: boolean;

@@ -1,0 +1,76 @@
+import type { ServerResponse } from 'node:http';
+import { RequestError, ResultCode } from '@sluice/wire';
+import { BusyError } from '../../busy-error.js';
+import { type Log, withFields } from '../../log.js';
+import type { Principal } from '../../principal.js';
+import { RequestMemory } from '../../request-memory.js';
+import { HttpError } from '../http-error.js';
+import type { HttpRequest } from '../http-route.js';
+import type { FilesParts } from './files-parts.js';
+
+/** One request for files, of somebody who has logged in. */
+export class FileRequest implements Disposable {
+  /** Hooks are told the number of a connection; those of HTTP have none. */
+  readonly id = 0;
+  readonly request: HttpRequest;
+  readonly response: ServerResponse;
+  readonly principal: Principal;
+  readonly remoteAddress: string;
+  readonly log: Log;
+  readonly memory: RequestMemory;
+  /** Aborted when the connection is gone, or the login has ended. */
+  readonly gone: AbortSignal;
+  readonly #mode: FilesParts['mode'];
+
+  /** @throws {HttpError} 401 */
+  constructor(request: HttpRequest, response: ServerResponse, { log, memory, mode }: FilesParts) {
+    const { visitor, remoteAddress, message } = request;
+    if (!visitor) throw new HttpError(401, 'log in first');
+    this.request = request;
+    this.response = response;
+    this.principal = visitor.principal;
+    this.remoteAddress = remoteAddress;
+    this.gone = AbortSignal.any([request.gone, visitor.ended]);
+    this.log = withFields(log, () => ({ protocol: 'HTTP', user: this.userName, remote: remoteAddress }));
+    this.#mode = mode;
+    this.memory = new RequestMemory(
+      memory,
+      {
+        pauseForMemory: () => void message.pause(),
+        resumeForMemory: () => void message.resume(),
+        closeForMemory: () => void message.destroy(),
+      },
+      this,
+    );
+  }
+
+  get userName(): string {
+    return this.principal.userName ?? '';
+  }
+
+  /** To be called before anything is changed. @throws {HttpError} 403 */
+  requireMayChange(): void {
+    if (this.principal.role === 'read-only') throw new HttpError(403, 'this user may only read');
+    if (this.#mode.isReadOnly) throw new HttpError(403, 'the server is read-only now');
+  }
+
+  /** A header that may be there once. @throws {HttpError} 400 for several */
+  header(name: string): string | undefined {
+    const values = this.request.message.headersDistinct[name];
+    if (values && values.length > 1) throw new HttpError(400, `${name} is there ${values.length} times`);
+    return values?.[0];
+  }
+
+  [Symbol.dispose](): void {
+    this.memory.close();
+  }
+}
+
+/** What the parts of the server that answer by codes of the packet protocols have thrown, as HTTP tells it. */
+export function httpErrorFrom(error: unknown): unknown {
+  if (error instanceof BusyError)
+    return new HttpError(503, error.message, { 'Retry-After': String(Math.ceil(error.retryAfterMs / 1000)) });
+  if (!(error instanceof RequestError)) return error;
+  if (error.resultCode === ResultCode.NotPermitted) return new HttpError(403, error.message);
+  return new HttpError(500, error.message);
+}
