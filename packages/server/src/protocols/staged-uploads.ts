@@ -490,7 +490,10 @@ export class StagedUploads implements UploadHolder {
 }
 
 /** @throws {StorageError} `ERR_EXISTS` */
-function whyNothingToDo(begin: BeginUploadRequest, existing: ExistingFile): 'unchanged' | 'exists' | 'newer' | undefined {
+function whyNothingToDo(
+  begin: BeginUploadRequest,
+  existing: ExistingFile,
+): 'unchanged' | 'exists' | 'newer' | undefined {
   if (begin.ifExists === 'fail') throw new StorageError('ERR_EXISTS', 'a file of this name exists');
   if (begin.ifExists === 'skip') return 'exists';
   const { modifiedNs } = begin;

@@ -231,8 +231,7 @@ export class TusRecords {
       if (read) {
         const { record } = read;
         this.#known.set(id, { user: record.user, path: pathOf(record), isComplete, changedAtMs });
-      }
-      else if (isOld(changedAtMs)) await directory.unlink(name.toString()).catch(() => {}); // torn when it was made
+      } else if (isOld(changedAtMs)) await directory.unlink(name.toString()).catch(() => {}); // torn when it was made
     }
     for (const [id, { changedAtMs }] of this.#known) if (!found.has(id) && isOld(changedAtMs)) this.#known.delete(id);
   }

@@ -1,5 +1,6 @@
 import { parseDirectoryName, parseFileName, requireComponents } from '../../storage/path-name.js';
 import { HttpError } from '../http-error.js';
+import { UPLOADS_NAME } from './file-path.js';
 
 /** What an upload by tus becomes. */
 export interface TusTarget {
@@ -18,12 +19,17 @@ export interface TusTarget {
  * @throws {StorageError} `ERR_NAME_INVALID`
  * @throws {HttpError} 400
  */
-export function tusTargetOf(directory: readonly string[], metadata: ReadonlyMap<string, string>, id: string): TusTarget {
+export function tusTargetOf(
+  directory: readonly string[],
+  metadata: ReadonlyMap<string, string>,
+  id: string,
+): TusTarget {
   const fileName = parseFileName(given(metadata, 'filename') ?? given(metadata, 'name') ?? id);
   const path = parseDirectoryName(given(metadata, 'path') ?? '');
   const relativePath = parseDirectoryName((given(metadata, 'relativePath') ?? '').replace(/^\//, '')).slice(0, -1);
   const components = [...directory, ...path, ...relativePath];
   requireComponents(components);
+  if ([...components, fileName][0] === UPLOADS_NAME) throw new HttpError(400, `${UPLOADS_NAME} is not for files`);
   const ifExists = given(metadata, 'ifExists') ?? 'replace';
   if (ifExists !== 'replace' && ifExists !== 'fail') throw new HttpError(400, 'ifExists is replace or fail');
   return { directory: components, fileName, mayReplace: ifExists === 'replace' };

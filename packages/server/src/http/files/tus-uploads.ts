@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Cancel } from '@sluice/core';
-import { existingFile } from '../../storage/existing-file.js';
 import type { UploadHolder } from '../../storage/staging/staged-upload.js';
 import { StorageError } from '../../storage/storage-error.js';
 import { HttpError } from '../http-error.js';
+import { fileAt } from './file-at.js';
 import type { FileRequest } from './file-request.js';
 import type { FilesParts } from './files-parts.js';
 import { HttpUpload } from './http-upload.js';
@@ -237,7 +237,8 @@ export class TusUploads {
     try {
       isWhole = (await receiveBody(message, take, signal)) === 'whole';
     } catch (error) {
-      if (!(error instanceof HttpError)) await this.#putAway(live); // where the disk has failed, only the journal knows what is there
+      if (!(error instanceof HttpError))
+        await this.#putAway(live); // where the disk has failed, only the journal knows what is there
       else if (checksum) await place.discard();
       else place.keep();
       throw error;
@@ -263,31 +264,25 @@ export class TusUploads {
     const { record, upload } = live;
     const offset = upload.place.position;
     if (offset < record.size) return { record, offset, isComplete: false };
-    await upload.publish(request, { mayReplace: record.mayReplace });
+    try {
+      await upload.publish(request, { mayReplace: record.mayReplace });
+    } catch (error) {
+      await this.#putAway(live);
+      throw error;
+    }
     this.#live.delete(record.id);
     await this.#records.complete(record.id);
     return { record, offset, isComplete: true };
   }
 
   async #isPublished(request: FileRequest, { id, directory, fileName, size }: TusRecord): Promise<boolean> {
-    const existing = await this.#existing(request, directory, fileName);
+    const existing = await fileAt(request, this.#parts, [...directory, fileName]);
     return existing?.size === size && existing.recorded?.sourceId === sourceIdOf(id);
   }
 
   async #requireAbsent(request: FileRequest, { directory, fileName }: TusRecord): Promise<void> {
-    if (await this.#existing(request, directory, fileName))
+    if (await fileAt(request, this.#parts, [...directory, fileName]))
       throw new StorageError('ERR_EXISTS', 'a file of this name exists');
-  }
-
-  async #existing({ principal }: FileRequest, components: readonly string[], fileName: string) {
-    const { descriptors, digests } = this.#parts.files;
-    try {
-      await using directory = await descriptors.walk(() => principal.tree.resolve(components));
-      return await existingFile(digests, directory, fileName);
-    } catch (error) {
-      if (error instanceof StorageError && error.code === 'ERR_DIRECTORY_NOT_FOUND') return undefined;
-      throw error;
-    }
   }
 
   /** Nobody works on it for now: it is put away if nobody comes again soon. */

@@ -1,11 +1,11 @@
 import { ChunkHash, contentDigest, diskTurn, SYNC_EVERY_BYTES } from '@sluice/files';
 import type { Log } from '../../log.js';
 import { StorageError, storageErrorFrom } from '../storage-error.js';
+import { AppendPlace } from './append-place.js';
 import { CHUNK_BYTES, ChunkTable, chunkCount, chunkLength } from './chunk-table.js';
 import type { Reservation } from './space-reservations.js';
 import { digestRange, type StagedFile } from './staged-file.js';
 import type { TargetFile } from './target-file.js';
-import { AppendPlace } from './append-place.js';
 import type { JournalContent, PartialIdentity, UploadJournal } from './upload-journal.js';
 import { UploadPlace } from './upload-place.js';
 
