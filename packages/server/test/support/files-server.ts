@@ -46,8 +46,13 @@ export class FilesServer implements AsyncDisposable {
   /** Ends all logins. */
   readonly endLogins: AbortController;
   readonly #close: () => Promise<void>;
+  #former: FilesServer | undefined;
+  #isKilled = false;
 
-  private constructor(parts: Omit<FilesServer, 'crash' | 'ask' | 'url' | 'path' | typeof Symbol.asyncDispose>, close: () => Promise<void>) {
+  private constructor(
+    parts: Omit<FilesServer, 'crash' | 'ask' | 'url' | 'path' | typeof Symbol.asyncDispose>,
+    close: () => Promise<void>,
+  ) {
     this.root = parts.root;
     this.port = parts.port;
     this.clock = parts.clock;
@@ -132,7 +137,17 @@ export class FilesServer implements AsyncDisposable {
       clock,
       log,
     } as Parameters<typeof HttpListener.listen>[0]);
-    const parts = { root, port: listener.address.port, clock, events, mode, openFiles, staging, descriptors, endLogins };
+    const parts = {
+      root,
+      port: listener.address.port,
+      clock,
+      events,
+      mode,
+      openFiles,
+      staging,
+      descriptors,
+      endLogins,
+    };
     return new FilesServer(parts, async () => {
       listener.close();
       await routes.close();
@@ -160,11 +175,22 @@ export class FilesServer implements AsyncDisposable {
 
   /** Another server over the same files, as if this one had been killed: nothing of it is put away. It must not be used any more. */
   async crash(options: Omit<FilesServerOptions, 'root'> = {}): Promise<FilesServer> {
-    return await FilesServer.start({ ...options, root: this.root });
+    const next = await FilesServer.start({ ...options, root: this.root });
+    next.#former = this;
+    this.#isKilled = true;
+    return next;
+  }
+
+  /** Of a server that was killed, what it has open is closed when nobody looks any more. */
+  async #closeAll(): Promise<void> {
+    await this.#close();
+    const former = this.#former;
+    if (former) await former.#closeAll().catch(() => {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#close();
+    if (this.#isKilled) return;
+    await this.#closeAll();
     await rm(this.root, { recursive: true, force: true });
   }
 }

@@ -88,7 +88,8 @@ export class FilesRoutes {
     try {
       await this.#answer(asked, request.url.pathname);
     } catch (error) {
-      asked.gone.throwIfAborted();
+      request.gone.throwIfAborted();
+      if (asked.gone.aborted) throw new HttpError(401, 'the login has ended');
       throw httpErrorFrom(error);
     }
   }

@@ -1,4 +1,4 @@
-import type { ExistingFile } from '../../storage/existing-file.js';
+import { type ExistingFile, existingFile } from '../../storage/existing-file.js';
 import type { AppendPlace } from '../../storage/staging/append-place.js';
 import { publishUpload } from '../../storage/staging/publish-upload.js';
 import type { StagedUpload, UploadHolder } from '../../storage/staging/staged-upload.js';
@@ -81,6 +81,7 @@ export class HttpUpload {
     try {
       for (let count = 0; count < FILES_OF_AN_UPLOAD; count += 1) descriptors.push(files.descriptors.openFile());
       await using directory = await files.descriptors.walk(() => tree.resolveOrCreate(components), signal);
+      await existingFile(files.digests, directory, fileName); // throws for a name that no file can have
       const begin = (): Promise<StagedUpload> =>
         files.staging.begin(
           {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import * as tus from 'tus-js-client';
@@ -104,11 +104,11 @@ describe('tus-js-client', () => {
 
   it('terminates an upload, of which nothing is left', async () => {
     await using server = await FilesServer.start();
+    const ended = new EventEmitter();
     const { upload } = newUpload(server, CONTENT, {
       chunkSize: 3 << 20,
       onChunkComplete: () => void upload.abort(true).then(() => ended.emit('ended')),
     });
-    const ended = new (await import('node:events')).EventEmitter();
     upload.start();
     await once(ended, 'ended');
     const url = new URL(upload.url ?? '').pathname;
