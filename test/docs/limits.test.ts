@@ -40,10 +40,9 @@ const INTERNAL: ReadonlySet<string> = new Set([
   'server/src/hooks/webhook.ts MAX_MESSAGE_LENGTH',
   'server/src/http/gateway/websocket-stream.ts MAX_JOINED_BYTES',
   'server/src/http/gateway/websocket-stream.ts MAX_SENT_MESSAGE_BYTES',
+  'server/src/http/files/tus-records.ts MAX_RECORD_BYTES',
   'server/src/logging/append-file.ts MAX_BATCH_BYTES',
   'server/src/protocols/client-watch.ts MAX_ROUND_BYTES',
-  'server/src/protocols/listing-queue.ts MAX_KNOWN_LARGE',
-  'server/src/protocols/listing-queue.ts MAX_SMALL_LISTINGS',
   'server/src/protocols/read-answers.ts MAX_HEAD_BYTES',
   'server/src/protocols/read-answers.ts MAX_IN_PLACE_BYTES',
   'server/src/protocols/remote-file.ts MAX_DIRECT_BYTES',
@@ -60,6 +59,8 @@ const INTERNAL: ReadonlySet<string> = new Set([
   'server/src/storage/directory-tree.ts MAX_STATS_AT_ONCE',
   'server/src/storage/directory-tree.ts MAX_SYNCED_PATHS',
   'server/src/storage/held-directory.ts MAX_OPEN_ATTEMPTS',
+  'server/src/storage/listing-queue.ts MAX_KNOWN_LARGE',
+  'server/src/storage/listing-queue.ts MAX_SMALL_LISTINGS',
   'server/src/storage/path-name.ts MAX_TEXT_LENGTH',
   'server/src/storage/root-lock.ts MAX_STARTING_MS',
   'server/src/storage/tree-part.ts MAX_STATS_AT_ONCE',
@@ -191,7 +192,7 @@ async function limits(): Promise<Limit[]> {
   const threads = await Source.read('server/src/storage/batches/batch-threads.ts');
   const batches = await Source.read('server/src/storage/batches/file-batches.ts');
   const trees = await Source.read('server/src/protocols/tree-commands.ts');
-  const listings = await Source.read('server/src/protocols/listing-queue.ts');
+  const listings = await Source.read('server/src/storage/listing-queue.ts');
   const output = await Source.read('server/src/protocols/log-output-protocol.ts');
   const readers = await Source.read('server/src/protocols/log-readers.ts');
   const proxy = await Source.read('core/src/proxy-header.ts');
@@ -204,6 +205,9 @@ async function limits(): Promise<Limit[]> {
   const sessions = await Source.read('server/src/http/login/login-sessions.ts');
   const credentials = await Source.read('server/src/http/login/remembered-credentials.ts');
   const pageFiles = await Source.read('server/src/http/pages/page-files.ts');
+  const tusHeaders = await Source.read('server/src/http/files/tus-headers.ts');
+  const tusRecords = await Source.read('server/src/http/files/tus-records.ts');
+  const tusUploads = await Source.read('server/src/http/files/tus-uploads.ts');
   const supervisedHttp = await Source.read('server/src/workers/supervised-http.ts');
   const streamListener = await Source.read('core/src/stream-listener.ts');
   return [
@@ -225,6 +229,12 @@ async function limits(): Promise<Limit[]> {
     ['HTTP', 'open connections', count(numberIn(sessions, 'MAX_WATCHED'))],
     ['HTTP', 'names and passwords', count(numberIn(credentials, 'MAX_REMEMBERED'))],
     ['HTTP', 'files of the dashboard', size(numberIn(pageFiles, 'MAX_PAGES_BYTES'))],
+    ['HTTP', 'characters of the metadata', count(numberIn(tusHeaders, 'MAX_METADATA_LENGTH'))],
+    ['HTTP', 'uploads by tus that', count(numberIn(tusRecords, 'MAX_TUS_UPLOADS_OF_USER'))],
+    ['HTTP', 'the same, of all users', count(numberIn(tusRecords, 'MAX_TUS_UPLOADS'))],
+    ['HTTP', 'complete uploads by tus', count(numberIn(tusRecords, 'MAX_COMPLETE'))],
+    ['HTTP', 'uploads by tus that stay open', count(numberIn(tusUploads, 'MAX_IDLE'))],
+    ['HTTP', 'time for which one of them', seconds(numberIn(tusUploads, 'IDLE_MS'))],
     ['HTTP', 'bytes of a refused', size(numberIn(httpAnswers, 'MAX_DROPPED_BYTES'))],
     ['Connections', 'listings made', count(numberIn(listings, 'MAX_LISTINGS'))],
     ['Packets and answers', 'received bytes that wait', size(numberIn(framed, 'MAX_HELD_BYTES'))],

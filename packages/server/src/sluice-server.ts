@@ -37,7 +37,6 @@ import type { Protocol } from './protocol.js';
 import { controlProtocol } from './protocols/control-protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
 import { KeptFiles } from './protocols/kept-files.js';
-import { ListingQueue } from './protocols/listing-queue.js';
 import { logOutputProtocol } from './protocols/log-output-protocol.js';
 import { LogReaders } from './protocols/log-readers.js';
 import { remoteStreamProtocol } from './protocols/remote-stream-protocol.js';
@@ -56,6 +55,7 @@ import { FileBatches } from './storage/batches/file-batches.js';
 import { ContentDigests } from './storage/content-digests.js';
 import { DescriptorAccount } from './storage/descriptor-account.js';
 import { DirectoryTree } from './storage/directory-tree.js';
+import { ListingQueue } from './storage/listing-queue.js';
 import { OpenFiles } from './storage/open-files.js';
 import { StagingArea } from './storage/staging/staging-area.js';
 import { StorageQuota } from './storage/storage-quota.js';
@@ -330,7 +330,15 @@ export class SluiceServer {
         adopterOf(() => listener, coordinator),
         clock,
       );
-      const httpParts = { ...opening, logins, coordinator, descriptors, clock, log, gateway };
+      const filesByHttp = {
+        files,
+        durability,
+        mode,
+        memory: ceiling,
+        openTusDirectory: (isMade: boolean) => tree.openOwn('tus', isMade),
+        keepPartialsMs,
+      };
+      const httpParts = { ...opening, logins, coordinator, descriptors, clock, log, gateway, files: filesByHttp };
       http = httpOptions && (await ServerHttp.open({ ...httpParts, options: httpOptions }));
       if (http) opened(http);
       if (http && httpOptions?.dashboard !== undefined) reloaders.set('dashboard', () => http!.reload());

@@ -3,6 +3,8 @@ import type { Clock, DescriptorBudget, StreamListenerOptions, TlsListenerOptions
 import type { Coordinator } from '../coordination/coordinator.js';
 import type { Log } from '../log.js';
 import type { Logins } from '../logins.js';
+import type { FilesParts } from './files/files-parts.js';
+import { FilesRoutes } from './files/files-route.js';
 import { HttpListener } from './http-listener.js';
 import { DEFAULT_HTTP_OPTIONS, type HttpServerOptions } from './http-options.js';
 import { listeningForHttp } from './http-places.js';
@@ -22,6 +24,7 @@ export interface HttpParts extends Pick<StreamListenerOptions, 'isProxy'> {
   readonly descriptors: DescriptorBudget;
   readonly clock: Clock;
   readonly gateway: UpgradeRoute;
+  readonly files: Omit<FilesParts, 'clock' | 'log' | 'isAllowedOrigin'>;
   readonly log: Log;
 }
 
@@ -32,11 +35,18 @@ export class ServerHttp {
   readonly listener: HttpListener;
   readonly #sessions: LoginSessions;
   readonly #pages: PageFiles | undefined;
+  readonly #files: FilesRoutes;
 
-  private constructor(listener: HttpListener, sessions: LoginSessions, pages: PageFiles | undefined) {
+  private constructor(
+    listener: HttpListener,
+    sessions: LoginSessions,
+    pages: PageFiles | undefined,
+    files: FilesRoutes,
+  ) {
     this.listener = listener;
     this.#sessions = sessions;
     this.#pages = pages;
+    this.#files = files;
   }
 
   /**
@@ -59,18 +69,28 @@ export class ServerHttp {
     });
     const visitors = new HttpVisitors({ origins, sessions, logins, allowPlainLogin, clock, log });
     const pages = dashboard === undefined ? undefined : await PageFiles.read(dashboard);
+    const isAllowedOrigin = (origin: string): boolean => origins.isNamed(origin);
+    const files = await FilesRoutes.open({ ...parts.files, clock, log, isAllowedOrigin });
     const isDraining = (): boolean => listener.isDraining;
-    const routeParts = { options, visitors, pages, gateway, isDraining };
+    const routeParts = { options, visitors, pages, gateway, files, isDraining };
     const routes = serverRoutes(routeParts);
     const upgrades = serverUpgrades(routeParts);
     let listener: HttpListener;
-    const http = await listeningForHttp(options, log, async () => {
+    const release = async (): Promise<void> => {
+      sessions.close();
+      await files.close();
+    };
+    const listening = listeningForHttp(options, log, async () => {
       const needsTls = tls?.isRequired ?? false;
       const all = { ...options, routes, upgrades, visitors, needsTls, descriptors, clock, log };
       listener = await HttpListener.listen({ ...all, ...(tls && { tls }), ...(isProxy && { isProxy }) });
-      return new ServerHttp(listener, sessions, pages);
+      return new ServerHttp(listener, sessions, pages, files);
     });
-    if (!http) sessions.close();
+    const http = await listening.catch(async (error: unknown) => {
+      await release();
+      throw error;
+    });
+    if (!http) await release();
     return http;
   }
 
@@ -93,8 +113,9 @@ export class ServerHttp {
     return this.listener.drain(graceMs);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#sessions.close();
     this.listener.close();
+    await this.#files.close();
   }
 }

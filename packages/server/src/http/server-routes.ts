@@ -1,3 +1,4 @@
+import type { FilesRoutes } from './files/files-route.js';
 import { healthRoutes } from './health-routes.js';
 import type { HttpServerOptions } from './http-options.js';
 import type { HttpRoute, UpgradeRoute } from './http-route.js';
@@ -15,13 +16,15 @@ export interface RouteParts {
   /** Whether the server is ending. */
   readonly isDraining: () => boolean;
   readonly gateway: UpgradeRoute;
+  readonly files: FilesRoutes;
 }
 
 /** Everything that a server answers over HTTP: each route is named here, and nowhere else. */
-export function serverRoutes({ options, visitors, pages, isDraining }: RouteParts): HttpRoute[] {
+export function serverRoutes({ options, visitors, pages, files, isDraining }: RouteParts): HttpRoute[] {
   return [
     ...healthRoutes(isDraining),
     ...loginRoutes(visitors),
+    ...files.routes,
     ...(pages ? [pageRoute(pages)] : []),
     ...(options.routes ?? []),
   ];

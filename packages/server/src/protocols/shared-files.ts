@@ -2,9 +2,9 @@ import type { UploadHookRunner } from '../hooks/upload-hook-runner.js';
 import type { FileBatches } from '../storage/batches/file-batches.js';
 import type { ContentDigests } from '../storage/content-digests.js';
 import type { DescriptorAccount } from '../storage/descriptor-account.js';
+import type { ListingQueue } from '../storage/listing-queue.js';
 import type { OpenFiles } from '../storage/open-files.js';
 import type { StagingArea } from '../storage/staging/staging-area.js';
-import type { ListingQueue } from './listing-queue.js';
 import type { VerifyQueue } from './verify-queue.js';
 
 /** The files that all protocols of a server work on. */

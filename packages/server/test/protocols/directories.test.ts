@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { type Field, ProtocolFlag } from '@sluice/wire';
-import { ListingQueue } from '../../../../packages/server/dist/protocols/listing-queue.js';
+import { ListingQueue } from '../../../../packages/server/dist/storage/listing-queue.js';
 import { ask, eventually, TestServer } from '../support/test-server.js';
 
 const { Upload, Download } = ProtocolFlag;

@@ -8,12 +8,10 @@ import { UploadHookRunner } from '../../../../packages/server/dist/hooks/upload-
 import { FilesRoutes } from '../../../../packages/server/dist/http/files/files-route.js';
 import { HttpListener } from '../../../../packages/server/dist/http/http-listener.js';
 import type { Principal } from '../../../../packages/server/dist/principal.js';
-import { ListingQueue } from '../../../../packages/server/dist/protocols/listing-queue.js';
-import { VerifyQueue } from '../../../../packages/server/dist/protocols/verify-queue.js';
-import { FileBatches } from '../../../../packages/server/dist/storage/batches/file-batches.js';
 import { ContentDigests } from '../../../../packages/server/dist/storage/content-digests.js';
 import { DescriptorAccount } from '../../../../packages/server/dist/storage/descriptor-account.js';
 import { DirectoryTree } from '../../../../packages/server/dist/storage/directory-tree.js';
+import { ListingQueue } from '../../../../packages/server/dist/storage/listing-queue.js';
 import { OpenFiles } from '../../../../packages/server/dist/storage/open-files.js';
 import { StagingArea } from '../../../../packages/server/dist/storage/staging/staging-area.js';
 import { StorageQuota } from '../../../../packages/server/dist/storage/storage-quota.js';
@@ -84,7 +82,6 @@ export class FilesServer implements AsyncDisposable {
       wallClockMs: nowMs,
       log,
     });
-    const batches = await FileBatches.open(tree);
     const openFiles = new OpenFiles();
     const descriptors = new DescriptorAccount({ takeFiles: () => true, giveFiles: () => {} }, 1000);
     const mode = { isReadOnly: false };
@@ -94,10 +91,8 @@ export class FilesServer implements AsyncDisposable {
         openFiles,
         descriptors,
         listings: new ListingQueue(),
-        verifications: new VerifyQueue(),
         digests,
         staging,
-        batches,
         hooks: new UploadHookRunner(options.hooks ?? []),
       },
       durability: 'durable',
@@ -152,7 +147,6 @@ export class FilesServer implements AsyncDisposable {
       listener.close();
       await routes.close();
       await staging.close();
-      await batches.close();
       await digests.close();
       await tree.close();
     });

@@ -1,13 +1,22 @@
 import type { Clock, MemoryCeiling } from '@sluice/core';
 import type { Durability } from '@sluice/wire';
+import type { UploadHookRunner } from '../../hooks/upload-hook-runner.js';
 import type { Log } from '../../log.js';
-import type { SharedFiles } from '../../protocols/shared-files.js';
 import type { ServerMode } from '../../server-mode.js';
 import type { DirectoryHandle } from '../../storage/directory-handle.js';
+import type { ListingQueue } from '../../storage/listing-queue.js';
+import type { PublishedTo } from '../../storage/staging/publish-upload.js';
+
+/** What all connections to the files have together, whatever they speak. */
+export interface CommonFiles extends PublishedTo {
+  readonly listings: ListingQueue;
+  /** Who is told of uploads. */
+  readonly hooks: UploadHookRunner;
+}
 
 /** What the files of a server need of it to be served over HTTP. */
 export interface FilesParts {
-  readonly files: SharedFiles;
+  readonly files: CommonFiles;
   readonly durability: Durability;
   readonly mode: ServerMode;
   /** Without it, nothing is counted. */

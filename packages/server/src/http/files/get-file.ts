@@ -54,12 +54,15 @@ export async function getFile(request: FileRequest, parts: FilesParts, component
     response.end();
     return;
   }
-  request.log.debug('download begins', {
-    file: components.join('/'),
-    from: range.start,
-    bytes: range.end - range.start,
-  });
-  await sendRange(request, file, range);
+  const names = { directory: components.slice(0, -1).join('/'), file: components.at(-1) };
+  request.log.info('download begins', { ...names, from: range.start, bytes: range.end - range.start });
+  try {
+    await sendRange(request, file, range);
+  } catch (error) {
+    request.log.info('download broken off', { file: names.file });
+    throw error;
+  }
+  request.log.info('download complete', { file: names.file, bytes: range.end });
 }
 
 /** @throws {HttpError} 416 */

@@ -1,6 +1,6 @@
-import type { ListingBounds } from '../storage/directory-tree.js';
-import { StorageError } from '../storage/storage-error.js';
-import { Turnstile } from '../storage/turnstile.js';
+import type { ListingBounds } from './directory-tree.js';
+import { StorageError } from './storage-error.js';
+import { Turnstile } from './turnstile.js';
 
 /** Directories with no more entries are listed beside the large ones: who looks at a few files does not wait for those who list many. */
 const SMALL_ENTRIES = 512;
