@@ -1,5 +1,7 @@
 export { splitEvery, splitsInTwo } from './byte-splitter.js';
 export { CertificateFolder, EXPIRED, issueForTest } from './certificate-folder.js';
+export type { WebSocketEnded } from './gateway-peer.js';
+export { GatewayPeer } from './gateway-peer.js';
 export { ManualClock } from './manual-clock.js';
 export type { PlainServerFaults, PlainServerOptions } from './plain-server.js';
 export { PlainServer } from './plain-server.js';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { GatewayPeer } from '@sluice/testkit';
 import { ProtocolFlag } from '@sluice/wire';
 import fc from 'fast-check';
 import { ask, eventually, login, request } from '../support/test-server.js';
-import { GatewayPeer } from './support/gateway-peer.js';
 import { GatewayServer } from './support/gateway-server.js';
 import { RawHttp } from './support/http-peer.js';
 

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { TlsContexts } from '@sluice/core';
 import type { HttpVisitor } from '@sluice/server';
-import { CertificateFolder, issueForTest, ManualClock } from '@sluice/testkit';
+import { CertificateFolder, GatewayPeer, issueForTest, ManualClock } from '@sluice/testkit';
 import { type ClientRecord, decodeJsonData, encodeListClientsRequest, encodePacket, ProtocolFlag } from '@sluice/wire';
 import { ask, eventually, login, request } from '../support/test-server.js';
-import { GatewayPeer } from './support/gateway-peer.js';
 import { GatewayServer } from './support/gateway-server.js';
 
 const { Control, Download } = ProtocolFlag;

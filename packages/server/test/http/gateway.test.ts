@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { TlsContexts } from '@sluice/core';
 import type { SluiceServerOptions } from '@sluice/server';
-import { CertificateFolder, issueForTest, ManualClock } from '@sluice/testkit';
+import { CertificateFolder, GatewayPeer, issueForTest, ManualClock } from '@sluice/testkit';
 import {
   type ClientRecord,
   type ConnectionExplanation,
@@ -19,7 +19,6 @@ import {
 } from '@sluice/wire';
 import { WebSocket } from 'ws';
 import { answer, ask, eventually, login, request, TestServer } from '../support/test-server.js';
-import { GatewayPeer } from './support/gateway-peer.js';
 import { askHttp, RawHttp } from './support/http-peer.js';
 
 const { Control, Upload, Download, Throughput } = ProtocolFlag;

@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { LengthFieldDecoder } from '@sluice/framing';
-import type { RawPacket } from '@sluice/testkit';
 import { commandTextEnd, PACKET_HEAD_BYTES, packetLayout } from '@sluice/wire';
 import { type ClientOptions, WebSocket } from 'ws';
+import type { RawPacket } from './raw-peer.js';
 
 const WAIT_LIMIT_MS = 10_000;
 
 /** How the server has ended a WebSocket. */
-export interface Ended {
+export interface WebSocketEnded {
   readonly code: number;
   readonly reason: string;
 }
@@ -20,7 +20,7 @@ export class GatewayPeer implements AsyncDisposable {
   receivedBytes = 0;
   readonly #packets: RawPacket[] = [];
   readonly #decoder: LengthFieldDecoder;
-  #ended: Ended | undefined;
+  #ended: WebSocketEnded | undefined;
   #wake = (): void => {};
 
   private constructor(webSocket: WebSocket) {
@@ -58,7 +58,7 @@ export class GatewayPeer implements AsyncDisposable {
     return peer;
   }
 
-  get ended(): Ended | undefined {
+  get ended(): WebSocketEnded | undefined {
     return this.#ended;
   }
 
@@ -82,7 +82,7 @@ export class GatewayPeer implements AsyncDisposable {
     return (await this.nextPacket()).text.split('\r\n').slice(1);
   }
 
-  async waitForEnd(): Promise<Ended> {
+  async waitForEnd(): Promise<WebSocketEnded> {
     await this.until('the end', () => this.#ended !== undefined);
     return this.#ended!;
   }
