@@ -139,6 +139,29 @@ describe('sluice serve --http', () => {
     assert.ok(statuses.includes(401), statuses.join());
   });
 
+  it('adds up what all workers have measured, and keeps what one has counted when it ends', async () => {
+    await using site = await Site.open('--workers', '2');
+    const received = async (): Promise<number> => {
+      const { status, body } = await site.ask('/metrics');
+      assert.equal(status, 200);
+      const frames = [...body.matchAll(/^sluice_received_frames_total\{.*\} (\d+)$/gm)];
+      return frames.reduce((sum, [, count]) => sum + Number(count), 0);
+    };
+    for (let at = 0; at < 3; at++) assert.equal((await sluice(['ls', site.server.url])).exitCode, 0);
+    const before = await received();
+    assert.ok(before >= 6, String(before));
+    const { body } = await site.ask('/metrics');
+    for (const name of ['1', '2', 'supervisor']) assert.match(body, new RegExp(`process="${name}"`));
+    assert.match(body, /^sluice_workers 2$/m);
+    assert.equal((await sluice(['reload', site.server.url])).exitCode, 0);
+    for (const end = performance.now() + 15_000; performance.now() < end; ) {
+      assert.ok((await received()) >= before, 'a counter has fallen');
+      if (!/process="1"/.test((await site.ask('/metrics')).body)) return;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    assert.fail('the first worker has not ended');
+  });
+
   it('keeps logins when a worker dies, and when all of them are replaced', async () => {
     await using site = await Site.open('--workers', '2');
     const { headers } = await site.login('admin');

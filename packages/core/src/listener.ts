@@ -283,6 +283,11 @@ export class Listener {
     return this.#options.memory;
   }
 
+  /** The handshakes of TLS; `undefined` without. */
+  get tls(): Pick<TlsAcceptor, 'active' | 'waiting' | 'done' | 'failed'> | undefined {
+    return this.#tls;
+  }
+
   /** Connections that wait for a place. */
   get waiting(): number {
     return this.#admission.waiting;

@@ -65,6 +65,10 @@ export class TlsAcceptor {
   readonly #contexts: TlsContexts;
   readonly #admission: SlotQueue<Handshake>;
   readonly #handshakes = new Map<Socket, Handshake>();
+  /** Handshakes that were passed, since the start. */
+  done = 0;
+  /** Those that were not, begun or refused. */
+  failed = 0;
   #server: tls.Server | undefined;
   #serverOptions: SecureContextOptions | undefined;
 
@@ -91,7 +95,7 @@ export class TlsAcceptor {
    * @param first the bytes that were read from it, not changed afterwards
    */
   accept(socket: Socket, first: Uint8Array, outcome: HandshakeOutcome): void {
-    const handshake = { socket, outcome };
+    const handshake = { socket, outcome: this.#counted(outcome) };
     socket.on('error', ignore); // told by the outcome
     socket.pause();
     socket.unshift(first);
@@ -105,12 +109,25 @@ export class TlsAcceptor {
         break;
       case 'waiting':
         socket.once('close', () => {
-          if (this.#admission.withdraw(handshake)) outcome.onFailed(new Error(ENDED_WAITING));
+          if (this.#admission.withdraw(handshake)) handshake.outcome.onFailed(new Error(ENDED_WAITING));
         });
         break;
       case 'refused':
         this.#refuse(handshake, 'ERR_TLS_BUSY', 'too many handshakes at once');
     }
+  }
+
+  #counted(outcome: HandshakeOutcome): HandshakeOutcome {
+    return {
+      onSecured: (socket) => {
+        this.done += 1;
+        outcome.onSecured(socket);
+      },
+      onFailed: (error) => {
+        this.failed += 1;
+        outcome.onFailed(error);
+      },
+    };
   }
 
   #refuse({ socket, outcome }: Handshake, code: TlsRefusedError['code'], message: string): void {

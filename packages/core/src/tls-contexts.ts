@@ -86,6 +86,11 @@ export class TlsContexts {
     return this.#options;
   }
 
+  /** When the first of the certificates expires, in milliseconds since 1970. */
+  get expiresAtMs(): number {
+    return Math.min(...this.#identities.map(({ certificate }) => Date.parse(certificate.validTo)));
+  }
+
   /** What sessions are given to clients under; `undefined` for keys of a server's own. */
   get ticketKeys(): Uint8Array | undefined {
     return this.#files.ticketKeys;

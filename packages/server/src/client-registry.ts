@@ -59,6 +59,11 @@ export class ClientRegistry implements ConnectedClients, Flights {
     for (const entry of this.#entries.values()) if (entry.isBound) yield entry;
   }
 
+  /** The sessions of all that have chosen a protocol. */
+  *sources(): Generator<ClientSource> {
+    for (const { source } of this.#entries.values()) if (source) yield source;
+  }
+
   add(connection: Connection): void {
     this.#entries.set(connection.id, new Entry(connection, this.#clock));
   }
@@ -141,6 +146,9 @@ class Entry implements ConnectedClient {
   }
   get remoteAddress(): string {
     return this.#connection.remoteAddress;
+  }
+  get source(): ClientSource | undefined {
+    return this.#source;
   }
   get hasTransfer(): boolean {
     return this.#source?.transfer !== undefined;

@@ -8,6 +8,17 @@ export interface LogStream {
   subscribe(sink: (record: LogRecord) => void): () => void;
   /** The newest lines on the disk; `undefined` where none are kept. */
   readonly journal: LogHistory | undefined;
+  /** Of the process that writes it; `undefined` elsewhere. */
+  readonly counters?: LogCounters;
+}
+
+/** What became of the lines of a log, since the start. */
+export interface LogCounters {
+  readonly lines: ReadonlyMap<LogLevel, number>;
+  /** Summed up, because there were too many alike. */
+  readonly leftOutLines: number;
+  /** Not taken by the disk. */
+  readonly lostLines: number;
 }
 
 /** What `LogJournal` shows to readers. */

@@ -32,6 +32,8 @@ export class Logins implements Authenticator {
   readonly #serverTree: DirectoryTree;
   readonly #makeQuota: QuotaMaker;
   readonly #guard: LoginGate;
+  /** Attempts, by what became of them. */
+  readonly outcomes = new Map<string, number>();
   /** By the path below the server's root. */
   readonly #roots = new Map<string, UserRoot>();
   /** Of directories that have been replaced by others: sessions may still be in them. */
@@ -111,6 +113,8 @@ export class Logins implements Authenticator {
       },
       gone,
     );
+    const label = typeof outcome === 'string' ? outcome : 'accepted';
+    this.outcomes.set(label, (this.outcomes.get(label) ?? 0) + 1);
     return typeof outcome === 'string' ? outcome : await this.#principalOf(outcome);
   }
 

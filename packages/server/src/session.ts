@@ -34,6 +34,7 @@ import { BusyError } from './busy-error.js';
 import type { ClientRegistry, ClientSource } from './client-registry.js';
 import { type Log, withFields } from './log.js';
 import { type Authenticator, LoginDialogue, type LoginLink, type LoginResult } from './login-dialogue.js';
+import type { ProtocolTraffic, Traffic } from './metrics/traffic.js';
 import {
   answerCode,
   DATA_RECEIVED,
@@ -61,6 +62,7 @@ export interface SessionContext {
   /** Whether a connection is refused that is not encrypted. */
   readonly refusesPlain: (connection: Connection) => boolean;
   readonly clients: ClientRegistry;
+  readonly traffic: Traffic;
   readonly log: Log;
 }
 
@@ -69,6 +71,9 @@ const NO_DATA = new Uint8Array(0);
 
 /** Packets up to this size are copied to where the others of a tick are. */
 const COPIED_BYTES = 64 << 10;
+
+/** Of requests that are done within the packet they come in, one of so many is timed, for all of them. */
+const PLAIN_PER_TIMED = 16;
 
 /** Logins that one connection may try in vain. */
 const MAX_FAILED_LOGINS = 10;
@@ -107,6 +112,8 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   /** Made when somebody logs in. */
   #login: LoginDialogue | undefined;
   #failedLogins = 0;
+  readonly #traffic: ProtocolTraffic;
+  #plainCommands = 0;
   #sentFrames = 0;
   #pieces: Pieces | undefined;
   /** The packet that has begun is to come whole: its command takes the data. */
@@ -128,6 +135,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     this.#protocol = protocol;
     this.#context = context;
     this.#user = context.principalOf(connection);
+    this.#traffic = context.traffic.of(protocol.name);
     this.log = withFields(context.log, () => ({
       connection: connection.id,
       protocol: protocol.name,
@@ -204,7 +212,9 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     if (packet.length > COPIED_BYTES) this.#requireKept(this.#connection.sendOwned(packet, nothing, 1, event));
     else this.#requireKept(this.#connection.send(packet, event));
     const code = answerCode(text);
-    if (code !== ResultCode.Success) this.#connection.record(ServerEvent.refusedAnswer, code);
+    if (code === ResultCode.Success) return;
+    this.#connection.record(ServerEvent.refusedAnswer, code);
+    this.#traffic.countFailure(code);
   }
 
   refuse(command: string, error: unknown, fields: readonly Field[] = []): void {
@@ -291,7 +301,9 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     if (this.#isPlainCommand(source, textStart, textEnd, end - textEnd)) {
       this.#connection.record(receivedEvent(this.#protocol.plain!.name), end - start);
       if (!this.#protocol.needsLogin) this.#connection.establish();
-      this.#handler.onPlain!(source, textStart, textEnd, end);
+      this.#plainCommands += 1;
+      if (this.#plainCommands % PLAIN_PER_TIMED === 0) this.#timePlain(source, textStart, textEnd, end);
+      else this.#handler.onPlain!(source, textStart, textEnd, end);
       return;
     }
     const text = this.#decodeText(source, textStart, textEnd);
@@ -358,6 +370,8 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
 
   onClosed(reason: string, error: Error | undefined): void {
     this.#abort();
+    this.#traffic.receivedFrames += this.receivedFrames;
+    this.#traffic.sentFrames += this.#sentFrames;
     this.memory.close();
     this.#context.clients.remove(this.#connection);
     this.log.info('connection closed', { reason, detail: error?.message });
@@ -401,17 +415,39 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     if (text.command === undefined) return this.reply(responseText('', ResultCode.CommandNotCompleted));
     if (!this.#protocol.needsLogin) this.#connection.establish();
     const command = text.command.replace(/[\r\n]/g, ' '); // legal in a request (3.2, rule 9), never in an answer
+    const name = asciiFold(command);
+    const begunMs = this.#connection.nowMs();
     try {
       const data = start < end && this.#wantsWhole(text) ? source.subarray(start, end) : NO_DATA;
-      const pending = this.#handle(command, text, data);
-      if (pending) return pending.catch((error: unknown) => this.refuse(command, error));
+      const pending = this.#handle(command, name, text, data);
+      if (pending) {
+        return pending.then(
+          () => this.#noteTime(name, begunMs),
+          (error: unknown) => {
+            this.refuse(command, error);
+            this.#noteTime(name, begunMs);
+          },
+        );
+      }
     } catch (error) {
       this.refuse(command, error);
     }
+    this.#noteTime(name, begunMs);
   }
 
-  #handle(command: string, text: CommandText, data: Uint8Array): void | Promise<void> {
-    const name = asciiFold(command);
+  #noteTime(name: string, begunMs: number): void {
+    this.#traffic.timesOf(name).observe(this.#connection.nowMs() - begunMs);
+  }
+
+  /** As many as it stands for were not timed, or will not be. */
+  #timePlain(source: Uint8Array, textStart: number, textEnd: number, end: number): void {
+    const begunMs = this.#connection.nowMs();
+    this.#handler.onPlain!(source, textStart, textEnd, end);
+    const times = this.#traffic.timesOf(asciiFold(this.#protocol.plain!.name));
+    times.observe(this.#connection.nowMs() - begunMs, PLAIN_PER_TIMED);
+  }
+
+  #handle(command: string, name: string, text: CommandText, data: Uint8Array): void | Promise<void> {
     if (name === 'login') return this.#logIn(command, text);
     if (name === 'active') return this.#active(command, text);
     if (!this.#isAllowed) return this.reply(responseText(command, ResultCode.NotLoggedIn));

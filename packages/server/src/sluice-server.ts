@@ -33,6 +33,9 @@ import { ServerHttp } from './http/server-http.js';
 import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import type { LogStream } from './log-stream.js';
 import { Logins, type QuotaMaker } from './logins.js';
+import type { MetricFamily } from './metrics/metric-family.js';
+import { ServerMetrics } from './metrics/server-metrics.js';
+import { Traffic } from './metrics/traffic.js';
 import type { Protocol } from './protocol.js';
 import { controlProtocol } from './protocols/control-protocol.js';
 import { downloadProtocol } from './protocols/download-protocol.js';
@@ -164,6 +167,8 @@ export class SluiceServer {
   readonly gateway: UpgradeRoute;
   /** `undefined` without HTTP. */
   readonly http: ServerHttp | undefined;
+  /** What is measured of this process. docs/http.md, "Metrics" */
+  readonly readMetrics: () => MetricFamily[];
   readonly #reloaders: ReadonlyMap<string, Reloader>;
   readonly #log: Log;
   /** Ends what goes on beside the connections, when they are gone. */
@@ -173,6 +178,7 @@ export class SluiceServer {
     listener: Listener,
     gateway: UpgradeRoute,
     http: ServerHttp | undefined,
+    readMetrics: () => MetricFamily[],
     reloaders: ReadonlyMap<string, Reloader>,
     log: Log,
     release: () => Promise<void>,
@@ -180,6 +186,7 @@ export class SluiceServer {
     this.listener = listener;
     this.gateway = gateway;
     this.http = http;
+    this.readMetrics = readMetrics;
     this.#reloaders = reloaders;
     this.#log = log;
     this.#release = release;
@@ -273,6 +280,7 @@ export class SluiceServer {
         hooks: new UploadHookRunner([...hookFunctions, ...webhooks.hooks]),
       };
       const mode: ServerMode = { isReadOnly };
+      const traffic = new Traffic();
       const reloaders = new Map<string, Reloader>();
       if (users.file !== undefined) reloaders.set('users', () => userChanges.apply().then(() => http?.checkUsers()));
       if (tls) reloaders.set('certificates', () => tls.contexts.reload());
@@ -322,6 +330,7 @@ export class SluiceServer {
         refusesPlain: ({ carrier, remoteAddress }) =>
           tls?.isRequired === true && !(carrier && isLoopback(remoteAddress)),
         clients,
+        traffic,
         log,
       };
       const isProxy = proxies.length > 0 && ((address: string) => proxies.some((has) => has(address)));
@@ -338,7 +347,36 @@ export class SluiceServer {
         openTusDirectory: (isMade: boolean) => tree.openOwn('tus', isMade),
         keepPartialsMs,
       };
-      const httpParts = { ...opening, logins, coordinator, descriptors, clock, log, gateway, files: filesByHttp };
+      const metrics = opened(
+        new ServerMetrics({
+          number: coordinator.number,
+          isAlone: coordinator.isAlone,
+          clients,
+          openFiles,
+          staging,
+          logins,
+          traffic,
+          mode,
+          descriptors,
+          certificates: tls?.contexts,
+          logCounters: logStream?.counters,
+          clock,
+        }),
+      );
+      const readMetrics = (): MetricFamily[] => (listener ? metrics.read(listener, http?.listener) : []);
+      if (!coordinator.isAlone) coordinator.on('process.metrics', readMetrics);
+      const httpParts = {
+        ...opening,
+        logins,
+        coordinator,
+        descriptors,
+        clock,
+        log,
+        gateway,
+        files: filesByHttp,
+        metrics: () =>
+          coordinator.isAlone ? readMetrics() : coordinator.ask<MetricFamily[]>('server.metrics', undefined),
+      };
       http = httpOptions && (await ServerHttp.open({ ...httpParts, options: httpOptions }));
       if (http) opened(http);
       if (http && httpOptions?.dashboard !== undefined) reloaders.set('dashboard', () => http!.reload());
@@ -353,7 +391,7 @@ export class SluiceServer {
         onWarning: (message) => log.warn(message),
         onConnection: (connection) => new FlagReader(connection, protocols, context),
       });
-      server = new SluiceServer(listener, gateway, http, reloaders, log, release);
+      server = new SluiceServer(listener, gateway, http, readMetrics, reloaders, log, release);
       return server;
     } catch (error) {
       await release();

@@ -36,6 +36,10 @@ export const httpOptions = {
     default: 12 * 3_600_000,
     summary: 'how long a login in a browser lasts',
   },
+  'http-open-metrics': {
+    kind: 'flag',
+    summary: 'give /metrics to everybody; else it is for this machine, and for admins who send their password',
+  },
   'http-plain-login': {
     kind: 'flag',
     summary:
@@ -78,6 +82,7 @@ export function httpOf(options: HttpValues, given: ReadonlySet<string>) {
     maxConnections: options['http-max-connections'],
     sessionMs: options['http-session'],
     allowPlainLogin: options['http-plain-login'],
+    openMetrics: options['http-open-metrics'],
   };
 }
 

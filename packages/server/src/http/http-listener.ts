@@ -10,6 +10,7 @@ import {
 } from '@sluice/core';
 import { isLoopback } from '../address-network.js';
 import type { Log } from '../log.js';
+import { Histogram } from '../metrics/histogram.js';
 import { StorageError } from '../storage/storage-error.js';
 import { HEALTH_PATHS } from './health-routes.js';
 import { bareAnswer, httpErrorOf, sendError, sendText } from './http-answers.js';
@@ -25,6 +26,7 @@ import {
 import { connectionsWithin, refusalAnswer } from './http-places.js';
 import type { HttpRoute, HttpVisitor, UpgradeRoute } from './http-route.js';
 import { IncomingRequest, type UnidentifiedRequest } from './incoming-request.js';
+import { METRICS_PATH } from './metrics-route.js';
 import { RouteTable } from './route-table.js';
 import { setSecurityHeaders } from './security-headers.js';
 
@@ -57,12 +59,14 @@ export interface HttpListenerOptions
 export interface HttpCounters {
   /** By the first digit of the status. */
   readonly answers: Map<string, number>;
+  /** Times of requests, by the path of the route. */
+  readonly times: Map<string, Histogram>;
   upgrades: number;
 }
 
 /** Serves HTTP, beside the protocols and off their path: whatever happens here, they go on. */
 export class HttpListener {
-  readonly counters: HttpCounters = { answers: new Map(), upgrades: 0 };
+  readonly counters: HttpCounters = { answers: new Map(), times: new Map(), upgrades: 0 };
   readonly #options: HttpListenerOptions;
   readonly #routes: RouteTable<HttpRoute>;
   readonly #upgrades: RouteTable<UpgradeRoute>;
@@ -128,7 +132,7 @@ export class HttpListener {
   }
 
   /**
-   * From now on only those are answered who ask how the server is. What is begun may be finished; what still goes on after `graceMs`
+   * From now on only those are answered who ask how the server is, or what it has measured. What is begun may be finished; what still goes on after `graceMs`
    * milliseconds is cut.
    *
    * @returns settles when nothing is under way. `close` is to follow
@@ -190,6 +194,7 @@ export class HttpListener {
       const request = new IncomingRequest(message, response, connection);
       const route = this.#routes.find(request.url.pathname);
       if (!route) throw new HttpError(404, 'there is nothing here');
+      this.#timeOf(route, response);
       if (!takesMethod(route, message.method)) {
         answerMethod(route, message.method, response);
         return;
@@ -199,7 +204,7 @@ export class HttpListener {
         refusePlain(message, request.url, response);
         return;
       }
-      if (this.#isDraining && !isHealth) throw endingError();
+      if (this.#isDraining && !isHealth && route.path !== METRICS_PATH) throw endingError();
       requireFewHeaders(message);
       request.visitor = await this.#options.visitors.visitorOf(request);
       requireAccess(route, request);
@@ -279,6 +284,16 @@ export class HttpListener {
     const kind = `${Math.floor(status / 100)}xx`;
     const { answers } = this.counters;
     answers.set(kind, (answers.get(kind) ?? 0) + 1);
+  }
+
+  #timeOf({ path }: HttpRoute, response: ServerResponse): void {
+    const begunMs = this.#options.clock.nowMs();
+    let times = this.counters.times.get(path);
+    if (!times) {
+      times = new Histogram();
+      this.counters.times.set(path, times);
+    }
+    response.once('close', () => times.observe(this.#options.clock.nowMs() - begunMs));
   }
 
   #tellFailure({ method, socket }: IncomingMessage, error: unknown): void {

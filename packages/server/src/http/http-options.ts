@@ -23,6 +23,8 @@ export interface HttpServerOptions {
   readonly sessionMs?: number;
   /** Whether users of other machines may send their passwords without TLS. @default false */
   readonly allowPlainLogin?: boolean;
+  /** Whether `/metrics` is for everybody. @default false: for this machine, and for admins */
+  readonly openMetrics?: boolean;
   /** 32 random bytes that logins are signed with, the same in all processes of a server. @default one process's own */
   readonly sessionKey?: Uint8Array;
   /** Where connections come from. @default the system's TCP */

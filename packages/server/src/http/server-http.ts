@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock, DescriptorBudget, StreamListenerOptions, TlsListenerOptions } from '@sluice/core';
-import type { Coordinator } from '../coordination/coordinator.js';
+import type { Answer, Coordinator } from '../coordination/coordinator.js';
 import type { Log } from '../log.js';
 import type { Logins } from '../logins.js';
+import type { MetricFamily } from '../metrics/metric-family.js';
 import type { FilesParts } from './files/files-parts.js';
 import { FilesRoutes } from './files/files-route.js';
 import { HttpListener } from './http-listener.js';
@@ -25,6 +26,8 @@ export interface HttpParts extends Pick<StreamListenerOptions, 'isProxy'> {
   readonly clock: Clock;
   readonly gateway: UpgradeRoute;
   readonly files: Omit<FilesParts, 'clock' | 'log' | 'isAllowedOrigin'>;
+  /** What is measured, of all processes of the server. */
+  readonly metrics: () => Answer<readonly MetricFamily[]>;
   readonly log: Log;
 }
 
@@ -71,8 +74,9 @@ export class ServerHttp {
     const pages = dashboard === undefined ? undefined : await PageFiles.read(dashboard);
     const isAllowedOrigin = (origin: string): boolean => origins.isNamed(origin);
     const files = await FilesRoutes.open({ ...parts.files, clock, log, isAllowedOrigin });
+    const metrics = { read: parts.metrics, isOpen: options.openMetrics ?? false, origins };
     const isDraining = (): boolean => listener.isDraining;
-    const routeParts = { options, visitors, pages, gateway, files, isDraining };
+    const routeParts = { options, visitors, metrics, pages, gateway, files, isDraining };
     const routes = serverRoutes(routeParts);
     const upgrades = serverUpgrades(routeParts);
     let listener: HttpListener;

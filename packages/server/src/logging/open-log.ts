@@ -45,7 +45,10 @@ export async function openLog({
   journal,
   maxWaitingBytes = DEFAULT_WAITING_BYTES,
 }: OpenLogOptions): Promise<OpenedLog> {
-  const losses = new LossReport(write);
+  let log: ServerLog | undefined;
+  const losses = new LossReport(write, (lines) => {
+    if (log) log.counters.lostLines += lines;
+  });
   const lineOf = format === 'text' ? textLine : jsonLine;
   const logFile = file && (await LogFile.open(file.path, { ...file, maxWaitingBytes, onLost: losses.of('log file') }));
   const history =
@@ -58,10 +61,11 @@ export async function openLog({
   const sink = logFile
     ? (record: LogRecord) => logFile.append(lineOf(record), record.seq)
     : (record: LogRecord) => write(`${lineOf(record)}\n`);
-  const log = new ServerLog({ level, sinks: [sink], ...(history && { journal: history }) });
-  const timer = setInterval(() => log.sweep(), SWEEP_PERIOD_MS).unref();
+  const opened = new ServerLog({ level, sinks: [sink], ...(history && { journal: history }) });
+  log = opened;
+  const timer = setInterval(() => opened.sweep(), SWEEP_PERIOD_MS).unref();
   return {
-    log,
+    log: opened,
     reopen: () => logFile?.reopen(),
     async close() {
       clearInterval(timer);
@@ -73,14 +77,20 @@ export async function openLog({
 /** Says what is lost where nothing can be written to the log: once in 10 s at most, with the number. */
 class LossReport {
   readonly #write: (line: string) => void;
+  readonly #count: (lines: number) => void;
   #nextMs = 0;
 
-  constructor(write: (line: string) => void) {
+  /** @param count told of each line that is lost */
+  constructor(write: (line: string) => void, count: (lines: number) => void) {
     this.#write = write;
+    this.#count = count;
   }
 
   of(what: string): (failure: AppendFailure) => void {
+    let counted = 0;
     return ({ code, lostLines }) => {
+      this.#count(lostLines - counted);
+      counted = lostLines;
       const nowMs = performance.now();
       if (nowMs < this.#nextMs) return;
       this.#nextMs = nowMs + SWEEP_PERIOD_MS;

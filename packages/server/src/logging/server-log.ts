@@ -24,6 +24,7 @@ export class ServerLog extends UniformLog implements LeveledLog {
   readonly #nowMs: () => number;
   readonly #now: () => Date;
   readonly #limiter = new RepeatLimiter();
+  readonly counters = { lines: new Map<LogLevel, number>(), leftOutLines: 0, lostLines: 0 };
   #nextSeq = 1;
 
   constructor({ level, sinks, journal, nowMs = () => performance.now(), now = () => new Date() }: ServerLogOptions) {
@@ -49,6 +50,7 @@ export class ServerLog extends UniformLog implements LeveledLog {
   protected log(level: LogLevel, event: string, fields: LogFields = {}): void {
     if (!isLogged(level, this.level)) return;
     if (this.#limiter.admits(this.#nowMs(), level, event, fields, this.#onLeftOut)) this.#write(level, event, fields);
+    else this.counters.leftOutLines += 1;
   }
 
   readonly #onLeftOut = (leftOut: Parameters<Parameters<RepeatLimiter['sweep']>[1]>[0]): void => {
@@ -59,6 +61,7 @@ export class ServerLog extends UniformLog implements LeveledLog {
   #write(level: LogLevel, event: string, fields: LogFields): void {
     const seq = this.journal?.nextSeq ?? this.#nextSeq;
     this.#nextSeq += 1;
+    this.counters.lines.set(level, (this.counters.lines.get(level) ?? 0) + 1);
     const record = makeRecord(seq, this.#now(), level, event, fields);
     this.journal?.append(jsonLine(record));
     for (const sink of this.#sinks) sink(record);

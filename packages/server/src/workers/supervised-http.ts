@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { type AcceptedConnection, type Clock, type DescriptorBudget, StreamListener } from '@sluice/core';
+import {
+  type AcceptedConnection,
+  type Clock,
+  type DescriptorBudget,
+  StreamListener,
+  type StreamRefusal,
+} from '@sluice/core';
 import type { Hub } from '../coordination/hub.js';
 import { DEFAULT_HTTP_OPTIONS, HTTP_TIMEOUTS, type HttpServerOptions } from '../http/http-options.js';
 import { connectionsWithin, listeningForHttp, refusalAnswer } from '../http/http-places.js';
@@ -67,6 +73,14 @@ export class SupervisedHttp {
 
   get address(): { readonly host: string; readonly port: number } {
     return this.#streams.address;
+  }
+
+  get accepted(): number {
+    return this.#streams.accepted;
+  }
+
+  get refused(): ReadonlyMap<StreamRefusal, number> {
+    return this.#streams.refused;
   }
 
   /** For a worker that begins. */

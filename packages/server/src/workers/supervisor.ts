@@ -15,6 +15,7 @@ import { serveSpace } from '../coordination/shared-space.js';
 import { openWebhooks, type WebhookTarget } from '../hooks/open-webhooks.js';
 import { LOG_LEVELS, type LogLevel } from '../log.js';
 import type { ServerLog } from '../logging/server-log.js';
+import type { MetricFamily } from '../metrics/metric-family.js';
 import { refusalAnswerForClients } from '../refusal-answer.js';
 import { requireNetwork } from '../required-network.js';
 import type { ReloadResult } from '../server-controls.js';
@@ -27,6 +28,7 @@ import { type EndedReport, listenToConnections } from './connection-reports.js';
 import { RestartDelay } from './restart-delay.js';
 import { SupervisedHttp, type SupervisedHttpOptions } from './supervised-http.js';
 import { serveLog } from './supervised-log.js';
+import { SupervisedMetrics } from './supervised-metrics.js';
 import { SupervisedStats } from './supervised-stats.js';
 import { SupervisedWorker } from './supervised-worker.js';
 import { serveWebhooks } from './worker-hooks.js';
@@ -74,6 +76,7 @@ export class Supervisor {
   readonly #unserved: AcceptedConnection[] = [];
   readonly #release: (() => void | Promise<void>)[] = [];
   readonly #stats: SupervisedStats;
+  readonly #metrics: SupervisedMetrics;
   #listener!: Listener;
   #http: SupervisedHttp | undefined;
   #nextNumber = 1;
@@ -103,6 +106,7 @@ export class Supervisor {
   private constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#metrics = new SupervisedMetrics(this.#hub, this.#clock);
     this.#stats = new SupervisedStats(this.#hub, () => [...this.#workers.values()]);
   }
 
@@ -172,6 +176,7 @@ export class Supervisor {
   async #close(): Promise<void> {
     this.#delay.cancel();
     this.#http?.close();
+    this.#metrics.close();
     for (const release of this.#release.splice(0).reverse()) await release();
   }
 
@@ -366,9 +371,15 @@ export class Supervisor {
     this.#hub.tellOne(worker.number, 'process.drain', graceMs);
   }
 
+  #readMetrics(): Promise<MetricFamily[]> {
+    const { log } = this.#options;
+    return this.#metrics.read(this.#listener, this.#http, log.counters, this.#workers.size, this.#stats.restarts);
+  }
+
   #serveOperators(): void {
     const { log } = this.#options;
     this.#hub.on('server.stats', () => this.#stats.read(this.#listener, this.#isReadOnly));
+    this.#hub.on('server.metrics', () => this.#readMetrics());
     this.#hub.on('server.drain', (graceMs: number | undefined) => this.#options.onDrainRequested(graceMs));
     this.#hub.on('server.read-only', async (value: boolean) => {
       this.#isReadOnly = value;

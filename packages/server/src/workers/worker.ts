@@ -123,6 +123,7 @@ export class Worker {
     });
     coordinator.on('process.drain', async (graceMs: number) => {
       const cut = await server.drain(graceMs);
+      coordinator.report('metrics.last', server.readMetrics());
       await coordinator.ask('worker.drained', cut);
       process.exit(0);
     });
