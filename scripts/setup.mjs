@@ -28,15 +28,25 @@ if (stamp.lock !== lockDigest || !existsSync(path.join(root, 'node_modules', '.b
     '--loglevel=error',
   ]);
 }
-const newest = newestSource();
+const newest = newestSource(['packages', 'test', 'bench', 'crash-demo', 'soak'], /\.(ts|tsx|json)$/);
 if (stamp.lock !== lockDigest || stamp.newest !== newest || !existsSync(path.join(root, 'packages/cli/dist/main.js'))) {
   run('building', process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-b']);
-  mkdirSync(path.dirname(stampFile), { recursive: true });
-  writeFileSync(stampFile, JSON.stringify({ lock: lockDigest, newest }));
 }
+// what the page is made of, and of which its bundle has parts
+const page = newestSource(
+  ['dashboard', 'client', 'wire', 'framing'].map((name) => `packages/${name}`),
+  /\.(ts|tsx|css|html|svg|json)$/,
+);
+const pageFile = path.join(root, 'packages/dashboard/dist/index.html');
+if (stamp.lock !== lockDigest || stamp.page !== page || !existsSync(pageFile)) {
+  const vite = path.join(root, 'node_modules/vite/bin/vite.js');
+  run('building the dashboard', process.execPath, [vite, 'build', 'packages/dashboard', '--logLevel', 'warn']);
+}
+mkdirSync(path.dirname(stampFile), { recursive: true });
+writeFileSync(stampFile, JSON.stringify({ lock: lockDigest, newest, page }));
 
 /** What changes whenever a source or a project file is added, removed or written: count and newest time. */
-function newestSource() {
+function newestSource(folders, pattern) {
   let count = 0;
   let newestMs = 0;
   const visit = (directory) => {
@@ -44,13 +54,13 @@ function newestSource() {
       if (['node_modules', 'dist', 'build', '.git', 'results'].includes(entry.name)) continue;
       const full = path.join(directory, entry.name);
       if (entry.isDirectory()) visit(full);
-      else if (/\.(ts|tsx|json)$/.test(entry.name)) {
+      else if (pattern.test(entry.name)) {
         count += 1;
         newestMs = Math.max(newestMs, statSync(full).mtimeMs);
       }
     }
   };
-  for (const folder of ['packages', 'test', 'bench', 'crash-demo', 'soak']) visit(path.join(root, folder));
+  for (const folder of folders) visit(path.join(root, folder));
   for (const file of ['tsconfig.json', 'tsconfig.base.json'])
     newestMs = Math.max(newestMs, statSync(path.join(root, file)).mtimeMs);
   return `${count}:${newestMs}`;

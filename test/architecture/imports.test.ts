@@ -16,11 +16,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   server: ['@sluice/core', '@sluice/wire', '@sluice/framing', '@sluice/files', 'node:', 'ws'],
   client: ['@sluice/wire', '@sluice/framing', '@sluice/files', '@sluice/files/digests', 'node:'],
   cli: ['@sluice/client', '@sluice/server', 'node:', 'picomatch', 'smol-toml'],
+  dashboard: ['@sluice/wire', 'preact', 'preact/hooks', '@preact/signals', 'uplot'],
   testkit: ['@sluice/core', '@sluice/framing', '@sluice/wire', 'node:', 'ws'],
 };
 
 /** What a dependency finds by itself where it can be installed, and works without. */
 const FASTER_WITH: Readonly<Record<string, readonly string[]>> = { server: ['bufferutil'] };
+
+/** Packages that ship a bundle of what they import: nobody who installs them needs it. What they are built with is named in brackets. */
+const BUNDLED: Readonly<Record<string, readonly string[]>> = { dashboard: ['vite'] };
 
 /** Where sockets may be made: packages, and files. Types may be named by nobody else either. */
 const KNOW_SOCKETS = [
@@ -78,8 +82,9 @@ function loadedAtOnce(file: string, text: string): Import[] {
 
 function resolve(file: string, specifier: string): string {
   if (specifier.startsWith('.')) {
-    const target = path.posix.join(path.posix.dirname(file), specifier).replace(/\.js$/, '.ts');
-    assert.ok(existsSync(path.join(root, target)), `${file} imports ${specifier}, which is not there`);
+    const stem = path.posix.join(path.posix.dirname(file), specifier).replace(/\.js$/, '');
+    const target = [`${stem}.ts`, `${stem}.tsx`].find((each) => existsSync(path.join(root, each)));
+    assert.ok(target, `${file} imports ${specifier}, which is not there`);
     return target;
   }
   return builtinModules.includes(specifier) ? `node:${specifier}` : specifier;
@@ -99,6 +104,7 @@ function sourcesOf(name: string): SourceFile[] {
 interface Manifest {
   readonly name: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
@@ -177,7 +183,10 @@ describe('imports', () => {
         .filter((target) => !isOwn(target) && !target.startsWith('node:'))
         .map(packageOf);
       assert.equal(manifest.name, `@sluice/${name}`);
-      assert.deepEqual(Object.keys(manifest.dependencies ?? {}).sort(), [...new Set(imported)].sort());
+      const tools = BUNDLED[name];
+      const declared = Object.keys((tools ? manifest.devDependencies : manifest.dependencies) ?? {});
+      assert.deepEqual(declared.sort(), [...new Set([...imported, ...(tools ?? [])])].sort());
+      if (tools) assert.equal(manifest.dependencies, undefined);
       assert.equal(manifest.peerDependencies, undefined);
       assert.deepEqual(Object.keys(manifest.optionalDependencies ?? {}), FASTER_WITH[name] ?? []);
     });

@@ -43,6 +43,7 @@ import { pause, whileBusy, withRetries } from './retry.js';
 import type { CallOptions } from './transfer.js';
 
 export type { ClosedConnection, ConnectionEnd, ConnectionEvent, ConnectionExplanation } from '@sluice/wire';
+export { CLOSE_REASONS, CONNECTION_EVENT_TEXTS } from '@sluice/wire';
 
 /**
  * A connection of a server, as {@link ControlClient.list} tells it. An original server tells addresses, protocol, user and times only, and

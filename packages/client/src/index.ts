@@ -13,7 +13,7 @@ export type {
   LogRecord,
   ReloadResult,
 } from './control-client.js';
-export { ControlClient } from './control-client.js';
+export { CLOSE_REASONS, CONNECTION_EVENT_TEXTS, ControlClient } from './control-client.js';
 export { JOURNAL_SUFFIX } from './download-journal.js';
 export type { Endpoint, ParsedSluiceUrl, ServerAddress } from './endpoint.js';
 export { DEFAULT_PORT, parseSluiceUrl } from './endpoint.js';

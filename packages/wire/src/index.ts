@@ -1,7 +1,9 @@
 export { asciiFold } from './ascii-fold.js';
 export { decodeBase64, encodeBase64 } from './base64.js';
+export { CLOSE_REASONS } from './close-reasons.js';
 export type { Field } from './command-text.js';
 export { CommandText, decodeCommandText, messageText, requestText, responseText } from './command-text.js';
+export { CONNECTION_EVENT_TEXTS } from './connection-event-texts.js';
 export type {
   ClientChanges,
   ClientItem,

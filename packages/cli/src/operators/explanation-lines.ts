@@ -1,47 +1,17 @@
-import type { ClosedConnection, ConnectionEvent, ConnectionExplanation } from '@sluice/client';
+import {
+  CLOSE_REASONS,
+  type ClosedConnection,
+  CONNECTION_EVENT_TEXTS,
+  type ConnectionEvent,
+  type ConnectionExplanation,
+} from '@sluice/client';
 import { formatBytes, formatSeconds } from '../options/quantities.js';
 import { type TableColumn, tableLines } from '../terminal/table.js';
 import { escapeControls, shortenMiddle, wrapColumns } from '../terminal/terminal-text.js';
-import { CLOSE_REASONS } from './close-reasons.js';
 
 const WIDTH = 80;
 /** Of a user or a protocol; of a longer one the middle is left out. */
 const MAX_NAME = 40;
-
-/** What the events of a connection without a direction are in words; those of protocols of one's own stand as they are. */
-const EVENT_TEXTS: Readonly<Record<string, string>> = {
-  'proxy-header': 'PROXY header read: the peer is the real one',
-  'tls-begun': 'TLS handshake begun',
-  'tls-done': 'TLS handshake done',
-  'tls-failed': 'TLS handshake failed',
-  'reading-paused': 'reading paused',
-  'reading-resumed': 'reading goes on',
-  'memory-paused': 'memory is short: reading paused',
-  'memory-resumed': 'memory is there: reading goes on',
-  'queue-high': 'queue above its high-water mark',
-  'queue-drained': 'queue drained',
-  'send-refused': 'queue full: a message was refused',
-  'handler-slow': 'handling took long',
-  'first-byte-late': 'deadline: the first byte did not come',
-  'handshake-late': 'deadline: the TLS handshake did not end',
-  'login-late': 'deadline: the login did not come',
-  'frame-late': 'deadline: the rest of a packet did not come',
-  'message-late': 'deadline: nothing came from the client',
-  'reading-late': 'deadline: the client did not read',
-  'close-late': 'deadline: the client did not close',
-  displaced: 'made room for a newcomer, no client yet',
-  'network-full': 'its address has too many connections',
-  'network-rate': 'its address opens too many connections',
-  'peer-ended': 'the client has sent its last byte',
-  'shutdown-asked': 'the server asks to end',
-  closing: 'closing: what is queued is still sent',
-  cut: 'cut',
-  gone: 'gone',
-  'protocol-chosen': 'protocol chosen',
-  'login-accepted': 'login accepted',
-  'login-refused': 'login refused',
-  'answer-not-ok': 'answer with an error, code',
-};
 
 /** What `sluice explain ID` shows, in 80 columns. */
 export function explanationLines({ connection, lostEvents, events }: ConnectionExplanation): string[] {
@@ -86,7 +56,7 @@ function eventLine(event: ConnectionEvent): string {
 }
 
 function nameOf({ event, direction }: ConnectionEvent): string {
-  return direction === undefined ? (EVENT_TEXTS[event] ?? event) : event;
+  return direction === undefined ? (CONNECTION_EVENT_TEXTS[event] ?? event) : event;
 }
 
 function valueText({ event, direction, unit, count, total = 0, largest = 0 }: ConnectionEvent): string {

@@ -1,0 +1,1 @@
+export { DASHBOARD_DIRECTORY } from './directory.js';

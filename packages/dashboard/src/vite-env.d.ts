@@ -1,0 +1,8 @@
+interface ImportMetaEnv {
+  readonly MODE: string;
+  readonly DEV: boolean;
+}
+
+interface ImportMeta {
+  readonly env: ImportMetaEnv;
+}
