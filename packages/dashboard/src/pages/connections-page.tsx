@@ -18,7 +18,7 @@ import {
   nextOrder,
 } from '../model/connection-order.js';
 import { counted, formatBytes, formatCount, formatRate } from '../model/quantities.js';
-import { visibleName } from '../model/remote-names.js';
+import { nameOf, visibleName } from '../model/remote-names.js';
 import { ageText } from '../model/time-text.js';
 import type { ConnectionRecord } from '../server-api.js';
 import { ClosedConnections } from './closed-connections.js';
@@ -233,14 +233,14 @@ function Cells({ row, nowMs, onKick }: CellsProps) {
       <Cell class={`c-queued ${queuedBytes > 0 ? '' : 'muted'}`}>
         {queuedBytes > 0 ? formatBytes(queuedBytes) : '–'}
       </Cell>
-      <Cell class="c-transfer">
+      <Cell class="c-transfer" title={transfer?.name}>
         {transfer && (
           <>
             <Icon
               name={transfer.direction === 'download' ? 'down' : transfer.direction === 'upload' ? 'up' : 'transfers'}
             />
             <span class="c-percent">{percentText(transfer)}</span>
-            <bdi class="c-name">{visibleName(transfer.name)}</bdi>
+            <bdi class="c-name">{visibleName(nameOf(transfer.name))}</bdi>
           </>
         )}
       </Cell>

@@ -73,13 +73,13 @@ function UserTable({ users }: { readonly users: readonly ConnectedUser[] }) {
             <th scope="col" class="number">
               Connections
             </th>
-            <th scope="col" class="number">
+            <th scope="col" class="number hide-narrow">
               Transfers
             </th>
-            <th scope="col" class="number">
+            <th scope="col" class="number hide-narrow">
               Receiving
             </th>
-            <th scope="col" class="number">
+            <th scope="col" class="number hide-narrow">
               Sending
             </th>
             <th scope="col" class="number hide-narrow">
@@ -110,9 +110,9 @@ function UserTable({ users }: { readonly users: readonly ConnectedUser[] }) {
                 )}
               </th>
               <td class="number">{formatCount(user.connections)}</td>
-              <td class="number">{formatCount(user.transfers)}</td>
-              <td class="number">{formatRate(user.receiveRate)}</td>
-              <td class="number">{formatRate(user.sendRate)}</td>
+              <td class="number hide-narrow">{formatCount(user.transfers)}</td>
+              <td class="number hide-narrow">{formatRate(user.receiveRate)}</td>
+              <td class="number hide-narrow">{formatRate(user.sendRate)}</td>
               <td class="number hide-narrow">{formatBytes(user.receivedBytes + user.sentBytes)}</td>
               <td class="number hide-narrow">{ageText(user.lastActivityAt, nowMs)}</td>
               <td class="table-actions">
