@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   server: ['@sluice/core', '@sluice/wire', '@sluice/framing', '@sluice/files', 'node:', 'ws'],
   client: ['@sluice/wire', '@sluice/framing', '@sluice/files', '@sluice/files/digests', 'node:'],
   cli: ['@sluice/client', '@sluice/server', 'node:', 'picomatch', 'smol-toml'],
-  dashboard: ['@sluice/wire', 'preact', 'preact/hooks', '@preact/signals', 'uplot'],
+  dashboard: ['@sluice/client/browser', '@sluice/wire', 'preact', 'preact/hooks', '@preact/signals', 'uplot'],
   testkit: ['@sluice/core', '@sluice/framing', '@sluice/wire', 'node:', 'ws'],
 };
 

@@ -22,5 +22,5 @@ async function serverApi(): Promise<ServerApi> {
     return demoServer(location.search);
   }
   const { SdkServer } = await import('./sdk/sdk-server.js');
-  return new SdkServer() as unknown as ServerApi;
+  return new SdkServer();
 }

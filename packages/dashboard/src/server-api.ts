@@ -199,6 +199,7 @@ export interface FollowOptions {
  * - `forbidden`: the user's role does not allow it
  * - `held-back`: too many logins have failed; `retryAfterMs` says when to try again
  * - `unsupported`: the server, or the browser, cannot do it
+ * - `busy`: the server has no room now
  * - `refused`: the server says no, for another reason
  * - `canceled`: the user has called it off in a window of the browser
  */
@@ -209,6 +210,7 @@ export type ServerErrorKind =
   | 'forbidden'
   | 'held-back'
   | 'unsupported'
+  | 'busy'
   | 'refused'
   | 'canceled';
 

@@ -52,6 +52,7 @@ function AskedQuestion({ question }: { readonly question: OpenQuestion }) {
             <span>{input.label}</span>
             <input
               type="text"
+              data-testid="dialog-input"
               autocomplete="off"
               spellcheck={false}
               value={entered}
