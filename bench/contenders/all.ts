@@ -10,7 +10,7 @@ import { sluiceReader, sluiceSdkReader } from './sluice-readers.js';
 import { sluiceTreeCommand, sluiceTreeSdk } from './sluice-trees.js';
 import { ssh2Reader } from './ssh2-reader.js';
 import type { TreeMover } from './tree-mover.js';
-import { tus } from './tus.js';
+import { sluiceTus, tus } from './tus.js';
 
 /** In the order of the table. */
 export const CONTENDERS: readonly Contender[] = [
@@ -20,6 +20,7 @@ export const CONTENDERS: readonly Contender[] = [
   sluiceWithLoad(256),
   sluiceSdk,
   sluiceCommand,
+  sluiceTus,
   plainHttp,
   tus,
   sftp,

@@ -78,9 +78,13 @@ export function startSluice(_scratch: Scratch, root: string): Promise<RunningSer
   return startListeningServer(command, serveArguments(root));
 }
 
-/** Arguments of a server that differs from the defaults in its root, its user and its port alone. */
-export function serveArguments(root: string): string[] {
-  return ['serve', '--listen', '127.0.0.1:0', '--http', 'off', '--root', root, '--user', `${user}:${password}`];
+/**
+ * Arguments of a server that differs from the defaults in its root, its user and its ports alone.
+ *
+ * @param http where it speaks HTTP. @default nowhere
+ */
+export function serveArguments(root: string, http = 'off'): string[] {
+  return ['serve', '--listen', '127.0.0.1:0', '--http', http, '--root', root, '--user', `${user}:${password}`];
 }
 
 function runSluiceCommand(server: RunningServer, transfer: Transfer, onStart: () => void): Promise<ClientRun> {

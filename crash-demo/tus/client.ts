@@ -1,4 +1,4 @@
-// usage: client.js ENDPOINT FILE STORAGE. Uploads the file, or goes on with an upload of it that STORAGE knows, as the README of tus-js-client shows.
+// usage: client.js ENDPOINT FILE STORAGE [AUTHORIZATION]. Uploads the file, or goes on with an upload of it that STORAGE knows, as the README of tus-js-client shows.
 import { createReadStream } from 'node:fs';
 import { packageOf } from './package-of.js';
 
@@ -17,9 +17,10 @@ interface TusClient {
 const module = await packageOf<TusClient & { readonly default?: TusClient }>('tus-js-client');
 const { FileUrlStorage, Upload } = module.default ?? module;
 
-const [, , endpoint, file, storage] = process.argv;
+const [, , endpoint, file, storage, authorization] = process.argv;
 const upload = new Upload(createReadStream(file!), {
   endpoint,
+  ...(authorization !== undefined && { headers: { authorization } }),
   retryDelays: null,
   storeFingerprintForResuming: true,
   removeFingerprintOnSuccess: true,
