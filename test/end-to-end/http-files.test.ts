@@ -73,6 +73,38 @@ describe('sluice serve, files by HTTP', () => {
     assert.ok(content.subarray(5).equals(Buffer.from(await answer.arrayBuffer())));
   });
 
+  it('lets the page of the server upload by the cookie of a login, and no page of another origin', async () => {
+    await using scratch = await Scratch.make();
+    const { server, url } = await serve(scratch.folder);
+    await using _server = server;
+    const login = await fetch(new URL('/login', url), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: url.origin },
+      body: JSON.stringify({ user: 'admin', password: 'admin' }),
+    });
+    assert.equal(login.status, 204);
+    const cookie = login.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+    const create = async (headers: Record<string, string>): Promise<number> => {
+      const tusHeaders = { 'tus-resumable': '1.0.0', 'upload-length': '0', 'upload-metadata': 'filename YQ==' };
+      const answer = await fetch(new URL('/files/', url), {
+        method: 'POST',
+        headers: { cookie, ...tusHeaders, ...headers },
+      });
+      return answer.status;
+    };
+    assert.equal(await create({}), 403);
+    assert.equal(await create({ origin: 'https://evil.example' }), 403);
+    await assert.rejects(stat(path.join(scratch.folder, 'a')));
+    assert.equal(await create({ origin: url.origin }), 201);
+    assert.equal((await stat(path.join(scratch.folder, 'a'))).size, 0);
+    const put = (origin: string): Promise<Response> =>
+      fetch(new URL('/files/b', url), { method: 'PUT', headers: { cookie, origin }, body: 'x' });
+    assert.equal((await put('https://evil.example')).status, 403);
+    assert.equal((await put(url.origin)).status, 201);
+    const download = await fetch(new URL('/files/b', url), { headers: { cookie } });
+    assert.equal(await download.text(), 'x');
+  });
+
   it('ends in order while an upload is open, which goes on at the next start', async () => {
     await using scratch = await Scratch.make();
     const { server, url } = await serve(scratch.folder);

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { DescriptorBudget, planDescriptors } from '@sluice/core';
+import { DescriptorBudget, MemoryCeiling, planDescriptors, planMemory, processMemory } from '@sluice/core';
 import { HttpError, type UploadEvent, type UploadHooks } from '@sluice/server';
 import { ManualClock } from '@sluice/testkit';
 import { UploadHookRunner } from '../../../../packages/server/dist/hooks/upload-hook-runner.js';
@@ -29,6 +29,8 @@ export interface FilesServerOptions {
   readonly quotaBytes?: number;
   readonly origins?: readonly string[];
   readonly wallClock?: { nowMs: number };
+  /** Bytes of the budget for requests that are taken already. @default nothing is counted */
+  readonly takenWorkBytes?: number;
 }
 
 /** The files of a server over HTTP, for three users who share them and have no passwords: anna, ben, and viewer, who may only read. */
@@ -84,6 +86,15 @@ export class FilesServer implements AsyncDisposable {
     });
     const openFiles = new OpenFiles();
     const descriptors = new DescriptorAccount({ takeFiles: () => true, giveFiles: () => {} }, 1000);
+    let ceiling: MemoryCeiling | undefined;
+    if (options.takenWorkBytes !== undefined) {
+      const plan = planMemory({ limitBytes: 256 << 20, connections: 100, hasTls: false, isGiven: true });
+      ceiling = new MemoryCeiling(plan, clock, processMemory);
+      const made = ceiling;
+      clock.every(1000, () => made.check(0, () => {}));
+      const other = { pauseForMemory: () => {}, resumeForMemory: () => {}, closeForMemory: () => {} };
+      ceiling.work.open(other).add(options.takenWorkBytes);
+    }
     const mode = { isReadOnly: false };
     const { origins = [] } = options;
     const routes = await FilesRoutes.open({
@@ -97,7 +108,7 @@ export class FilesServer implements AsyncDisposable {
       },
       durability: 'durable',
       mode,
-      memory: undefined,
+      memory: ceiling,
       openTusDirectory: (isMade) => tree.openOwn('tus', isMade),
       keepPartialsMs: WEEK_MS,
       clock,

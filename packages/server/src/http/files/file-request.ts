@@ -7,6 +7,7 @@ import { RequestMemory } from '../../request-memory.js';
 import { HttpError } from '../http-error.js';
 import type { HttpRequest } from '../http-route.js';
 import type { FilesParts } from './files-parts.js';
+import { BodyGate } from './request-body.js';
 
 /** One request for files, of somebody who has logged in. */
 export class FileRequest implements Disposable {
@@ -20,11 +21,13 @@ export class FileRequest implements Disposable {
   readonly memory: RequestMemory;
   /** Aborted when the connection is gone, or the login has ended. */
   readonly gone: AbortSignal;
+  /** Closed while much is held in memory. */
+  readonly bodyGate = new BodyGate();
   readonly #mode: FilesParts['mode'];
 
   /** @throws {HttpError} 401 */
   constructor(request: HttpRequest, response: ServerResponse, { log, memory, mode }: FilesParts) {
-    const { visitor, remoteAddress, message } = request;
+    const { visitor, remoteAddress } = request;
     if (!visitor) throw new HttpError(401, 'log in first');
     this.request = request;
     this.response = response;
@@ -36,9 +39,16 @@ export class FileRequest implements Disposable {
     this.memory = new RequestMemory(
       memory,
       {
-        pauseForMemory: () => void message.pause(),
-        resumeForMemory: () => void message.resume(),
-        closeForMemory: () => void message.destroy(),
+        pauseForMemory: () => {
+          this.bodyGate.isOpen = false;
+        },
+        resumeForMemory: () => {
+          this.bodyGate.isOpen = true;
+        },
+        closeForMemory: () => {
+          response.destroy();
+          this.memory.close();
+        },
       },
       this,
     );

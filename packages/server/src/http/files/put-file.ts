@@ -85,7 +85,7 @@ async function receive(
   place.begin(false);
   memory.isFeeding = true;
   try {
-    const end = await receiveBody(request.request.message, take, gone);
+    const end = await receiveBody(request.request.message, take, gone, request.bodyGate);
     gone.throwIfAborted();
     if (end === 'broken') throw new HttpError(400, 'the body is not complete');
     if (checksum && !checksum.isRight) throw new HttpError(400, 'the content-digest is another');

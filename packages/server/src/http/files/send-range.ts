@@ -7,7 +7,7 @@ import type { FileRequest } from './file-request.js';
 import type { ReadableFile } from './readable-file.js';
 
 /** One is read while the other is sent. */
-const BUFFER_BYTES = 256 << 10;
+const BUFFER_BYTES = 128 << 10;
 
 /** After so many bytes others have their turn, however fast the peer takes them. */
 const BYTES_PER_TURN = 1 << 20;

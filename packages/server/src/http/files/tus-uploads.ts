@@ -235,7 +235,7 @@ export class TusUploads {
     };
     let isWhole: boolean;
     try {
-      isWhole = (await receiveBody(message, take, signal)) === 'whole';
+      isWhole = (await receiveBody(message, take, signal, request.bodyGate)) === 'whole';
     } catch (error) {
       if (!(error instanceof HttpError))
         await this.#putAway(live); // where the disk has failed, only the journal knows what is there

@@ -221,6 +221,20 @@ describe('files by HTTP', () => {
     await eventually('it is told', () => server.events.some(({ event }) => event === 'http request failed'));
   });
 
+  it('are not sent while there is no memory for it, and their readers are told when to come back', async () => {
+    await using server = await FilesServer.start({ takenWorkBytes: 30 << 20 });
+    await writeFile(server.path('a'), 'x');
+    const asked = server.ask('/files/a');
+    await eventually('it is answered', () => {
+      server.clock.advance(1000);
+      return Promise.race([asked.then(() => true), new Promise<false>((resolve) => setImmediate(resolve, false))]);
+    });
+    const { status, headers } = await asked;
+    assert.equal(status, 503);
+    assert.equal(headers['retry-after'], '2');
+    assert.equal(headers['content-disposition'], undefined);
+  });
+
   it('are removed by DELETE, if they are what the client believes', async () => {
     await using server = await FilesServer.start();
     await put(server, '/files/a', 'x');
