@@ -19,11 +19,13 @@ export class FileRequest implements Disposable {
   readonly remoteAddress: string;
   readonly log: Log;
   readonly memory: RequestMemory;
-  /** Aborted when the connection is gone, or the login has ended. */
-  readonly gone: AbortSignal;
   /** Closed while much is held in memory. */
   readonly bodyGate = new BodyGate();
   readonly #mode: FilesParts['mode'];
+  readonly #gone = new AbortController();
+  /** A login is longer than its requests, and must not remember them. */
+  readonly #sources: readonly AbortSignal[];
+  readonly #onGone = (): void => this.#gone.abort();
 
   /** @throws {HttpError} 401 */
   constructor(request: HttpRequest, response: ServerResponse, { log, memory, mode }: FilesParts) {
@@ -33,7 +35,11 @@ export class FileRequest implements Disposable {
     this.response = response;
     this.principal = visitor.principal;
     this.remoteAddress = remoteAddress;
-    this.gone = AbortSignal.any([request.gone, visitor.ended]);
+    this.#sources = [request.gone, visitor.ended];
+    for (const source of this.#sources) {
+      if (source.aborted) this.#onGone();
+      else source.addEventListener('abort', this.#onGone);
+    }
     this.log = withFields(log, () => ({ protocol: 'HTTP', user: this.userName, remote: remoteAddress }));
     this.#mode = mode;
     this.memory = new RequestMemory(
@@ -54,14 +60,19 @@ export class FileRequest implements Disposable {
     );
   }
 
+  /** Aborted when the connection is gone, or the login has ended. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
   get userName(): string {
     return this.principal.userName ?? '';
   }
 
-  /** To be called before anything is changed. @throws {HttpError} 403 */
+  /** To be called before anything is changed. @throws {HttpError} 403; 503 for what can be done later */
   requireMayChange(): void {
     if (this.principal.role === 'read-only') throw new HttpError(403, 'this user may only read');
-    if (this.#mode.isReadOnly) throw new HttpError(403, 'the server is read-only now');
+    if (this.#mode.isReadOnly) throw new HttpError(503, 'the server is read-only now', { 'Retry-After': '60' });
   }
 
   /** A header that may be there once. @throws {HttpError} 400 for several */
@@ -72,6 +83,7 @@ export class FileRequest implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    for (const source of this.#sources) source.removeEventListener('abort', this.#onGone);
     this.memory.close();
   }
 }

@@ -70,7 +70,12 @@ export function parseMetadata(header: string | undefined): ReadonlyMap<string, s
     throw new HttpError(413, `upload-metadata of ${header.length} characters, limit ${MAX_METADATA_LENGTH}`);
   for (const pair of header.split(',')) {
     const [key = '', value = '', ...rest] = pair.trim().split(' ');
-    if (key === '' || rest.length > 0 || !/^[A-Za-z\d+/]*={0,2}$/.test(value) || metadata.has(key))
+    if (
+      !/^[\x21-\x2b\x2d-\x7e]+$/.test(key) ||
+      rest.length > 0 ||
+      !/^[A-Za-z\d+/]*={0,2}$/.test(value) ||
+      metadata.has(key)
+    )
       throw new HttpError(400, 'upload-metadata cannot be read');
     metadata.set(key, decodeUtf8(Buffer.from(value, 'base64')));
   }
