@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   wire: ['@sluice/framing'],
   core: ['@sluice/framing', 'node:'],
   files: ['node:', 'xxhash-wasm'],
-  server: ['@sluice/core', '@sluice/wire', '@sluice/framing', '@sluice/files', 'node:', 'ws'],
+  server: ['@sluice/core', '@sluice/wire', '@sluice/framing', '@sluice/files', '@opentelemetry/api', 'node:', 'ws'],
   client: ['@sluice/wire', '@sluice/framing', '@sluice/files', '@sluice/files/digests', 'node:'],
   cli: ['@sluice/client', '@sluice/server', 'node:', 'picomatch', 'smol-toml'],
   dashboard: ['@sluice/client/browser', '@sluice/wire', 'preact', 'preact/hooks', '@preact/signals', 'uplot'],
@@ -25,6 +25,11 @@ const FASTER_WITH: Readonly<Record<string, readonly string[]>> = { server: ['buf
 
 /** Packages that ship a bundle of what they import: nobody who installs them needs it. What they are built with is named in brackets. */
 const BUNDLED: Readonly<Record<string, readonly string[]>> = { dashboard: ['vite'] };
+
+/** What the user may install beside a package, and the one file that loads it then: optional, and a peer, because there may be one of it only. */
+const OPTIONAL_PEERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  server: { '@opentelemetry/api': 'packages/server/src/metrics/open-telemetry.ts' },
+};
 
 /** Where sockets may be made: packages, and files. Types may be named by nobody else either. */
 const KNOW_SOCKETS = [
@@ -106,6 +111,7 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
@@ -182,15 +188,32 @@ describe('imports', () => {
         .flatMap((source) => source.imports.map(({ target }) => target))
         .filter((target) => !isOwn(target) && !target.startsWith('node:'))
         .map(packageOf);
+      const peers = Object.keys(OPTIONAL_PEERS[name] ?? {});
+      const needed = new Set(imported.filter((target) => !peers.includes(target)));
       assert.equal(manifest.name, `@sluice/${name}`);
       const tools = BUNDLED[name];
       const declared = Object.keys((tools ? manifest.devDependencies : manifest.dependencies) ?? {});
-      assert.deepEqual(declared.sort(), [...new Set([...imported, ...(tools ?? [])])].sort());
+      assert.deepEqual(declared.sort(), [...new Set([...needed, ...(tools ?? [])])].sort());
       if (tools) assert.equal(manifest.dependencies, undefined);
-      assert.equal(manifest.peerDependencies, undefined);
+      assert.deepEqual(Object.keys(manifest.peerDependencies ?? {}), peers);
+      for (const peer of peers) assert.equal(manifest.peerDependenciesMeta?.[peer]?.optional, true);
       assert.deepEqual(Object.keys(manifest.optionalDependencies ?? {}), FASTER_WITH[name] ?? []);
     });
   }
+
+  it('of optional peers are made by one file, and only when it is asked to', () => {
+    for (const [name, peers] of Object.entries(OPTIONAL_PEERS)) {
+      for (const [peer, owner] of Object.entries(peers)) {
+        const importers = sources.get(name)!.filter(({ imports }) => imports.some(({ target }) => target === peer));
+        assert.deepEqual(
+          importers.map(({ file }) => file),
+          [owner],
+        );
+        for (const { file, text } of importers)
+          assert.ok(loadedAtOnce(file, text).every(({ target }) => target !== peer));
+      }
+    }
+  });
 
   it('of framing, wire and core are of no third party', () => {
     for (const name of ['framing', 'wire', 'core']) {

@@ -34,7 +34,8 @@ import { BusyError } from './busy-error.js';
 import type { ClientRegistry, ClientSource } from './client-registry.js';
 import { type Log, withFields } from './log.js';
 import { type Authenticator, LoginDialogue, type LoginLink, type LoginResult } from './login-dialogue.js';
-import type { ProtocolTraffic, Traffic } from './metrics/traffic.js';
+import type { Telemetry, TracedConnection, TracedRequest } from './metrics/telemetry.js';
+import { commandLabel, type ProtocolTraffic, type Traffic } from './metrics/traffic.js';
 import {
   answerCode,
   DATA_RECEIVED,
@@ -63,6 +64,8 @@ export interface SessionContext {
   readonly refusesPlain: (connection: Connection) => boolean;
   readonly clients: ClientRegistry;
   readonly traffic: Traffic;
+  /** `undefined` where nobody traces. */
+  readonly telemetry: Telemetry | undefined;
   readonly log: Log;
 }
 
@@ -113,6 +116,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
   #login: LoginDialogue | undefined;
   #failedLogins = 0;
   readonly #traffic: ProtocolTraffic;
+  readonly #traced: TracedConnection | undefined;
   #plainCommands = 0;
   #sentFrames = 0;
   #pieces: Pieces | undefined;
@@ -136,6 +140,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     this.#context = context;
     this.#user = context.principalOf(connection);
     this.#traffic = context.traffic.of(protocol.name);
+    this.#traced = context.telemetry?.connection(protocol.name, connection.id, connection.remoteAddress);
     this.log = withFields(context.log, () => ({
       connection: connection.id,
       protocol: protocol.name,
@@ -372,6 +377,7 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     this.#abort();
     this.#traffic.receivedFrames += this.receivedFrames;
     this.#traffic.sentFrames += this.#sentFrames;
+    this.#traced?.end(reason);
     this.memory.close();
     this.#context.clients.remove(this.#connection);
     this.log.info('connection closed', { reason, detail: error?.message });
@@ -417,26 +423,32 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     const command = text.command.replace(/[\r\n]/g, ' '); // legal in a request (3.2, rule 9), never in an answer
     const name = asciiFold(command);
     const begunMs = this.#connection.nowMs();
+    const traced = this.#traced?.request(commandLabel(name));
     try {
       const data = start < end && this.#wantsWhole(text) ? source.subarray(start, end) : NO_DATA;
       const pending = this.#handle(command, name, text, data);
       if (pending) {
         return pending.then(
-          () => this.#noteTime(name, begunMs),
+          () => this.#noteEnd(name, begunMs, traced),
           (error: unknown) => {
             this.refuse(command, error);
-            this.#noteTime(name, begunMs);
+            this.#noteEnd(name, begunMs, traced, error);
           },
         );
       }
     } catch (error) {
       this.refuse(command, error);
+      this.#noteEnd(name, begunMs, traced, error);
+      return;
     }
-    this.#noteTime(name, begunMs);
+    this.#noteEnd(name, begunMs, traced);
   }
 
-  #noteTime(name: string, begunMs: number): void {
+  #noteEnd(name: string, begunMs: number, traced: TracedRequest | undefined, error?: unknown): void {
     this.#traffic.timesOf(name).observe(this.#connection.nowMs() - begunMs);
+    if (!traced) return;
+    const { code, isExpected } = error === undefined ? { code: undefined, isExpected: true } : answerFor(error);
+    traced.end(code, !isExpected);
   }
 
   /** As many as it stands for were not timed, or will not be. */

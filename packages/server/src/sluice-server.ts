@@ -34,6 +34,7 @@ import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import type { LogStream } from './log-stream.js';
 import { Logins, type QuotaMaker } from './logins.js';
 import type { MetricFamily } from './metrics/metric-family.js';
+import { openTelemetry } from './metrics/open-telemetry.js';
 import { ServerMetrics } from './metrics/server-metrics.js';
 import { Traffic } from './metrics/traffic.js';
 import type { Protocol } from './protocol.js';
@@ -281,6 +282,7 @@ export class SluiceServer {
       };
       const mode: ServerMode = { isReadOnly };
       const traffic = new Traffic();
+      const telemetry = await openTelemetry();
       const reloaders = new Map<string, Reloader>();
       if (users.file !== undefined) reloaders.set('users', () => userChanges.apply().then(() => http?.checkUsers()));
       if (tls) reloaders.set('certificates', () => tls.contexts.reload());
@@ -331,6 +333,7 @@ export class SluiceServer {
           tls?.isRequired === true && !(carrier && isLoopback(remoteAddress)),
         clients,
         traffic,
+        telemetry,
         log,
       };
       const isProxy = proxies.length > 0 && ((address: string) => proxies.some((has) => has(address)));
@@ -374,6 +377,7 @@ export class SluiceServer {
         log,
         gateway,
         files: filesByHttp,
+        telemetry,
         metrics: () =>
           coordinator.isAlone ? readMetrics() : coordinator.ask<MetricFamily[]>('server.metrics', undefined),
       };
@@ -391,6 +395,7 @@ export class SluiceServer {
         onWarning: (message) => log.warn(message),
         onConnection: (connection) => new FlagReader(connection, protocols, context),
       });
+      if (telemetry) closings.push(telemetry.observe(readMetrics));
       server = new SluiceServer(listener, gateway, http, readMetrics, reloaders, log, release);
       return server;
     } catch (error) {

@@ -11,6 +11,7 @@ import {
 import { isLoopback } from '../address-network.js';
 import type { Log } from '../log.js';
 import { Histogram } from '../metrics/histogram.js';
+import type { Telemetry } from '../metrics/telemetry.js';
 import { StorageError } from '../storage/storage-error.js';
 import { HEALTH_PATHS } from './health-routes.js';
 import { bareAnswer, httpErrorOf, sendError, sendText } from './http-answers.js';
@@ -51,6 +52,8 @@ export interface HttpListenerOptions
   /** Whether nothing is served without TLS but to this machine, and to who asks how the server is. @default false */
   readonly needsTls?: boolean;
   readonly descriptors: DescriptorBudget;
+  /** @default nobody traces */
+  readonly telemetry?: Telemetry | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -194,7 +197,7 @@ export class HttpListener {
       const request = new IncomingRequest(message, response, connection);
       const route = this.#routes.find(request.url.pathname);
       if (!route) throw new HttpError(404, 'there is nothing here');
-      this.#timeOf(route, response);
+      this.#follow(route, message, response);
       if (!takesMethod(route, message.method)) {
         answerMethod(route, message.method, response);
         return;
@@ -286,14 +289,19 @@ export class HttpListener {
     answers.set(kind, (answers.get(kind) ?? 0) + 1);
   }
 
-  #timeOf({ path }: HttpRoute, response: ServerResponse): void {
+  /** Notes how long a request takes, and tells who traces. */
+  #follow({ path }: HttpRoute, { method = '', headers }: IncomingMessage, response: ServerResponse): void {
+    const traced = this.#options.telemetry?.httpRequest(method, path, headers);
     const begunMs = this.#options.clock.nowMs();
     let times = this.counters.times.get(path);
     if (!times) {
       times = new Histogram();
       this.counters.times.set(path, times);
     }
-    response.once('close', () => times.observe(this.#options.clock.nowMs() - begunMs));
+    response.once('close', () => {
+      times.observe(this.#options.clock.nowMs() - begunMs);
+      traced?.end(response.statusCode, response.statusCode >= 500 || !response.writableFinished);
+    });
   }
 
   #tellFailure({ method, socket }: IncomingMessage, error: unknown): void {

@@ -4,6 +4,7 @@ import type { Answer, Coordinator } from '../coordination/coordinator.js';
 import type { Log } from '../log.js';
 import type { Logins } from '../logins.js';
 import type { MetricFamily } from '../metrics/metric-family.js';
+import type { Telemetry } from '../metrics/telemetry.js';
 import type { FilesParts } from './files/files-parts.js';
 import { FilesRoutes } from './files/files-route.js';
 import { HttpListener } from './http-listener.js';
@@ -26,6 +27,7 @@ export interface HttpParts extends Pick<StreamListenerOptions, 'isProxy'> {
   readonly clock: Clock;
   readonly gateway: UpgradeRoute;
   readonly files: Omit<FilesParts, 'clock' | 'log' | 'isAllowedOrigin'>;
+  readonly telemetry: Telemetry | undefined;
   /** What is measured, of all processes of the server. */
   readonly metrics: () => Answer<readonly MetricFamily[]>;
   readonly log: Log;
@@ -86,7 +88,8 @@ export class ServerHttp {
     };
     const listening = listeningForHttp(options, log, async () => {
       const needsTls = tls?.isRequired ?? false;
-      const all = { ...options, routes, upgrades, visitors, needsTls, descriptors, clock, log };
+      const { telemetry } = parts;
+      const all = { ...options, routes, upgrades, visitors, needsTls, descriptors, telemetry, clock, log };
       listener = await HttpListener.listen({ ...all, ...(tls && { tls }), ...(isProxy && { isProxy }) });
       return new ServerHttp(listener, sessions, pages, files);
     });

@@ -6,6 +6,11 @@ const spelling = new Map<string, string>(Object.values(Command).map((name) => [a
 
 const OTHER = 'other';
 
+/** What a command is called where peers must not be able to make names up. @param name in lower case */
+export function commandLabel(name: string): string {
+  return spelling.get(name) ?? OTHER;
+}
+
 /** What went over the connections of one protocol that are gone, and how long its requests took. */
 export class ProtocolTraffic {
   receivedFrames = 0;
@@ -26,7 +31,7 @@ export class ProtocolTraffic {
   }
 
   #begin(name: string): Histogram {
-    const label = spelling.get(name) ?? OTHER;
+    const label = commandLabel(name);
     let histogram = this.times.get(label);
     if (!histogram) {
       histogram = new Histogram();

@@ -32,14 +32,21 @@ export class SupervisedMetrics {
     hub.on('metrics.last', (families: readonly MetricFamily[], worker) => void this.#last.set(worker, families));
   }
 
-  async read(
+  /** @param own of this process, see `readOwn` */
+  async read(own: readonly MetricFamily[]): Promise<MetricFamily[]> {
+    await Promise.all(this.#hub.workers.map((worker) => this.#ask(worker)));
+    const told = mergedFamilies([...this.#ended, ...[...this.#last.values()].flat(), ...own]);
+    return told.map((family) => (family.name === 'sluice_info' ? { ...family, samples: asOne(family) } : family));
+  }
+
+  /** Of the process that accepts, and writes the log. */
+  readOwn(
     listener: Listener,
     http: SupervisedHttp | undefined,
     log: LogCounters,
     workers: number,
     restarts: number,
-  ): Promise<MetricFamily[]> {
-    await Promise.all(this.#hub.workers.map((worker) => this.#ask(worker)));
+  ): MetricFamily[] {
     const list = new MetricList();
     addListenerMetrics(list, listener, listener.handedOver);
     addLogMetrics(list, log);
@@ -47,8 +54,7 @@ export class SupervisedMetrics {
     addProcessMetrics(list, 'supervisor', this.#lag, listener.descriptors);
     list.gauge('sluice_workers', 'Worker processes.', workers);
     list.counter('sluice_worker_restarts_total', 'Workers that were started in place of one that had died.', restarts);
-    const told = mergedFamilies([...this.#ended, ...[...this.#last.values()].flat(), ...list.families]);
-    return told.map((family) => (family.name === 'sluice_info' ? { ...family, samples: asOne(family) } : family));
+    return list.families;
   }
 
   close(): void {

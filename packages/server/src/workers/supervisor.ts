@@ -16,6 +16,7 @@ import { openWebhooks, type WebhookTarget } from '../hooks/open-webhooks.js';
 import { LOG_LEVELS, type LogLevel } from '../log.js';
 import type { ServerLog } from '../logging/server-log.js';
 import type { MetricFamily } from '../metrics/metric-family.js';
+import { openTelemetry } from '../metrics/open-telemetry.js';
 import { refusalAnswerForClients } from '../refusal-answer.js';
 import { requireNetwork } from '../required-network.js';
 import type { ReloadResult } from '../server-controls.js';
@@ -220,6 +221,8 @@ export class Supervisor {
       onPlaced: (id, from) => this.#workers.get(from)?.connections.add(id) !== undefined,
       displace: (id, from) => this.#displace(id, from),
     });
+    const telemetry = await openTelemetry();
+    if (telemetry) this.#release.push(telemetry.observe(this.#readOwnMetrics));
     this.#hub.on('worker.ready', (_: undefined, from) => this.#onReady(from));
     this.#hub.on('worker.failed', (message: string, from) => this.#workers.get(from)?.fail(message));
     this.#hub.on('worker.drained', (cut: number) => {
@@ -371,15 +374,15 @@ export class Supervisor {
     this.#hub.tellOne(worker.number, 'process.drain', graceMs);
   }
 
-  #readMetrics(): Promise<MetricFamily[]> {
+  readonly #readOwnMetrics = (): MetricFamily[] => {
     const { log } = this.#options;
-    return this.#metrics.read(this.#listener, this.#http, log.counters, this.#workers.size, this.#stats.restarts);
-  }
+    return this.#metrics.readOwn(this.#listener, this.#http, log.counters, this.#workers.size, this.#stats.restarts);
+  };
 
   #serveOperators(): void {
     const { log } = this.#options;
     this.#hub.on('server.stats', () => this.#stats.read(this.#listener, this.#isReadOnly));
-    this.#hub.on('server.metrics', () => this.#readMetrics());
+    this.#hub.on('server.metrics', () => this.#metrics.read(this.#readOwnMetrics()));
     this.#hub.on('server.drain', (graceMs: number | undefined) => this.#options.onDrainRequested(graceMs));
     this.#hub.on('server.read-only', async (value: boolean) => {
       this.#isReadOnly = value;
