@@ -3,6 +3,7 @@ import type { Contender } from './contenders/contender.js';
 import type { Reader } from './contenders/reader.js';
 import type { TreeMover } from './contenders/tree-mover.js';
 import type { ReadingsScenario, Subject } from './readings.js';
+import { GATEWAY_SCENARIOS } from './scenarios/gateway.js';
 import { GRID_SCENARIOS } from './scenarios/grid.js';
 import { CONNECTION_SCENARIOS } from './scenarios/many-connections.js';
 import { MESSAGE_SCENARIOS } from './scenarios/messages.js';
@@ -23,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...FILE_SCENARIOS,
   ...GRID_SCENARIOS,
   ...TLS_SCENARIOS,
+  ...GATEWAY_SCENARIOS,
   START_UP_SCENARIO,
   PACKAGE_SIZE_SCENARIO,
   MICRO_SCENARIO,

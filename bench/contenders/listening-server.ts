@@ -9,6 +9,7 @@ const OUTPUT_LIMIT_CHARS = 10_000;
  * Starts a program that prints `listening on 127.0.0.1:PORT` when it is ready.
  *
  * @param environment beside this process's own
+ * @param line that says it, the port in brackets
  *
  * @throws {Error} when it ends or says nothing before the deadline
  */
@@ -16,6 +17,7 @@ export async function startListeningServer(
   command: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  line = /^listening on 127\.0\.0\.1:(\d+)$/m,
 ): Promise<RunningServer> {
   const child = await startChild(command, args, { env: { ...process.env, ...environment } });
   try {
@@ -25,7 +27,7 @@ export async function startListeningServer(
       let output = '';
       child.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
         if (output.length < OUTPUT_LIMIT_CHARS) output += text; // later output is read and dropped
-        const match = /^listening on 127\.0\.0\.1:(\d+)$/m.exec(output);
+        const match = line.exec(output);
         if (match === null) return;
         clearTimeout(timer);
         resolve(Number(match[1]));

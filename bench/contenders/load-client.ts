@@ -37,6 +37,17 @@ export function runTlsLoad(
   return runLoadOf([...nodeLoad, '--tls'], server, transfer, protocol, onStart);
 }
 
+/** The same in Node over TCP, and by way of the gateway, with the port of HTTP. */
+export function runNodeLoad(
+  server: RunningServer,
+  transfer: Transfer,
+  protocol: LoadProtocol,
+  onStart: () => void,
+  isByGateway: boolean,
+): Promise<ClientRun> {
+  return runLoadOf([...nodeLoad, ...(isByGateway ? ['--gateway'] : [])], server, transfer, protocol, onStart);
+}
+
 function runLoadOf(
   command: readonly string[],
   server: RunningServer,

@@ -1,9 +1,13 @@
-// The load in Node, for machines without a C compiler and for TLS (--tls): otherwise the same arguments, checks and output as
+// The load in Node, for machines without a C compiler, for TLS (--tls), and by way of the gateway (--gateway): otherwise the same arguments, checks and output as
 // sluice-load.c. It needs more CPU than the C program, so it may be what limits the figures; compare its CPU with the server's.
+
+import { once } from 'node:events';
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import net from 'node:net';
+import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { parseArgs } from 'node:util';
+import { createWebSocketStream, WebSocket } from 'ws';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -22,6 +26,7 @@ const { values, positionals } = parseArgs({
     http: { type: 'boolean', default: false },
     gate: { type: 'boolean', default: false },
     tls: { type: 'boolean', default: false },
+    gateway: { type: 'boolean', default: false },
   },
 });
 const isPut = positionals[0] === 'put';
@@ -39,7 +44,8 @@ interface Message {
 /** One connection: heads of packets or of an HTTP answer come out one by one, content goes straight to the file. */
 class LoadConnection {
   readonly #index: number;
-  readonly #socket: net.Socket;
+  readonly #socket: Duplex;
+  readonly #isOpen: Promise<unknown>;
   #head: Buffer = Buffer.alloc(0);
   #contentLeft = 0;
   #received = 0;
@@ -48,18 +54,16 @@ class LoadConnection {
 
   constructor(index: number) {
     this.#index = index;
-    const plain = net.connect({ host: '127.0.0.1', port: Number(values.port), noDelay: true });
-    // The certificate is one of this run's own; nothing is learned by checking it.
-    this.#socket = values.tls
-      ? tls.connect({ socket: plain, servername: 'localhost', rejectUnauthorized: false })
-      : plain;
+    const { socket, isOpen } = values.gateway ? connectToGateway() : connectToPort();
+    this.#socket = socket;
+    this.#isOpen = isOpen;
     this.#socket.on('data', (chunk) => this.#onData(chunk));
     this.#socket.on('error', fail);
     this.#socket.on('close', () => fail(new Error(`connection ${index}: closed by the server`)));
   }
 
   async prepare(): Promise<void> {
-    await new Promise<void>((resolve) => this.#socket.once(values.tls ? 'secureConnect' : 'connect', () => resolve()));
+    await this.#isOpen;
     if (values.http) return;
     this.#socket.write(Buffer.of(isPut ? 2 : 3)); // the flag byte picks the protocol
     this.#send(`[Request]\r\nCommand=Login\r\nUserName=${values.user}\r\nPassword=${values.digest}`);
@@ -115,8 +119,11 @@ class LoadConnection {
         throw new Error(`${values.file} is too short`);
       }
       const head = headOf(part);
+      this.#socket.cork();
       if (head.length > 0) this.#socket.write(head);
-      if (!this.#socket.write(part)) await new Promise((resolve) => this.#socket.once('drain', resolve));
+      const takesMore = this.#socket.write(part);
+      this.#socket.uncork();
+      if (!takesMore) await new Promise((resolve) => this.#socket.once('drain', resolve));
     }
   }
 
@@ -168,6 +175,25 @@ class LoadConnection {
       this.#wake = resolve;
     });
   }
+}
+
+interface Opening {
+  readonly socket: Duplex;
+  readonly isOpen: Promise<unknown>;
+}
+
+function connectToPort(): Opening {
+  const plain = net.connect({ host: '127.0.0.1', port: Number(values.port), noDelay: true });
+  if (!values.tls) return { socket: plain, isOpen: once(plain, 'connect') };
+  // The certificate is one of this run's own; nothing is learned by checking it.
+  const socket = tls.connect({ socket: plain, servername: 'localhost', rejectUnauthorized: false });
+  return { socket, isOpen: once(socket, 'secureConnect') };
+}
+
+function connectToGateway(): Opening {
+  const webSocket = new WebSocket(`ws://127.0.0.1:${values.port}/gateway`, 'sluice', { perMessageDeflate: false });
+  const socket = createWebSocketStream(webSocket, { highWaterMark: 4 << 20 });
+  return { socket, isOpen: once(webSocket, 'open') };
 }
 
 function packet(text: string, dataBytes: number): Buffer {
