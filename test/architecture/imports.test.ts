@@ -20,9 +20,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   testkit: ['@sluice/core', '@sluice/framing', '@sluice/wire', 'node:', 'ws'],
 };
 
-/** What a dependency finds by itself where it can be installed, and works without. */
-const FASTER_WITH: Readonly<Record<string, readonly string[]>> = { server: ['bufferutil'] };
-
 /** Packages that ship a bundle of what they import: nobody who installs them needs it. What they are built with is named in brackets. */
 const BUNDLED: Readonly<Record<string, readonly string[]>> = { dashboard: ['vite'] };
 
@@ -197,7 +194,7 @@ describe('imports', () => {
       if (tools) assert.equal(manifest.dependencies, undefined);
       assert.deepEqual(Object.keys(manifest.peerDependencies ?? {}), peers);
       for (const peer of peers) assert.equal(manifest.peerDependenciesMeta?.[peer]?.optional, true);
-      assert.deepEqual(Object.keys(manifest.optionalDependencies ?? {}), FASTER_WITH[name] ?? []);
+      assert.equal(manifest.optionalDependencies, undefined);
     });
   }
 

@@ -38,7 +38,8 @@ const INTERNAL: ReadonlySet<string> = new Set([
   'server/src/coordination/shared-quotas.ts MAX_AHEAD_BYTES',
   'server/src/hooks/program-hook.ts MAX_OUTPUT_LENGTH',
   'server/src/hooks/webhook.ts MAX_MESSAGE_LENGTH',
-  'server/src/http/gateway/websocket-stream.ts MAX_JOINED_BYTES',
+  'server/src/http/gateway/frame-reader.ts MAX_CONTROL_BYTES',
+  'server/src/http/gateway/frame-reader.ts MAX_HEAD_BYTES',
   'server/src/http/gateway/websocket-stream.ts MAX_SENT_MESSAGE_BYTES',
   'server/src/http/files/tus-records.ts MAX_RECORD_BYTES',
   'server/src/logging/append-file.ts MAX_BATCH_BYTES',
@@ -199,7 +200,6 @@ async function limits(): Promise<Limit[]> {
   proxy.compared('MAX_PROXY_HEADER_BYTES');
   const http = await Source.read('server/src/http/http-options.ts');
   const httpAnswers = await Source.read('server/src/http/http-answers.ts');
-  const gateway = await Source.read('server/src/http/gateway/gateway-route.ts');
   const loginRoutes = await Source.read('server/src/http/login/login-routes.ts');
   const tokens = await Source.read('server/src/http/login/session-token.ts');
   const sessions = await Source.read('server/src/http/login/login-sessions.ts');
@@ -219,9 +219,6 @@ async function limits(): Promise<Limit[]> {
     ['HTTP', 'time in which', seconds(numberIn(http, 'stallMs'))],
     ['HTTP', 'bytes of the line', size(numberIn(http, 'MAX_HTTP_HEAD_BYTES'))],
     ['HTTP', 'headers of', count(numberIn(http, 'MAX_HTTP_HEADERS'))],
-    ['HTTP', 'bytes of a message', size(numberIn(gateway, 'MAX_RECEIVED_MESSAGE_BYTES'))],
-    ['HTTP', 'frames of a message', count(numberIn(gateway, 'MAX_FRAMES'))],
-    ['HTTP', 'pieces in which', count(numberIn(gateway, 'MAX_CHUNKS'))],
     ['HTTP', 'bytes of a login', size(numberIn(loginRoutes, 'MAX_LOGIN_BYTES'))],
     ['HTTP', 'bytes of the cookie', count(numberIn(tokens, 'MAX_TOKEN_LENGTH'))],
     ['HTTP', 'logouts of one', count(numberIn(sessions, 'MAX_LOGOUTS_OF_USER'))],

@@ -17,8 +17,8 @@ export interface CarriedStream extends EventEmitter {
   readonly writableLength: number;
   /** Of these, what the system has left of the write that goes on; see `unwrittenBytes`. */
   readonly unwrittenBytes: number;
-  /** Told how many bytes have come that cannot be handed on yet, because they are a part of something, each time that this changes. */
-  onHeld: ((bytes: number) => void) | undefined;
+  /** Tells it from a socket. */
+  readonly isCarried: true;
   /** Begins to read: hands what comes to `onChunk`, never from within this call, nor while it is paused. */
   startReceiving(onChunk: OnChunk): unknown;
   pause(): unknown;

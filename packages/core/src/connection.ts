@@ -170,9 +170,6 @@ export class Connection implements MemoryHolder {
   readonly receiveAccount: MemoryAccount | undefined;
   /** What carries an adopted stream; `undefined` for a socket. */
   readonly carrier: CarriedStream | undefined;
-  /** What the carrier has received and not handed on. */
-  #heldBytes = 0;
-  readonly #heldAccount: MemoryAccount | undefined;
   readonly #sendAccount: MemoryAccount | undefined;
   /** A chunk is being handled: the recorder knows what time it is. */
   #isHandling = false;
@@ -206,10 +203,6 @@ export class Connection implements MemoryHolder {
     this.#memory = memory;
     this.receiveAccount = memory?.receive.open(this);
     this.#sendAccount = memory?.send.open(this);
-    if (this.carrier) {
-      this.#heldAccount = memory?.receive.open(this);
-      this.carrier.onHeld = (bytes) => this.#noteHeld(bytes);
-    }
     this.#socket = startReceiving(socket, this.#onRawChunk, this.carrier ? 'reused' : init.receiveMode);
     this.#queue = new OutboundQueue(this.#socket, limits.outbound, this.#onProgress, this.#sendAccount);
     this.#listen();
@@ -287,7 +280,7 @@ export class Connection implements MemoryHolder {
 
   /** Bytes received, including those still to be handled; inside TLS, and without a PROXY header. */
   get receivedBytes(): number {
-    return this.#receivedBytes + this.#heldBytes;
+    return this.#receivedBytes;
   }
 
   /** Bytes the system has taken for the peer; inside TLS. */
@@ -407,14 +400,7 @@ export class Connection implements MemoryHolder {
 
   /** What it holds of what all connections may hold together. */
   get #accountedBytes(): number {
-    return (this.receiveAccount?.bytes ?? 0) + (this.#heldAccount?.bytes ?? 0) + (this.#sendAccount?.bytes ?? 0);
-  }
-
-  /** What is held is neither activity of the peer nor a byte for the handler before it is handed on. */
-  #noteHeld(bytes: number): void {
-    if (this.#state === 'destroyed') return;
-    this.#heldBytes = bytes;
-    this.#heldAccount?.set(bytes);
+    return (this.receiveAccount?.bytes ?? 0) + (this.#sendAccount?.bytes ?? 0);
   }
 
   closeForMemory(): void {
@@ -656,7 +642,6 @@ export class Connection implements MemoryHolder {
     this.#queue.close();
     this.#joiner?.drop();
     this.receiveAccount?.close();
-    this.#heldAccount?.close();
     this.#sendAccount?.close();
     this.#reason ??= 'peer-closed';
     let failure: unknown;
@@ -672,5 +657,5 @@ export class Connection implements MemoryHolder {
 }
 
 function isCarried(socket: net.Socket | CarriedStream): socket is CarriedStream {
-  return 'onHeld' in socket;
+  return 'isCarried' in socket;
 }

@@ -496,7 +496,7 @@ export class Listener {
     id: number = this.#nextId++,
     onAdmitted?: (connection: Connection) => void,
   ): void {
-    const isCarried = 'onHeld' in socket;
+    const isCarried = 'isCarried' in socket;
     let connection: Connection;
     try {
       connection = new Connection({

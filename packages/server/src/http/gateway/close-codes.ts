@@ -7,6 +7,7 @@ export interface WebSocketEnd {
 
 const GOING_AWAY = 1001;
 const NORMAL = 1000;
+const PROTOCOL_ERROR = 1002;
 const UNSUPPORTED_DATA = 1003;
 const INVALID_DATA = 1007;
 const POLICY = 1008;
@@ -20,6 +21,7 @@ const CODES: ReadonlyMap<string, number> = new Map([
   ['taken-over', NORMAL],
   ['shutdown', GOING_AWAY],
   ['worker-died', GOING_AWAY],
+  ['websocket-error', PROTOCOL_ERROR],
   ['text-message', UNSUPPORTED_DATA],
   ['unknown-protocol', INVALID_DATA],
   ['framing-error', INVALID_DATA],

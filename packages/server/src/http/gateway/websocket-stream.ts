@@ -4,18 +4,14 @@ import { type CarriedStream, type Clock, type OnChunk, unwrittenBytes } from '@s
 import type { WebSocket } from 'ws';
 import type { HttpVisitor } from '../http-route.js';
 import { endFor, type WebSocketEnd } from './close-codes.js';
+import type { ControlSide } from './control-side.js';
+import { FrameReader, type FrameUser, type FrameViolation, messageHead, Opcode } from './frame-reader.js';
 
 /** Largest message that is sent. */
-export const MAX_SENT_MESSAGE_BYTES = 256 << 10;
+const MAX_SENT_MESSAGE_BYTES = 256 << 10;
 
 /** After `destroy` the peer may take the close frame, and answer it, for so long. */
 const LINGER_MS = 1000;
-
-/** Messages that come in one chunk of the socket are handed on together up to this size: small ones would cost a call each. */
-const MAX_JOINED_BYTES = 64 << 10;
-
-/** Less than this is no part of a message worth speaking of: a header, or a ping. */
-const MIN_HELD_BYTES = 256;
 
 /** What the socket below is, beside a stream; the addresses are those of a `net.Socket`. */
 export interface UpgradedSocket extends Duplex {
@@ -26,6 +22,11 @@ export interface UpgradedSocket extends Duplex {
 }
 
 export interface WebSocketStreamInit {
+  readonly webSocket: WebSocket;
+  /** What `webSocket` has for a socket. */
+  readonly control: ControlSide;
+  /** The real one. Nothing has been read from it. */
+  readonly socket: UpgradedSocket;
   readonly clock: Clock;
   readonly remoteAddress: string;
   readonly isEncrypted: boolean;
@@ -41,76 +42,69 @@ export interface StreamOwner {
 
 /**
  * A WebSocket as the stream of bytes of a connection. Each write is one binary message, or several of 256 KiB; borders of received messages
- * mean nothing. A message is handed on when it is whole; what has come of it until then counts as held.
+ * mean nothing, and what comes of one is handed on as it comes.
  *
  * ```text
- *               socket ──► ws ──► messages of this chunk ──► onChunk
- * backpressure:    └── paused, and what came with the last chunk waits here
+ *                 ┌─ data ─────────► onChunk        write ─────────┐
+ * socket ─► FrameReader                                            ├─► socket
+ *                 └─ control ──► ws: pings, the end ── control ────┘
  * ```
  */
-export class WebSocketStream extends EventEmitter implements CarriedStream {
+export class WebSocketStream extends EventEmitter implements CarriedStream, FrameUser {
+  readonly isCarried = true;
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
   readonly isEncrypted: boolean;
   readonly visitor: HttpVisitor | undefined;
-  onHeld: ((bytes: number) => void) | undefined;
   /** To be set by who serves it. */
   owner: StreamOwner | undefined;
   readonly #webSocket: WebSocket;
+  readonly #control: ControlSide;
   readonly #socket: UpgradedSocket;
   readonly #clock: Clock;
+  readonly #reader = new FrameReader(this);
   #onChunk: OnChunk | undefined;
   #isPaused = true;
+  /** What came with the chunk in which the stream was paused. */
+  #rest: Uint8Array | undefined;
   #isDestroyed = false;
   /** We have said that we send nothing any more. */
   #hasClosed = false;
-  /** The peer has. */
-  #hasPeerEnded = false;
   #isEndTold = false;
-  /** Parts of whole messages that were not handed on yet. */
-  #parts: Buffer[] = [];
-  #partBytes = 0;
-  #isHandingOn = false;
-  /** What has come of a message that is not whole. */
-  #pendingBytes = 0;
-  #toldBytes = 0;
   #isPonging = false;
   /** The last ping that waits for the pong before it to leave. */
   #owedPong: Buffer | undefined;
   #stopLingering: (() => void) | undefined;
 
-  /** @param webSocket open, nothing read yet. @param socket what carries it */
-  constructor(webSocket: WebSocket, socket: UpgradedSocket, init: WebSocketStreamInit) {
+  constructor({ webSocket, control, socket, clock, remoteAddress, isEncrypted, visitor }: WebSocketStreamInit) {
     super();
     this.#webSocket = webSocket;
+    this.#control = control;
     this.#socket = socket;
-    this.#clock = init.clock;
-    this.remoteAddress = init.remoteAddress;
-    this.remotePort = socket.remoteAddress === init.remoteAddress ? (socket.remotePort ?? 0) : 0;
+    this.#clock = clock;
+    this.remoteAddress = remoteAddress;
+    this.remotePort = socket.remoteAddress === remoteAddress ? (socket.remotePort ?? 0) : 0;
     this.localAddress = socket.localAddress ?? '';
     this.localPort = socket.localPort ?? 0;
-    this.isEncrypted = init.isEncrypted;
-    this.visitor = init.visitor;
-    webSocket.binaryType = 'fragments';
-    webSocket.on('message', this.#onMessage);
+    this.isEncrypted = isEncrypted;
+    this.visitor = visitor;
     webSocket.on('ping', this.#onPing);
-    webSocket.on('pong', (data: Buffer) => this.#noteWhole([data]));
     webSocket.on('error', (error) => this.#guard.destroy('websocket-error', error));
-    socket.on('data', this.#onSocketData); // after that of ws: the messages of a chunk have been told then
-    socket.on('end', () => this.#end());
-    socket.on('end', () => this.#end());
-    socket.on('error', (error) => {
-      if (!this.#isDestroyed) this.emit('error', error);
-    });
+    socket.on('end', this.#onSocketEnd);
+    socket.on('error', this.#onSocketError);
     socket.on('close', this.#onSocketClosed);
-    webSocket.pause();
+    socket.pause();
   }
 
   /** Whether nothing is left of it. */
   get isGone(): boolean {
     return this.#socket.destroyed;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused && !this.#isDestroyed;
   }
 
   get writableLength(): number {
@@ -124,39 +118,37 @@ export class WebSocketStream extends EventEmitter implements CarriedStream {
   startReceiving(onChunk: OnChunk): this {
     this.#onChunk = onChunk;
     if (this.#socket.closed) process.nextTick(this.#onSocketClosed);
+    this.#read();
     return this.resume();
   }
 
   pause(): this {
     this.#isPaused = true;
-    this.#webSocket.pause();
+    this.#socket.pause();
     return this;
   }
 
   resume(): this {
     if (!this.#isPaused || this.#socket.destroyed) return this;
     this.#isPaused = false;
-    if (this.#parts.length > 0) setImmediate(this.#goOn);
-    else this.#webSocket.resume();
+    if (this.#rest) setImmediate(this.#goOn);
+    else this.#socket.resume();
     return this;
   }
 
   write(bytes: Uint8Array, written: (error?: Error | null) => void): void {
-    const webSocket = this.#webSocket;
-    if (webSocket.readyState !== webSocket.OPEN) {
+    const socket = this.#socket;
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) {
       process.nextTick(written); // the peer has closed, and reads nothing any more: as TCP takes what it then drops
       return;
     }
-    if (bytes.length <= MAX_SENT_MESSAGE_BYTES) {
-      webSocket.send(bytes, BINARY, written);
-      return;
-    }
-    this.#socket.cork();
+    socket.cork();
     for (let start = 0; start < bytes.length; start += MAX_SENT_MESSAGE_BYTES) {
-      const end = start + MAX_SENT_MESSAGE_BYTES;
-      webSocket.send(bytes.subarray(start, end), BINARY, end < bytes.length ? undefined : written);
+      const end = Math.min(start + MAX_SENT_MESSAGE_BYTES, bytes.length);
+      socket.write(messageHead(end - start));
+      socket.write(bytes.subarray(start, end), end < bytes.length ? undefined : written);
     }
-    this.#socket.uncork();
+    socket.uncork();
   }
 
   end(): void {
@@ -167,8 +159,6 @@ export class WebSocketStream extends EventEmitter implements CarriedStream {
   destroy(): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
-    this.#parts = [];
-    this.#partBytes = 0;
     const socket = this.#socket;
     if (socket.destroyed) return;
     if (socket.writableLength > 0 || this.#hasClosed) {
@@ -179,18 +169,41 @@ export class WebSocketStream extends EventEmitter implements CarriedStream {
     this.#linger();
   }
 
-  /** Closed with bytes unread, TCP would reset the connection, and the peer could lose what it was told: what comes is read, and dropped. */
-  #linger(): void {
-    this.#webSocket.resume();
-    this.#stopLingering ??= this.#clock.after(LINGER_MS, () => void this.#socket.destroy());
-  }
-
   /** Ends one that nobody serves. */
   refuse(end: WebSocketEnd): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     this.#close(end);
+    this.#read();
     this.#linger();
+  }
+
+  onData(source: Uint8Array, start: number, end: number): void {
+    if (!this.#isDestroyed) this.#onChunk?.(source, start, end);
+  }
+
+  onControl(opcode: number, frame: Uint8Array): void {
+    this.#control.takeFrame(frame);
+    if (opcode === Opcode.Close) this.#tellEnd();
+  }
+
+  onViolation(violation: FrameViolation): void {
+    if (violation === 'text-message') this.#guard.destroy('text-message', new Error('a text message'));
+    else this.#guard.destroy('websocket-error', new Error('a frame against RFC 6455'));
+  }
+
+  #read(): void {
+    this.#socket.on('data', this.#onSocketData);
+    if (this.#isPaused) this.#socket.pause();
+  }
+
+  /** Closed with bytes unread, TCP would reset the connection, and the peer could lose what it was told: what comes is read, and dropped. */
+  #linger(): void {
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest) this.#onSocketData(rest);
+    this.#socket.resume();
+    this.#stopLingering ??= this.#clock.after(LINGER_MS, () => void this.#socket.destroy());
   }
 
   #close({ code, reason }: WebSocketEnd): void {
@@ -198,22 +211,7 @@ export class WebSocketStream extends EventEmitter implements CarriedStream {
     this.#webSocket.close(code, reason);
   }
 
-  readonly #onMessage = (data: unknown, isBinary: boolean): void => {
-    const parts = data as Buffer[]; // of a text it is one buffer
-    if (!isBinary) {
-      this.#guard.destroy('text-message', new Error('a text message'));
-      return;
-    }
-    this.#noteWhole(parts);
-    if (this.#isDestroyed || this.#hasPeerEnded) return;
-    for (const part of parts) {
-      this.#parts.push(part);
-      this.#partBytes += part.length;
-    }
-  };
-
   readonly #onPing = (data: Buffer): void => {
-    this.#noteWhole([data]);
     if (this.#isPonging) this.#owedPong = data;
     else this.#pong(data);
   };
@@ -223,7 +221,7 @@ export class WebSocketStream extends EventEmitter implements CarriedStream {
     const webSocket = this.#webSocket;
     if (webSocket.readyState !== webSocket.OPEN) return;
     this.#isPonging = true;
-    webSocket.pong(Buffer.from(data), false, () => {
+    webSocket.pong(data, false, () => {
       this.#isPonging = false;
       const owed = this.#owedPong;
       this.#owedPong = undefined;
@@ -231,58 +229,18 @@ export class WebSocketStream extends EventEmitter implements CarriedStream {
     });
   }
 
-  #noteWhole(frames: readonly Buffer[]): void {
-    if (frames.length === 0) this.#pendingBytes -= headBytes(0);
-    for (const { length } of frames) this.#pendingBytes -= length + headBytes(length);
-  }
-
-  /** Everything in the chunk has been told, but for the beginning of what is not whole. */
-  readonly #onSocketData = (chunk: Buffer): void => {
-    const before = this.#pendingBytes;
-    this.#pendingBytes += chunk.length;
-    // Where something has become whole, the rest is of this chunk. Frames without content are not told, but were counted.
-    const hasBecomeWhole = before < 0 || this.#parts.length > 0;
-    this.#pendingBytes = Math.max(0, hasBecomeWhole ? Math.min(this.#pendingBytes, chunk.length) : this.#pendingBytes);
-    this.#handOn();
-    this.#tellHeld();
-    if (this.#webSocket.readyState !== this.#webSocket.OPEN) this.#end();
+  readonly #onSocketData = (chunk: Uint8Array): void => {
+    const end = this.#reader.push(chunk);
+    if (end < chunk.length) this.#rest = chunk.subarray(end);
   };
 
   readonly #goOn = (): void => {
-    if (this.#isPaused) return;
-    this.#handOn();
-    this.#tellHeld();
-    if (this.#isPaused || this.#parts.length > 0) return;
-    if (this.#hasPeerEnded) this.#tellEnd();
-    else this.#webSocket.resume();
+    const rest = this.#rest;
+    if (this.#isPaused || this.#isDestroyed || !rest) return;
+    this.#rest = undefined;
+    this.#onSocketData(rest);
+    if (!this.#isPaused) this.#socket.resume();
   };
-
-  #handOn(): void {
-    if (this.#isHandingOn) return;
-    this.#isHandingOn = true;
-    while (this.#parts.length > 0 && !this.#isPaused && !this.#isDestroyed) {
-      const isJoined = this.#parts.length > 1 && this.#partBytes <= MAX_JOINED_BYTES;
-      const chunk = isJoined ? Buffer.concat(this.#parts.splice(0), this.#partBytes) : this.#parts.shift()!;
-      this.#partBytes -= chunk.length;
-      this.#onChunk?.(chunk, 0, chunk.length);
-    }
-    this.#isHandingOn = false;
-  }
-
-  #tellHeld(): void {
-    const bytes = this.#partBytes + this.#pendingBytes;
-    const told = bytes < MIN_HELD_BYTES ? 0 : bytes;
-    if (told === this.#toldBytes) return;
-    this.#toldBytes = told;
-    this.onHeld?.(told);
-  }
-
-  /** The peer sends nothing any more: it has said so, or ended the socket. */
-  #end(): void {
-    if (this.#hasPeerEnded) return;
-    this.#hasPeerEnded = true;
-    if (this.#parts.length === 0) this.#tellEnd();
-  }
 
   #tellEnd(): void {
     if (this.#isDestroyed || this.#isEndTold) return;
@@ -290,23 +248,25 @@ export class WebSocketStream extends EventEmitter implements CarriedStream {
     this.emit('end');
   }
 
-  /** Who ends it when the peer breaks a rule. */
-  get #guard(): Pick<StreamOwner, 'destroy'> {
-    return this.owner ?? { destroy: (reason) => this.refuse(endFor(reason)) };
-  }
+  readonly #onSocketEnd = (): void => {
+    this.#control.takeEnd();
+    this.#tellEnd();
+  };
+
+  readonly #onSocketError = (error: Error): void => {
+    if (!this.#isDestroyed) this.emit('error', error);
+  };
 
   readonly #onSocketClosed = (): void => {
     this.#stopLingering?.();
     this.#isDestroyed = true;
-    this.#parts = [];
+    this.#rest = undefined;
+    this.#control.destroy();
     this.emit('close');
   };
-}
 
-const BINARY = { binary: true, compress: false };
-
-/** Of a masked frame. RFC 6455, 5.2. */
-function headBytes(length: number): number {
-  if (length < 126) return 6;
-  return length < 1 << 16 ? 8 : 14;
+  /** Who ends it when the peer breaks a rule. */
+  get #guard(): Pick<StreamOwner, 'destroy'> {
+    return this.owner ?? { destroy: (reason) => this.refuse(endFor(reason)) };
+  }
 }
