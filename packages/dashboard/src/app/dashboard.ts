@@ -4,7 +4,7 @@ import { type LoginSession, type ServerApi, ServerError } from '../server-api.js
 import { ConnectionsFeed } from './connections-feed.js';
 import { LinkKeeper } from './link-keeper.js';
 import { LogFeed } from './log-feed.js';
-import { OwnTransfers } from './own-transfers.js';
+import { type InterruptedUpload, OwnTransfers } from './own-transfers.js';
 import { Questions } from './questions.js';
 import { Toasts } from './toasts.js';
 
@@ -31,6 +31,8 @@ export class Dashboard {
   readonly #hash = signal(location.hash);
   readonly route = computed<Route>(() => parseRoute(this.#hash.value, this.visit.value?.session.role ?? ''));
   #end = new AbortController();
+  /** Uploads that ended with the login of a user, and go on with the next one. */
+  #interrupted: { readonly user: string; readonly uploads: readonly InterruptedUpload[] } | undefined;
 
   constructor(api: ServerApi) {
     this.api = api;
@@ -88,7 +90,7 @@ export class Dashboard {
 
   #begin(session: LoginSession): void {
     this.#end = new AbortController();
-    const link = new LinkKeeper(this.api, () => this.#leave('Your login has ended. Log in again to go on.'));
+    const link = new LinkKeeper(this.api, () => this.#onLoginEnded());
     const transfers = new OwnTransfers(this.api);
     this.visit.value = {
       session,
@@ -97,8 +99,20 @@ export class Dashboard {
       log: new LogFeed(this.api, link),
       transfers,
     };
-    void transfers.readPending();
+    const interrupted = this.#interrupted;
+    this.#interrupted = undefined;
+    if (interrupted?.user === session.user) void transfers.goOn(interrupted.uploads);
+    else void transfers.readPending();
     void link.run(session, this.#end.signal);
+  }
+
+  #onLoginEnded(): void {
+    const visit = this.visit.value;
+    if (!visit) return;
+    const uploads = visit.transfers.interrupt();
+    this.#interrupted = { user: visit.session.user, uploads };
+    const andUploads = uploads.length > 0 ? ', also with what was being sent' : '';
+    this.#leave(`Your login has ended. Log in again to go on${andUploads}.`);
   }
 
   #leave(notice: string): void {
@@ -106,7 +120,7 @@ export class Dashboard {
     const visit = this.visit.value;
     visit?.connections.close();
     visit?.log.close();
-    visit?.transfers.cancelAll();
+    visit?.transfers.interrupt();
     this.notice.value = notice;
     this.visit.value = null;
   }

@@ -46,6 +46,13 @@ export interface OwnTransfer {
   cancel(): void;
 }
 
+/** What is left of an upload that ended with the login. */
+export interface InterruptedUpload {
+  readonly files: readonly FileToSend[];
+  readonly place: string;
+  readonly ifExists: IfExists;
+}
+
 const BEGUN: OwnTransferState = {
   kind: 'running',
   doneBytes: 0,
@@ -72,6 +79,8 @@ export class OwnTransfers {
   /** Rises when files on the server have changed by a transfer: lists are read anew. */
   readonly filesVersion = signal(0);
   readonly #api: ServerApi;
+  /** What uploads have left to send. */
+  readonly #unsent = new Map<OwnTransfer, InterruptedUpload>();
   #nextId = 1;
 
   constructor(api: ServerApi) {
@@ -83,11 +92,15 @@ export class OwnTransfers {
     const title = files.length === 1 && first ? nameOf(first.path) : counted(files.length, 'file');
     const totalBytes = files.reduce((sum, { file }) => sum + file.size, 0);
     const begun = { ...BEGUN, totalBytes, filesTotal: files.length };
-    return this.#begin('upload', title, place, begun, (change, options) =>
+    const unsent = new Set(files);
+    const byPath = new Map(files.map((each) => [each.path, each]));
+    const transfer = this.#begin('upload', title, place, begun, (change, options) =>
       this.#api.send(files, {
         ...options,
         ifExists,
-        onFile: (path, { skipped, error }) =>
+        onFile: (path, { skipped, error }) => {
+          const sent = byPath.get(path);
+          if (sent && !error) unsent.delete(sent);
           change((state) => ({
             ...state,
             filesDone: state.filesDone + 1,
@@ -96,9 +109,18 @@ export class OwnTransfers {
               error && state.failures.length < MAX_FAILURES
                 ? [...state.failures, { path, text: failureText(error) }]
                 : state.failures,
-          })),
+          }));
+        },
       }),
     );
+    this.#unsent.set(transfer, {
+      get files() {
+        return [...unsent];
+      },
+      place,
+      ifExists,
+    });
+    return transfer;
   }
 
   download(path: string, size: number | undefined, place: string): OwnTransfer {
@@ -113,9 +135,25 @@ export class OwnTransfers {
   resume(upload: PendingUpload, file: File | undefined, place: string): OwnTransfer {
     const begun = { ...BEGUN, totalBytes: upload.size, doneBytes: upload.doneBytes };
     this.pending.value = this.pending.value.filter(({ id }) => id !== upload.id);
-    return this.#begin('upload', upload.name, place, begun, (_change, options) =>
+    const transfer = this.#begin('upload', upload.name, place, begun, (_change, options) =>
       this.#api.resumeUpload(upload.id, file, options),
     );
+    if (file) this.#unsent.set(transfer, { files: [{ file, path: upload.path }], place, ifExists: 'replace' });
+    return transfer;
+  }
+
+  /** Goes on with uploads that ended with the login: the page has their files still. */
+  async goOn(interrupted: readonly InterruptedUpload[]): Promise<void> {
+    await this.readPending();
+    for (const { files, place, ifExists } of interrupted) {
+      const others: FileToSend[] = [];
+      for (const each of files) {
+        const known = this.pending.value.find(({ path, size }) => path === each.path && size === each.file.size);
+        if (known) this.resume(known, each.file, place);
+        else others.push(each);
+      }
+      if (others.length > 0) this.upload(others, place, ifExists);
+    }
   }
 
   async forget(id: string): Promise<void> {
@@ -136,10 +174,13 @@ export class OwnTransfers {
     this.list.value = this.list.value.filter(({ state }) => state.value.kind === 'running');
   }
 
-  cancelAll(): void {
+  /** Ends all that goes on. @returns the uploads that were not complete, but for those that the user has stopped */
+  interrupt(): InterruptedUpload[] {
+    const interrupted = [...this.#unsent.values()].filter(({ files }) => files.length > 0);
     for (const transfer of this.list.value) transfer.cancel();
     this.list.value = [];
     this.pending.value = [];
+    return interrupted;
   }
 
   #begin(
@@ -168,11 +209,17 @@ export class OwnTransfers {
     this.list.value = [transfer, ...this.list.value];
     void work((step) => board.change(step), { signal: end.signal, onProgress })
       .then(
-        () => board.end((state) => ({ ...state, kind: state.failures.length > 0 ? 'failed' : 'done', rate: 0 })),
+        () => {
+          board.end((state) => ({ ...state, kind: state.failures.length > 0 ? 'failed' : 'done', rate: 0 }));
+          this.#unsent.delete(transfer);
+        },
         (error: unknown) => {
           const isCanceled = end.signal.aborted || (error instanceof ServerError && error.kind === 'canceled');
           const ended = isCanceled ? CANCELED : { kind: 'failed' as const, problem: failureText(error) };
           board.end((state) => ({ ...state, ...ended, rate: 0 }));
+          // the login has ended, which the page learns as soon: then it goes on after the next one
+          if (error instanceof ServerError && error.kind === 'not-logged-in') return;
+          this.#unsent.delete(transfer);
         },
       )
       .then(() => {

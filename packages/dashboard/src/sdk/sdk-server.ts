@@ -58,13 +58,15 @@ export class SdkServer implements ServerApi {
 
   async logIn(user: string, password: string): Promise<LoginSession> {
     await postLogin(user, password);
+    // what was connected with another login, or with none, must not be used with this one
+    await this.#close();
     const session = await readSession();
     if (!session) throw new Error('the browser has not kept the login: it must allow cookies');
     return session;
   }
 
   async logOut(): Promise<void> {
-    await Promise.all([this.#control.close(), this.#files.close(), this.#transfers.close(), this.#verifier.close()]);
+    await this.#close();
     await postLogout();
   }
 
@@ -228,6 +230,10 @@ export class SdkServer implements ServerApi {
       ...(loadedLatency && { loaded: loadedLatency }),
       limit,
     };
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([this.#control.close(), this.#files.close(), this.#transfers.close(), this.#verifier.close()]);
   }
 }
 
