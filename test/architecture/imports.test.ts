@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   files: ['node:', 'xxhash-wasm'],
   server: ['@sluice/core', '@sluice/wire', '@sluice/framing', '@sluice/files', '@opentelemetry/api', 'node:', 'ws'],
   client: ['@sluice/wire', '@sluice/framing', '@sluice/files', '@sluice/files/digests', 'node:'],
-  cli: ['@sluice/client', '@sluice/server', 'node:', 'picomatch', 'smol-toml'],
+  cli: ['@sluice/client', '@sluice/dashboard', '@sluice/server', 'node:', 'picomatch', 'smol-toml'],
   dashboard: ['@sluice/client/browser', '@sluice/wire', 'preact', 'preact/hooks', '@preact/signals', 'uplot'],
   testkit: ['@sluice/core', '@sluice/framing', '@sluice/wire', 'node:', 'ws'],
 };

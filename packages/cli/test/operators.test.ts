@@ -72,9 +72,16 @@ describe('what an operator does to a server', { concurrency: 4 }, () => {
     assert.match(stdout, /^connections\n {2}now +\d+$/m);
     assert.match(stdout, /^memory\n {2}rss +[\d.]+ MiB$/m);
     assert.match(stdout, /^uptime +\d+ s$/m);
+    assert.match(stdout, /^timings\n {2}handling\n {4}sum +[\d.]+ ms\n {2}loop delay\n/m);
     for (const line of stdout.split('\n')) assert.ok(line.length <= 46, line);
-    const stats = JSON.parse((await place.sluice(['stats', '--json'])).stdout) as { uptimeMs: number };
+    const stats = JSON.parse((await place.sluice(['stats', '--json'])).stdout) as {
+      uptimeMs: number;
+      timings: { boundsMs: number[]; handling: { counts: number[] } };
+    };
     assert.ok(stats.uptimeMs >= 0);
+    const { boundsMs, handling } = stats.timings;
+    assert.equal(handling.counts.length, boundsMs.length + 1);
+    assert.ok(handling.counts.some((count) => count > 0));
   });
 
   it('makes the server refuse changes', async () => {

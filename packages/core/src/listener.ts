@@ -176,6 +176,8 @@ export class Listener {
   readonly maxConnections: number;
   /** The largest number of connections that wait for a place, likewise. */
   readonly maxWaiting: number;
+  /** The largest number of connections that are no clients yet; 0 for no limit. */
+  readonly maxUnestablished: number;
   readonly #options: ListenerOptions;
   readonly #clock: Clock;
   readonly #limits: ConnectionLimits;
@@ -240,6 +242,7 @@ export class Listener {
     }
     this.maxConnections = fitted.maxConnections;
     this.maxWaiting = fitted.maxWaiting;
+    this.maxUnestablished = wanted.maxUnestablished;
     const plan = planDescriptors(options.handOver ? fitToDescriptors(fitted, limit) : fitted, limit);
     this.descriptors = options.descriptors ?? new DescriptorBudget(plan);
     this.#turns = new TurnQueue(this.#clock);

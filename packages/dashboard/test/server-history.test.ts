@@ -62,6 +62,40 @@ describe('the history of a server', () => {
   });
 });
 
+describe('the times of a server', () => {
+  const at = (uptimeMs: number, sumMs: number, counts: readonly number[]): Record<string, unknown> => ({
+    ...stats(uptimeMs, 0),
+    timings: { boundsMs: [1, 10, 100], handling: { sumMs, counts }, loopDelay: { sumMs, counts } },
+  });
+
+  it('are those between two answers: the mean, and the 99th percentile within its bucket', () => {
+    const history = new ServerHistory();
+    history.add(100, at(1000, 50, [10, 0, 0, 0]), 3);
+    history.add(101, at(2000, 250, [108, 2, 0, 0]), 4);
+    const [, mean, p99, roundTrip] = history.latency.last(10);
+    assert.deepEqual(mean, [null, 2]);
+    assert.deepEqual(p99, [null, 1 + 9 * 0.5]);
+    assert.deepEqual(roundTrip, [3, 4]);
+    assert.deepEqual(history.loopDelay.last(10)[1], [null, 2]);
+  });
+
+  it('are the last bound for what is above all', () => {
+    const history = new ServerHistory();
+    history.add(100, at(1000, 0, [0, 0, 0, 0]), 3);
+    history.add(101, at(2000, 9000, [0, 0, 0, 3]), 3);
+    assert.equal(history.latency.last(10)[2]!.at(-1), 100);
+  });
+
+  it('are not known while nothing happens, over a restart, and from a server that does not tell them', () => {
+    const history = new ServerHistory();
+    history.add(100, at(1000, 50, [10, 0, 0, 0]), 3);
+    history.add(101, at(2000, 50, [10, 0, 0, 0]), 3);
+    history.add(102, at(100, 5, [1, 0, 0, 0]), 3);
+    history.add(103, { ...stats(1100, 0), timings: { handling: { counts: 'none' } } }, 3);
+    assert.deepEqual(history.latency.last(10)[1], [null, null, null, null]);
+  });
+});
+
 describe('the figures of a server', () => {
   it('are there as far as the server tells them', () => {
     const bare = figuresOf({});

@@ -33,9 +33,11 @@ import { ServerHttp } from './http/server-http.js';
 import { type LeveledLog, LOG_LEVELS, type Log, type LogLevel } from './log.js';
 import type { LogStream } from './log-stream.js';
 import { Logins, type QuotaMaker } from './logins.js';
+import { LoopLag } from './metrics/loop-lag.js';
 import type { MetricFamily } from './metrics/metric-family.js';
 import { openTelemetry } from './metrics/open-telemetry.js';
 import { ServerMetrics } from './metrics/server-metrics.js';
+import { timingFigures } from './metrics/timing-figures.js';
 import { Traffic } from './metrics/traffic.js';
 import type { Protocol } from './protocol.js';
 import { controlProtocol } from './protocols/control-protocol.js';
@@ -283,6 +285,7 @@ export class SluiceServer {
       const mode: ServerMode = { isReadOnly };
       const traffic = new Traffic();
       const telemetry = await openTelemetry();
+      const lag = opened(new LoopLag(clock));
       const reloaders = new Map<string, Reloader>();
       if (users.file !== undefined) reloaders.set('users', () => userChanges.apply().then(() => http?.checkUsers()));
       if (tls) reloaders.set('certificates', () => tls.contexts.reload());
@@ -290,7 +293,12 @@ export class SluiceServer {
         clients: () => [...clients],
         flights: clients,
         every: (intervalMs, tick) => clock.every(intervalMs, tick),
-        stats: () => ({ ...stats.read(server.listener), staging: staging.totals, isReadOnly: mode.isReadOnly }),
+        stats: () => ({
+          ...stats.read(server.listener),
+          timings: timingFigures(traffic, lag),
+          staging: staging.totals,
+          isReadOnly: mode.isReadOnly,
+        }),
         drain: (graceMs) => {
           if (onDrainRequested) onDrainRequested(graceMs);
           else void server.drain(graceMs ?? DRAIN_GRACE_MS);
@@ -350,22 +358,20 @@ export class SluiceServer {
         openTusDirectory: (isMade: boolean) => tree.openOwn('tus', isMade),
         keepPartialsMs,
       };
-      const metrics = opened(
-        new ServerMetrics({
-          number: coordinator.number,
-          isAlone: coordinator.isAlone,
-          clients,
-          openFiles,
-          staging,
-          logins,
-          traffic,
-          mode,
-          descriptors,
-          certificates: tls?.contexts,
-          logCounters: logStream?.counters,
-          clock,
-        }),
-      );
+      const metrics = new ServerMetrics({
+        number: coordinator.number,
+        isAlone: coordinator.isAlone,
+        clients,
+        openFiles,
+        staging,
+        logins,
+        traffic,
+        mode,
+        descriptors,
+        certificates: tls?.contexts,
+        logCounters: logStream?.counters,
+        lag,
+      });
       const readMetrics = (): MetricFamily[] => (listener ? metrics.read(listener, http?.listener) : []);
       if (!coordinator.isAlone) coordinator.on('process.metrics', readMetrics);
       const httpParts = {

@@ -32,6 +32,7 @@ export function statsLines(stats: Readonly<Record<string, unknown>>): string[] {
 /** @param path the names of the groups, joined by blanks */
 function rowsOf(path: string, indent: string, values: Readonly<Record<string, unknown>>): [string, string][] {
   return Object.entries(values).flatMap(([key, value]) => {
+    if (Array.isArray(value)) return []; // buckets: for programs
     const words = escapeControls(wordsOf(key));
     const name = `${path} ${words}`.trim();
     if (typeof value !== 'object' || value === null) {

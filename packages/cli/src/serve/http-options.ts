@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { usageError } from '../command-error.js';
 import { parseAddress } from '../options/address.js';
 import type { Address, OptionTable, OptionValues } from '../options/option-table.js';
@@ -63,7 +63,7 @@ export function httpAddressOf({ http }: Pick<HttpValues, 'http'>): Address | und
  * @param given names of the options that somebody has set: an address that nobody has asked for may be in use
  * @throws {CommandError} exit code 2
  */
-export function httpOf(options: HttpValues, given: ReadonlySet<string>) {
+export async function httpOf(options: HttpValues, given: ReadonlySet<string>) {
   const address = httpAddressOf(options);
   if (!address) return undefined;
   const origins = options['http-origin'];
@@ -73,7 +73,7 @@ export function httpOf(options: HttpValues, given: ReadonlySet<string>) {
         `--http-origin ${origin || '""'} cannot be used: give an origin, like https://files.example.com`,
       );
   }
-  const dashboard = dashboardDirectory();
+  const dashboard = await dashboardDirectory();
   return {
     ...address,
     ...(dashboard !== undefined && { dashboard }),
@@ -86,15 +86,11 @@ export function httpOf(options: HttpValues, given: ReadonlySet<string>) {
   };
 }
 
-/** Where the built pages of the dashboard are; `undefined` where they are not. */
-function dashboardDirectory(): string | undefined {
-  try {
-    const manifest = createRequire(import.meta.url).resolve('@sluice/dashboard/package.json');
-    const directory = path.join(path.dirname(manifest), 'dist');
-    return existsSync(path.join(directory, 'index.html')) ? directory : undefined;
-  } catch {
-    return undefined;
-  }
+/** Where the built pages of the dashboard are; `undefined` where nobody has built them. */
+async function dashboardDirectory(): Promise<string | undefined> {
+  const { DASHBOARD_DIRECTORY } = await import('@sluice/dashboard');
+  const directory = fileURLToPath(DASHBOARD_DIRECTORY);
+  return existsSync(path.join(directory, 'index.html')) ? directory : undefined;
 }
 
 function isOrigin(text: string): boolean {

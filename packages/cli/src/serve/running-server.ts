@@ -94,7 +94,7 @@ export async function serveByWorkers(
   const { options, given } = invocation;
   process.title = `sluice serve: supervisor of ${workers} workers`;
   const settings: WorkerSettings = { options, given, workers, ticketKeys: randomBytes(TICKET_KEY_BYTES) };
-  const http = httpOf(options, given);
+  const http = await httpOf(options, given);
   const supervisor = await server.Supervisor.start({
     host: options.listen.host,
     port: options.listen.port,
@@ -148,7 +148,7 @@ export async function serverOptionsOf(
 ) {
   const tls = await loadTls(server, options, ticketKeys);
   const hooks = await hooksOf(server, options);
-  const http = httpOf(options, given);
+  const http = await httpOf(options, given);
   return {
     root: options.root,
     ...admissionOf(options, given),

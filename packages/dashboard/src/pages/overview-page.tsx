@@ -150,12 +150,12 @@ const CONNECTIONS: readonly ChartLine[] = [
   { name: 'Waiting', color: 2 },
 ];
 const LATENCY: readonly ChartLine[] = [
-  { name: 'Median', color: 1, isFilled: true },
+  { name: 'Mean', color: 1, isFilled: true },
   { name: '99 %', color: 2 },
   { name: 'Round trip', color: 3 },
 ];
 const LOOP_DELAY: readonly ChartLine[] = [
-  { name: 'Median', color: 1, isFilled: true },
+  { name: 'Mean', color: 1, isFilled: true },
   { name: '99 %', color: 2 },
 ];
 

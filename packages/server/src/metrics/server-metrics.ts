@@ -1,4 +1,4 @@
-import type { Clock, DescriptorBudget, Listener, TlsContexts } from '@sluice/core';
+import type { DescriptorBudget, Listener, TlsContexts } from '@sluice/core';
 import type { ClientRegistry } from '../client-registry.js';
 import type { HttpListener } from '../http/http-listener.js';
 import type { LogCounters } from '../log-stream.js';
@@ -8,7 +8,7 @@ import type { OpenFiles } from '../storage/open-files.js';
 import type { StagingArea } from '../storage/staging/staging-area.js';
 import { addHttpMetrics } from './http-metrics.js';
 import { addListenerMetrics, labelled } from './listener-metrics.js';
-import { LoopLag } from './loop-lag.js';
+import type { LoopLag } from './loop-lag.js';
 import { type MetricFamily, type MetricLabels, MetricList, PROCESS_LABEL } from './metric-family.js';
 import { addProcessMetrics } from './process-metrics.js';
 import type { Traffic } from './traffic.js';
@@ -27,7 +27,7 @@ export interface ServerMetricParts {
   readonly descriptors: DescriptorBudget;
   readonly certificates: TlsContexts | undefined;
   readonly logCounters: LogCounters | undefined;
-  readonly clock: Clock;
+  readonly lag: LoopLag;
 }
 
 interface ProtocolSums {
@@ -40,11 +40,9 @@ interface ProtocolSums {
 /** What is measured of a server, or of one of its workers. Nothing of it is made before somebody asks. docs/http.md, "Metrics" */
 export class ServerMetrics {
   readonly #parts: ServerMetricParts;
-  readonly #lag: LoopLag;
 
   constructor(parts: ServerMetricParts) {
     this.#parts = parts;
-    this.#lag = new LoopLag(parts.clock);
   }
 
   read(listener: Listener, http: HttpListener | undefined): MetricFamily[] {
@@ -61,12 +59,8 @@ export class ServerMetrics {
     this.#addMemory(list, listener);
     this.#addTls(list, listener);
     if (http) addHttpMetrics(list, http, isAlone);
-    addProcessMetrics(list, name, this.#lag, descriptors);
+    addProcessMetrics(list, name, this.#parts.lag, descriptors);
     return list.families;
-  }
-
-  close(): void {
-    this.#lag.close();
   }
 
   #addTraffic(list: MetricList, listener: Listener): void {

@@ -90,6 +90,7 @@ describe('the supervisor of worker processes', () => {
       cpu: { user: 1.5 },
       delay: { p99: 3 },
       protocols: { Upload: 2 },
+      handling: { boundsMs: [1], counts: [4, 1] },
       isReadOnly: true,
     };
     const two = {
@@ -98,6 +99,7 @@ describe('the supervisor of worker processes', () => {
       cpu: { user: 0.5 },
       delay: { p99: 7 },
       protocols: { Control: 1 },
+      handling: { boundsMs: [1], counts: [2, 0] },
       isReadOnly: true,
     };
     assert.deepEqual(mergedStats([one, two]), {
@@ -106,6 +108,7 @@ describe('the supervisor of worker processes', () => {
       cpu: { user: 2 },
       delay: { p99: 7 },
       protocols: { Upload: 2, Control: 1 },
+      handling: { boundsMs: [1], counts: [6, 1] },
       isReadOnly: true,
     });
     assert.deepEqual(one.protocols, { Upload: 2 }, 'and leaves theirs alone');
