@@ -412,11 +412,14 @@ export class Connection implements TransportUser {
     this.#transport.expectActivity(isWatching ? this.#responseTimeoutMs : 0);
   }
 
-  /** What a caller is told for an error: for bytes that are not the protocol, `ERR_PROTOCOL`. */
+  /** What a caller is told for an error: for bytes that are not the protocol, `ERR_PROTOCOL`; for a session that has ended, that. */
   asFailure(error: unknown): unknown {
-    return error instanceof ProtocolError || error instanceof FramingError
-      ? this.#protocolError(error.message, error)
-      : error;
+    if (error instanceof ProtocolError || error instanceof FramingError) return this.#protocolError(error.message, error);
+    const hasEnded = this.#opening === 'session' && error instanceof ClientError;
+    if (!hasEnded || error.resultCode !== ResultCode.NotLoggedIn) return error;
+    const { resultCode } = error;
+    const text = `nobody is logged in at ${this.#peer} any longer: log in again`;
+    return new ClientError('ERR_LOGIN_REFUSED', text, { cause: error, resultCode });
   }
 
   #protocolError(what: string, cause?: unknown): ClientError {
