@@ -414,7 +414,8 @@ export class Connection implements TransportUser {
 
   /** What a caller is told for an error: for bytes that are not the protocol, `ERR_PROTOCOL`; for a session that has ended, that. */
   asFailure(error: unknown): unknown {
-    if (error instanceof ProtocolError || error instanceof FramingError) return this.#protocolError(error.message, error);
+    if (error instanceof ProtocolError || error instanceof FramingError)
+      return this.#protocolError(error.message, error);
     const hasEnded = this.#opening === 'session' && error instanceof ClientError;
     if (!hasEnded || error.resultCode !== ResultCode.NotLoggedIn) return error;
     const { resultCode } = error;

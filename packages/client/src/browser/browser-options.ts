@@ -3,7 +3,8 @@ import { ClientError } from '../errors.js';
 import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from '../options.js';
 import { browserPlatform } from './browser-platform.js';
 import { gatewayAddress } from './gateway-url.js';
-import { type OpenSocket, WebSocketTransport } from './web-socket-transport.js';
+import { StreamSocket } from './stream-socket.js';
+import { type GatewaySocket, type OpenSocket, WebSocketTransport } from './web-socket-transport.js';
 import type { MakeWorker } from './worker-packer.js';
 
 /** Which server, and what a connection to it is made with. */
@@ -13,7 +14,7 @@ export interface GatewayOptions extends Omit<ConnectOptions, 'tls' | 'login'> {
    * page. @default the server that the page has come from
    */
   readonly url?: string | URL;
-  /** Makes a WebSocket, where the platform has none of its own. @default new WebSocket(url, protocol) */
+  /** Makes a WebSocket, where the platform has none of its own. @default WebSocketStream where the browser has it, else WebSocket */
   readonly openSocket?: OpenSocket;
 }
 
@@ -68,7 +69,10 @@ export function resolveGateway(given: BrowserConnectOptions): ResolvedGateway {
   return { url, endpoint, options: resolveConnectOptions(connectOptionsOf(given), platform) };
 }
 
-function openBrowserSocket(url: string, protocol: string): WebSocket {
+/** The one that tells more, where there are two. */
+function openBrowserSocket(url: string, protocol: string): GatewaySocket {
+  const stream = StreamSocket.open(url, protocol);
+  if (stream) return stream;
   if (typeof WebSocket === 'undefined')
     throw new ClientError('ERR_UNSUPPORTED', 'this platform has no WebSocket: give openSocket');
   return new WebSocket(url, protocol);

@@ -1,4 +1,5 @@
 import { ResultCode } from '@sluice/wire';
+import { Bell } from '../bell.js';
 import { ClientError, remoteError } from '../errors.js';
 import { isLoopback } from '../loopback.js';
 import { joined } from '../read-ahead.js';
@@ -22,16 +23,35 @@ const DRAIN_POLL_MS = 4;
 /** A browser cannot be told to read no more. What comes meanwhile is kept, up to so many bytes: nobody asks for as much at once. */
 const MAX_HELD_BYTES = 128 << 20;
 
+/** So long the end of a connection may come after a write that it has made fail, in milliseconds. */
+const END_TOLD_MS = 1_000;
+
 /** The share of the time of silence that passes between two looks. */
 const SILENCE_LOOKS = 4;
 
 /** Makes a WebSocket, as the browser's constructor does. */
 export type OpenSocket = (url: string, protocol: string) => WebSocket;
 
+/** Called with an event of which only so much is looked at: the events of a WebSocket have more. */
+type Handler<Event> = { handle(event: Event): void }['handle'] | null;
+
+/** What carries messages: a WebSocket, or something that can do more. */
+export interface GatewaySocket extends Pick<WebSocket, 'binaryType' | 'bufferedAmount'> {
+  onopen: Handler<object>;
+  onclose: Handler<{ readonly code: number; readonly reason: string }>;
+  onerror: Handler<object>;
+  onmessage: Handler<{ readonly data: unknown }>;
+  /** @returns a promise that settles when the message has been taken; without one, it has been copied, and `bufferedAmount` tells of it */
+  send(message: Uint8Array<ArrayBuffer>): void | Promise<void>;
+  close(): void;
+  pauseReading?(): void;
+  resumeReading?(): void;
+}
+
 /** What a connection through a gateway is made with. */
 export interface GatewayDialOptions {
   readonly url: URL;
-  readonly openSocket: OpenSocket;
+  readonly openSocket: (url: string, protocol: string) => GatewaySocket;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -42,10 +62,11 @@ export interface GatewayDialOptions {
  */
 export class WebSocketTransport implements Transport {
   readonly isPrivate: boolean;
-  readonly #socket: WebSocket;
+  readonly #socket: GatewaySocket;
   #user: TransportUser | undefined;
   #failure: Error | undefined;
   #isClosed = false;
+  readonly #closed = new Bell();
   #isPaused = false;
   #isHandingOver = false;
   /** What came while nobody wanted it. */
@@ -58,7 +79,7 @@ export class WebSocketTransport implements Transport {
   #lastActivityMs = 0;
   #lastBuffered = 0;
 
-  private constructor(socket: WebSocket, isPrivate: boolean) {
+  private constructor(socket: GatewaySocket, isPrivate: boolean) {
     this.#socket = socket;
     this.isPrivate = isPrivate;
     socket.onmessage = ({ data }) => this.#onMessage(data);
@@ -110,7 +131,8 @@ export class WebSocketTransport implements Transport {
 
   write(parts: readonly Uint8Array[]): Promise<void> {
     if (this.#isClosed) return Promise.reject(this.#failure ?? new Error('it is closed'));
-    this.#send(parts);
+    const sending = this.#send(parts);
+    if (sending) return this.#taken(sending);
     // The browser has made its copy.
     if (this.#socket.bufferedAmount <= this.#lowWaterBytes) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -130,10 +152,12 @@ export class WebSocketTransport implements Transport {
 
   pause(): void {
     this.#isPaused = true;
+    this.#socket.pauseReading?.();
   }
 
   resume(): void {
     this.#isPaused = false;
+    this.#socket.resumeReading?.();
     if (this.#heldBytes > 0 || this.#isClosed) queueMicrotask(() => this.#handOver());
   }
 
@@ -155,12 +179,21 @@ export class WebSocketTransport implements Transport {
     return globalThis.document?.hidden ? HIDDEN_LOW_WATER_BYTES : LOW_WATER_BYTES;
   }
 
-  /** Large parts as they are, in messages of the largest size; small ones together. */
-  #send(parts: readonly Uint8Array[]): void {
+  /**
+   * Large parts as they are, in messages of the largest size; small ones together.
+   *
+   * @returns what the socket says of the last message: they go in order
+   */
+  #send(parts: readonly Uint8Array[]): Promise<void> | undefined {
+    let sending: Promise<void> | undefined;
     let small: Uint8Array[] = [];
     let smallBytes = 0;
+    const send = (message: Uint8Array): void => {
+      sending?.catch(() => {}); // the last one says the same
+      sending = this.#socket.send(message as Uint8Array<ArrayBuffer>) ?? undefined;
+    };
     const flush = (): void => {
-      if (smallBytes > 0) this.#socket.send(joined(small, smallBytes) as Uint8Array<ArrayBuffer>);
+      if (smallBytes > 0) send(joined(small, smallBytes));
       small = [];
       smallBytes = 0;
     };
@@ -172,10 +205,21 @@ export class WebSocketTransport implements Transport {
         continue;
       }
       flush();
-      for (let at = 0; at < part.length; at += MAX_MESSAGE_BYTES)
-        this.#socket.send(part.subarray(at, at + MAX_MESSAGE_BYTES) as Uint8Array<ArrayBuffer>);
+      for (let at = 0; at < part.length; at += MAX_MESSAGE_BYTES) send(part.subarray(at, at + MAX_MESSAGE_BYTES));
     }
     flush();
+    return sending;
+  }
+
+  async #taken(sending: Promise<void>): Promise<void> {
+    try {
+      await sending;
+      this.#lastActivityMs = performance.now();
+    } catch (error) {
+      // Why it ended is told by its end.
+      if (!this.#isClosed) await Promise.race([this.#closed.heard(), new Promise((r) => setTimeout(r, END_TOLD_MS))]);
+      throw this.#failure ?? error;
+    }
   }
 
   #poll(): void {
@@ -199,11 +243,11 @@ export class WebSocketTransport implements Transport {
   #onMessage(data: unknown): void {
     if (this.#isClosed) return;
     this.#lastActivityMs = performance.now();
-    if (!(data instanceof ArrayBuffer)) {
+    if (typeof data === 'string') {
       this.#fail(new Error('what answers is no gateway: it has sent text'));
       return;
     }
-    const bytes = new Uint8Array(data);
+    const bytes = data instanceof Uint8Array ? data : new Uint8Array(data as ArrayBuffer);
     if (!this.#isPaused && this.#held.length === 0) {
       this.#user?.onBytes(bytes, bytes.length);
       return;
@@ -237,6 +281,7 @@ export class WebSocketTransport implements Transport {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#failure = error;
+    this.#closed.ring();
     clearTimeout(this.#polling);
     clearInterval(this.#watching);
     const failure = error ?? new Error('it was closed');
@@ -279,7 +324,7 @@ function connectError({ host }: URL, why: string): ClientError {
 }
 
 /** Browsers have none; other implementations of WebSocket do. */
-function messageOf(event: Event): string | undefined {
+function messageOf(event: object): string | undefined {
   const { message } = event as { readonly message?: unknown };
   return typeof message === 'string' && message !== '' ? message : undefined;
 }
