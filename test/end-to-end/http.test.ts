@@ -81,6 +81,9 @@ describe('sluice serve --http', () => {
       assert.equal(exitCode, 2, stderr);
       assert.match(stderr, /--http/);
     }
+    const checked = await sluice(['config', 'check', '--root', scratch.folder, '--http', 'nowhere']);
+    assert.equal(checked.exitCode, 1);
+    assert.match(checked.stderr, /--http nowhere cannot be used/);
     await using site = await Site.open();
     const { exitCode, stderr } = await serve('--http', site.url.host);
     assert.equal(exitCode, 1);

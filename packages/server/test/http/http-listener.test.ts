@@ -271,6 +271,25 @@ describe('the HTTP listener', () => {
     await assert.rejects(askHttp(port, '/healthz', { ca: first.certificate }));
   });
 
+  it('sends browsers of other machines on to TLS where only that is taken, and refuses the rest', async () => {
+    await using folder = await CertificateFolder.make();
+    const contexts = await loadCertificates({ certificates: [await folder.store('server', issueForTest())] });
+    const tls = { contexts, isRequired: true };
+    await using server = await TestServer.start({ http: HERE, tls, proxyFrom: ['127.0.0.0/8'] });
+    const { port } = server.server.http!.address;
+    const answerTo = async (request: string): Promise<string> => {
+      await using peer = await RawHttp.connect(port);
+      peer.send(`PROXY TCP4 192.0.2.7 192.0.2.1 4711 80\r\n${request} HTTP/1.1\r\nHost: files.example\r\n\r\n`);
+      return await peer.until(/\r\n\r\n/);
+    };
+    assert.match(
+      await answerTo('GET /session?x=y'),
+      /^HTTP\/1.1 308 [\s\S]*Location: https:\/\/files.example\/session\?x=y\r\n/,
+    );
+    assert.match(await answerTo('POST /login'), /^HTTP\/1.1 403 /);
+    assert.match(await answerTo('GET /readyz'), /^HTTP\/1.1 200 /);
+  });
+
   it('believes a balancer that tells whose a connection is', async () => {
     const seen: string[] = [];
     const see: HttpRoute['handle'] = ({ remoteAddress }, response) => {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -308,8 +307,7 @@ describe('a login over HTTP', () => {
       peer.send(
         `GET /up HTTP/1.1\r\nHost: 127.0.0.1:${site.port}\r\nConnection: Upgrade\r\nUpgrade: x\r\n${lines}\r\n`,
       );
-      if (!peer.socket.destroyed) await once(peer.socket, 'close');
-      return peer.received;
+      return await peer.ended();
     };
     assert.match(await upgrade(`Origin: ${site.origin}\r\nCookie: ${cookie}\r\n`), /^HTTP\/1.1 101 [\s\S]*admin$/);
     assert.match(await upgrade(`Origin: ${site.origin}\r\n`), /nobody$/);

@@ -21,6 +21,8 @@ before(async () => {
   await writeFile(path.join(pages, 'index.html'), '<!doctype html><title>Sluice</title>');
   await writeFile(path.join(pages, 'assets/index-BqX3k_9a.js'), SCRIPT);
   await writeFile(path.join(pages, 'assets/plain.css'), 'a{}');
+  await writeFile(path.join(pages, 'assets/plain-background.css'), 'b{}');
+  await writeFile(path.join(pages, 'apple-touch-icon-v2.css'), 'c{}');
   await writeFile(path.join(pages, 'assets/plain.css.br'), 'b');
   await symlink('../secret.txt', path.join(pages, 'link.txt'));
   server = await TestServer.start({ http: { host: '127.0.0.1', port: 0, dashboard: pages } });
@@ -43,6 +45,8 @@ describe('the pages of the dashboard', () => {
     assert.equal(script.body, SCRIPT);
     assert.equal(script.headers['content-type'], 'text/javascript; charset=utf-8');
     assert.equal(script.headers['cache-control'], 'public, max-age=31536000, immutable');
+    for (const name of ['/assets/plain-background.css', '/apple-touch-icon-v2.css'])
+      assert.equal((await askHttp(port, name)).headers['cache-control'], 'no-cache', name);
   });
 
   it('are not sent again to who has them', async () => {

@@ -38,8 +38,8 @@ const types: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
-/** `index-BqX3k_9a.js`, as bundlers name what never changes. */
-const HASHED_NAME = /[-.][A-Za-z0-9_-]{8,}\.[a-z0-9]+$/;
+/** `assets/index-BqX3k_9a.js`, as bundlers name what never changes; a word of small letters alone is no hash. */
+const HASHED_NAME = /^\/assets\/(?:.*[-.])?(?=[a-z-]*[A-Z0-9_])[A-Za-z0-9_-]{8,}\.[a-z0-9]+$/;
 
 const compress = promisify(gzip);
 

@@ -64,14 +64,17 @@ export class RawHttp implements AsyncDisposable {
   async until(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.received)) {
       if (this.socket.destroyed) throw new Error(`ended without ${pattern}: ${this.received}`);
-      await Promise.race([once(this.socket, 'data'), once(this.socket, 'close')]);
+      await new Promise<void>((resolve) => {
+        this.socket.once('data', () => resolve());
+        this.socket.once('close', () => resolve());
+      });
     }
     return this.received;
   }
 
   /** Resolves when the server has ended the connection. */
   async ended(): Promise<string> {
-    if (!this.socket.destroyed) await once(this.socket, 'close');
+    if (!this.socket.closed) await new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
     return this.received;
   }
 
