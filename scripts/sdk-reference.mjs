@@ -9,9 +9,8 @@ const page = path.join(root, 'docs/sdk.md');
 /** Everything behind this line of the page is generated. */
 const MARKER = '<!-- made by scripts/sdk-reference.mjs from the docstrings: do not edit below -->\n';
 
-const reference = `\n${exportsOfIndex()
-  .map(({ name, file }) => `### ${name}\n\n\`\`\`ts\n${declarationOf(name, file)}\n\`\`\`\n`)
-  .join('\n')}`;
+const reference = `\n${partOf(exportsOf('.'))}\n## Reference for browsers\n
+What \`@sluice/client/browser\` has of its own; the rest is as above.\n\n${partOf(exportsOf('browser'))}`;
 
 if (process.argv.includes('--write')) {
   const [introduction] = readFileSync(page, 'utf8').split(MARKER);
@@ -20,15 +19,19 @@ if (process.argv.includes('--write')) {
   process.stdout.write(reference);
 }
 
-/** The exported names, in the order of the index. */
-function exportsOfIndex() {
-  const index = readFileSync(path.join(declarations, 'index.d.ts'), 'utf8');
+function partOf(names) {
+  return names.map(({ name, file }) => `### ${name}\n\n\`\`\`ts\n${declarationOf(name, file)}\n\`\`\`\n`).join('\n');
+}
+
+/** The names that the index of a folder exports from beside it, in its order. */
+function exportsOf(folder) {
+  const index = readFileSync(path.join(declarations, folder, 'index.d.ts'), 'utf8');
   return [...index.matchAll(/^export (?:type )?\{([^}]*)\} from '\.\/(.*)\.js';$/gm)].flatMap(([, names, module]) =>
     names
       .split(',')
       .map((name) => name.trim())
       .filter((name) => name !== '')
-      .map((name) => ({ name, file: `${module}.d.ts` }))
+      .map((name) => ({ name, file: path.join(folder, `${module}.d.ts`) }))
       .filter(({ name, file }) => !isFromElsewhere(name, file)),
   );
 }

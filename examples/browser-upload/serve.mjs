@@ -12,7 +12,7 @@ const { outputFiles } = await build({
   absWorkingDir: directory,
   entryPoints: {
     page: 'page.js',
-    'digest-worker': fileURLToPath(new URL('digest-worker.js', import.meta.resolve('@sluice/client/browser'))),
+    'digest-worker': fileURLToPath(import.meta.resolve('@sluice/client/digest-worker')),
   },
   outdir: directory,
   bundle: true,

@@ -1,7 +1,9 @@
-import { DIGEST_CHUNK_BYTES } from '@sluice/wire';
+import { DIGEST_CHUNK_BYTES, ResultCode } from '@sluice/wire';
+import { ClientError } from '../errors.js';
 import { NewestVersion } from '../newest-version.js';
 import { randomHex } from '../random.js';
 import { parseRemotePath } from '../remote-path.js';
+import { pause } from '../retry.js';
 import { ServerClient } from '../server-client.js';
 import { uploadStream } from '../stream-upload.js';
 import type { CallOptions, DownloadResult, UploadResult } from '../transfer.js';
@@ -31,6 +33,11 @@ import { type MakeWorker, WorkerPacker } from './worker-packer.js';
 
 /** Chunks that one request asks for: what was asked for comes, also when nothing is taken for a while. */
 const CHUNKS_AT_ONCE = 2;
+
+/** A server that has been left needs a moment to put away what was sent: so often it is looked, at least and at most, with pauses in milliseconds. */
+const MIN_DROP_LOOKS = 3;
+const MAX_DROP_LOOKS = 25;
+const DROP_PAUSE_MS = 100;
 
 /** A server as a place for files, with the files that a page is given. Made by `connect`. */
 export class BrowserClient extends ServerClient {
@@ -82,12 +89,29 @@ export class BrowserClient extends ServerClient {
     return this.#pending.resume(id, source, options);
   }
 
-  /** Forgets an upload, here and on the server. */
+  /**
+   * Forgets an upload, here and on the server; one that has just been called off, as soon as the server has noticed.
+   *
+   * @throws {ClientError} `ERR_REMOTE` with `resultCode` 9 when somebody is at it
+   */
   async dropPendingUpload(id: string, options: CallOptions = {}): Promise<void> {
     const uploadId = await this.#pending.forget(id);
     if (uploadId === undefined) return;
-    const partials = await this.listPartials(options);
-    if (partials.some((partial) => partial.id === uploadId)) await this.dropPartial(uploadId, options);
+    await this.calls.run(options.signal, async (signal) => {
+      for (let looks = 1; ; looks++) {
+        try {
+          await this.dropPartial(uploadId, { signal });
+          return;
+        } catch (error) {
+          // Either it is gone, or it is still being put away.
+          if (!(error instanceof ClientError) || error.resultCode !== ResultCode.FileNotExist) throw error;
+          const isThere = (await this.listPartials({ signal })).some((partial) => partial.id === uploadId);
+          if (!isThere && looks >= MIN_DROP_LOOKS) return;
+          if (looks === MAX_DROP_LOOKS) throw error;
+        }
+        await pause(this.options.clock, signal, DROP_PAUSE_MS);
+      }
+    });
   }
 
   /**
