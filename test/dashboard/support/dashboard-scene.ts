@@ -32,7 +32,7 @@ export class DashboardScene implements AsyncDisposable {
     await mkdir(scratch.path('root'));
     const server = await ServeCommand.start(scratch.path('root'), ['--http', '127.0.0.1:0', ...options]);
     const [, address] = await server.command.output(/^dashboard on (http:\S+)$/m);
-    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
+    const browser = await launchChromium();
     return new DashboardScene(scratch, browser, server, address!);
   }
 
@@ -68,6 +68,11 @@ export class DashboardScene implements AsyncDisposable {
     await this.server[Symbol.asyncDispose]();
     await this.scratch[Symbol.asyncDispose]();
   }
+}
+
+/** @throws {Error} when there is none: apt-get install chromium, or SLUICE_CHROMIUM */
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
 }
 
 export async function logIn(page: Page, user: string, password: string): Promise<void> {
