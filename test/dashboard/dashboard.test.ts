@@ -135,11 +135,7 @@ describe('the dashboard, in Chromium', () => {
     await page.getByTestId('nav-log').click();
     const list = page.getByTestId('log-list');
     await list.getByRole('row').first().waitFor();
-    const refused = await fetch(`${scene.address}login`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', Origin: new URL(scene.address).origin },
-      body: JSON.stringify({ user: 'mallory', password: 'guessed' }),
-    });
+    const refused = await failToLogIn(scene.address, 'mallory');
     assert.equal(refused.status, 401);
     await list.getByRole('row').filter({ hasText: 'mallory' }).first().waitFor();
     await page.getByTestId('log-filter').fill('mallory');
@@ -170,11 +166,7 @@ describe('the dashboard, in Chromium', () => {
     const page = await scene.loggedIn();
     await page.getByTestId('nav-files').click();
     await page.getByTestId('files-list').getByText('<img src=x', { exact: false }).waitFor();
-    await fetch(`${scene.address}login`, {
-      method: 'POST',
-      headers: { Origin: new URL(scene.address).origin },
-      body: JSON.stringify({ user: '<img src=x onerror="document.title=3">', password: 'x' }),
-    });
+    await failToLogIn(scene.address, '<img src=x onerror="document.title=3">');
     await page.getByTestId('nav-log').click();
     await page.getByTestId('log-list').getByRole('row').filter({ hasText: '<img src=x' }).first().waitFor();
     assert.equal(await page.title(), 'Log · Sluice');
@@ -225,4 +217,12 @@ async function throughputPeer(port: number): Promise<net.Socket> {
   socket.write(Uint8Array.of(5));
   socket.resume();
   return socket;
+}
+
+function failToLogIn(address: string, user: string): Promise<Response> {
+  return fetch(`${address}login`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Origin: new URL(address).origin },
+    body: JSON.stringify({ user, password: 'guessed' }),
+  });
 }
