@@ -85,7 +85,7 @@ function Sidebar() {
   const { session, transfers } = useVisit();
   const running = useComputed(() => transfers.list.value.filter(({ state }) => state.value.kind === 'running').length);
   return (
-    <div class="sidebar">
+    <aside class="sidebar" aria-label="Pages, server and account">
       <a class="brand" href="#/">
         <Logo />
         <span>Sluice</span>
@@ -110,7 +110,7 @@ function Sidebar() {
         <ThemeSwitch />
         <Account />
       </div>
-    </div>
+    </aside>
   );
 }
 

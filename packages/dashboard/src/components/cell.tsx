@@ -24,8 +24,8 @@ interface HeadCellProps extends CellProps {
 /** The head of a column of a `VirtualList`. */
 export function HeadCell({ sort, label, children, ...others }: HeadCellProps) {
   return (
-    <span class={`cell ${others.class}`} role="columnheader" aria-sort={sort} aria-label={label}>
-      {children}
+    <span class={`cell ${others.class}`} role="columnheader" aria-sort={sort}>
+      {label ? <span class="sr-only">{label}</span> : children}
     </span>
   );
 }

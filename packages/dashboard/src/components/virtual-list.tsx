@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
-import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
+import { Component, type ComponentChildren } from 'preact';
+import { useCallback, useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { isAtEnd, rowForKey, scrollTopFor, type Viewport, virtualWindow } from '../model/virtual-window.js';
 
 interface VirtualListProps<T> {
@@ -82,6 +82,14 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     event.preventDefault();
   };
 
+  // the same function for all renderings: rows that have not changed are not drawn again as others come into sight
+  const open = useRef(onOpen);
+  open.current = onOpen;
+  const onChoose = useCallback((row: T, event: MouseEvent): void => {
+    active.value = keyOf(row);
+    if (!isControl(event.target, event.currentTarget as HTMLElement)) open.current?.(row);
+  }, []);
+
   return (
     <div
       ref={scroller}
@@ -106,30 +114,62 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
             const index = first + place;
             const key = keyOf(row);
             return (
-              // biome-ignore lint/a11y/useKeyWithClickEvents: the list has the keyboard
-              <div
-                // by place: elements are used again for the rows that come into sight
-                key={place}
+              <ListRow
+                key={index}
                 id={rowId(index)}
-                class={`vlist-row ${index === activeIndex ? 'is-active' : ''} ${rowClass?.(row, index) ?? ''}`}
-                role="row"
-                tabIndex={-1}
-                aria-rowindex={index + (header ? 2 : 1)}
-                aria-selected={selected === undefined ? undefined : key === selected}
-                style={{ height: `${rowHeight}px` }}
-                onClick={(event) => {
-                  active.value = key;
-                  if (!isControl(event.target, event.currentTarget)) onOpen?.(row);
-                }}
-              >
-                {renderRow(row, index)}
-              </div>
+                row={row}
+                index={index}
+                ariaIndex={index + (header ? 2 : 1)}
+                height={rowHeight}
+                class={`${index === activeIndex ? 'is-active' : ''} ${rowClass?.(row, index) ?? ''}`}
+                isSelected={selected === undefined ? undefined : key === selected}
+                render={renderRow}
+                onChoose={onChoose}
+              />
             );
           })}
         </div>
       </div>
     </div>
   );
+}
+
+interface ListRowProps<T> {
+  readonly id: string;
+  readonly row: T;
+  readonly index: number;
+  readonly ariaIndex: number;
+  readonly height: number;
+  readonly class: string;
+  readonly isSelected: boolean | undefined;
+  readonly render: (row: T, index: number) => ComponentChildren;
+  readonly onChoose: (row: T, event: MouseEvent) => void;
+}
+
+/** A row; drawn again only when something of it is another. */
+class ListRow<T> extends Component<ListRowProps<T>> {
+  override shouldComponentUpdate(next: ListRowProps<T>): boolean {
+    const { props } = this;
+    return (Object.keys(next) as (keyof ListRowProps<T>)[]).some((name) => next[name] !== props[name]);
+  }
+
+  override render({ id, row, index, ariaIndex, height, isSelected, render, onChoose, ...others }: ListRowProps<T>) {
+    return (
+      // biome-ignore lint/a11y/useKeyWithClickEvents: the list has the keyboard
+      <div
+        id={id}
+        class={`vlist-row ${others.class}`}
+        role="row"
+        tabIndex={-1}
+        aria-rowindex={ariaIndex}
+        aria-selected={isSelected}
+        style={{ height: `${height}px` }}
+        onClick={(event) => onChoose(row, event)}
+      >
+        {render(row, index)}
+      </div>
+    );
+  }
 }
 
 /** Whether a click was for a button, a link or a box within the row. */
