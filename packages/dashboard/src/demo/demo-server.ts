@@ -24,6 +24,7 @@ import { DemoConnections } from './demo-connections.js';
 import { DemoFiles } from './demo-files.js';
 import { DemoLog } from './demo-log.js';
 import { demoExplanation, demoStats } from './demo-stats.js';
+import { DemoTimings } from './demo-timings.js';
 
 /** How the demonstration is to be: `?demo&connections=10000&role=admin&login&empty&slow`. */
 export interface DemoOptions {
@@ -46,6 +47,7 @@ export class DemoServer implements ServerApi {
   readonly #connections: DemoConnections;
   readonly #files: DemoFiles;
   readonly #log = new DemoLog();
+  readonly #timings = new DemoTimings();
   readonly #startedMs = Date.now() - 93_784_000;
   readonly #closed: ClosedConnection[] = [];
   #session: LoginSession | undefined;
@@ -100,7 +102,7 @@ export class DemoServer implements ServerApi {
     await this.#answer(ANSWER_MS + Math.random() * 3, signal);
     this.#step();
     const bytes = { receivedBytes: this.#received, sentBytes: this.#sent };
-    return demoStats(this.#connections.list, this.#startedMs, bytes, this.#partials);
+    return demoStats(this.#connections.list, this.#startedMs, bytes, this.#partials, this.#timings);
   }
 
   async *watchConnections(intervalMs: number, signal: AbortSignal): AsyncGenerator<readonly ConnectionRecord[]> {

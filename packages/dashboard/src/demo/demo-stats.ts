@@ -1,5 +1,7 @@
 import type { ClosedConnection, ConnectionExplanation, ConnectionRecord, ServerPartial } from '../server-api.js';
 
+import type { DemoTimings } from './demo-timings.js';
+
 const MIB = 1 << 20;
 
 /** The statistics of the demonstration. docs/protocol.md, section 17.9. */
@@ -8,6 +10,7 @@ export function demoStats(
   startedMs: number,
   bytes: { readonly receivedBytes: number; readonly sentBytes: number },
   partials: readonly ServerPartial[],
+  timings: DemoTimings,
 ): Record<string, unknown> {
   const protocols: Record<string, number> = {};
   for (const { protocol } of connections) protocols[protocol] = (protocols[protocol] ?? 0) + 1;
@@ -52,26 +55,9 @@ export function demoStats(
       },
     },
     eventLoopDelayMs: { p50: 0.1, p99: 2.1, max: 14.2 },
-    timings: demoTimings(startedMs, load),
+    timings: timings.read(load),
     staging: { partials: partials.length, parkedBytes: partials.reduce((sum, each) => sum + each.stagedBytes, 0) },
     isReadOnly: false,
-  };
-}
-
-const BOUNDS_MS = [0.1, 0.5, 1, 5, 10, 50, 100, 500, 1000];
-
-/** Some thousand requests a second, most of them fast. */
-function demoTimings(startedMs: number, load: number): object {
-  const seconds = (Date.now() - startedMs) / 1000;
-  const wave = 1 + 0.3 * Math.sin(seconds / 7);
-  const times = (perSecond: number, shares: readonly number[], meanMs: number) => ({
-    sumMs: seconds * perSecond * meanMs * (1 + Math.sin(seconds / 9) * 1e-6),
-    counts: [...BOUNDS_MS, 0].map((_bound, bucket) => Math.round(seconds * perSecond * (shares[bucket] ?? 0))),
-  });
-  return {
-    boundsMs: BOUNDS_MS,
-    handling: times(4000 * (0.1 + load), [0.8, 0.15, 0.035, 0.014, 0.001], 0.12 * wave),
-    loopDelay: times(10, [0.7, 0.2, 0.08, 0.02], 0.2 + load),
   };
 }
 

@@ -36,7 +36,7 @@ import { told, toldEach } from './server-errors.js';
 /** Questions fail soon: the page itself asks again, and says that the server is not reached. */
 const ASKING: ConnectOptions = { connectTimeoutMs: 5000, responseTimeoutMs: 15_000, retries: 0 };
 
-/** Transfers wait for a server that is started again, or for a laptop that is opened again: half an hour without any byte. */
+/** Transfers wait for a server that is started again, or for a laptop that is opened again: a quarter of an hour, at the least, without any byte. */
 const TRANSFERRING: ConnectOptions = { retries: 120, maxConnections: 16 };
 
 /** Of a file whose digests the server reads from its disk, answers take their time. */
