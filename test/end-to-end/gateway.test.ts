@@ -117,6 +117,31 @@ for (const extra of [[], ['--workers', '2']]) {
       for (const peer of [...peers, waiting]) await peer[Symbol.asyncDispose]();
     });
 
+    it('logs in who comes with the cookie of a login and from the own origin, until the logout', async () => {
+      await using scratch = await Scratch.make();
+      await using gateway = await serve(scratch.folder, extra);
+      const origin = `http://127.0.0.1:${gateway.port}`;
+      const body = JSON.stringify({ user: 'admin', password: 'admin' });
+      const headers = { origin, 'content-type': 'application/json' };
+      const login = await fetch(`${origin}/login`, { method: 'POST', headers, body });
+      assert.equal(login.status, 204);
+      const cookie = login.headers.get('set-cookie')!.split(';')[0]!;
+      await assert.rejects(GatewayPeer.connect(gateway.port, { headers: { cookie } }), /403|401/);
+      await assert.rejects(
+        GatewayPeer.connect(gateway.port, { headers: { cookie }, origin: 'http://elsewhere.example' }),
+        /403/,
+      );
+      const open = () => GatewayPeer.connect(gateway.port, { headers: { cookie }, origin });
+      const peers = await Promise.all(Array.from({ length: 4 }, open));
+      for (const peer of peers) {
+        peer.send(Uint8Array.of(Control), encodePacket(requestText('Active', [['Features', 'all']])));
+        assert.equal((await peer.answer())[1], 'Code=0');
+      }
+      assert.deepEqual(new Set((await clientsOf(peers[0]!)).map(({ user }) => user)), new Set(['admin']));
+      await fetch(`${origin}/logout`, { method: 'POST', headers: { origin, cookie } });
+      for (const peer of peers) assert.deepEqual(await peer.waitForEnd(), { code: 1008, reason: 'session-ended' });
+    });
+
     it('drains its connections with the others', async () => {
       await using scratch = await Scratch.make();
       await using gateway = await serve(scratch.folder, extra);
