@@ -1,11 +1,11 @@
 /** What frames bring. Calls come from within `FrameReader.push`. */
 export interface FrameUser {
-  /** Whether nothing more is to be handed on now. */
-  readonly isPaused: boolean;
-  /** Bytes of binary messages, unmasked: `source[start, end)`, valid until the call returns. */
+  /** Bytes of binary messages, unmasked: `source[start, end)`, valid until the call returns. Once for each `push`, at most. */
   onData(source: Uint8Array, start: number, end: number): void;
-  /** A whole control frame, as it came. */
-  onControl(opcode: number, frame: Uint8Array): void;
+  /** A whole ping or pong, as it came; maybe before data that came before it. */
+  onControl(frame: Uint8Array): void;
+  /** A whole close frame, likewise, behind all data. */
+  onClose(frame: Uint8Array): void;
   /** The peer has broken a rule; nothing is read any more. */
   onViolation(violation: FrameViolation): void;
 }
@@ -18,12 +18,13 @@ export const Opcode = { Continuation: 0, Text: 1, Binary: 2, Close: 8, Ping: 9, 
 const MAX_HEAD_BYTES = 14;
 const MAX_CONTROL_BYTES = 125;
 
-/** Content of frames that come together is moved together below this size: a call of the handler costs more. */
-const MIN_CALL_BYTES = 16 << 10;
-
 const MASKED = 0x80;
 const FINAL = 0x80;
 const RESERVED = 0x70;
+const CONTROL = 8;
+/** What the second byte says of lengths that it does not hold. */
+const TWO_BYTES = 126;
+const EIGHT_BYTES = 127;
 
 /**
  * Frames of a WebSocket client, cut anywhere. Content of binary messages is handed on where it lies, as it comes: whatever the size of a message, nothing of
@@ -36,7 +37,6 @@ export class FrameReader {
   #frameBytes = 0;
   /** Of the head, as far as it is known. */
   #neededBytes = 2;
-  #isControl = false;
   /** What has still to come of a data frame. */
   #contentLeft = 0;
   /** Which byte of the key the next byte of content is masked with. */
@@ -44,92 +44,93 @@ export class FrameReader {
   readonly #key = new Uint8Array(4);
   /** Between the first and the last frame of a message. */
   #isInMessage = false;
-  #violation: FrameViolation | undefined;
+  /** A close frame, or what is wrong: nothing is looked at after that. */
   #hasEnded = false;
+  /** The same, until it is told. */
+  #last: FrameViolation | Uint8Array | undefined;
 
   constructor(user: FrameUser) {
     this.#user = user;
   }
 
-  /**
-   * @param chunk is written to
-   * @returns where it has stopped because the user is paused; otherwise the end of the chunk
-   */
-  push(chunk: Uint8Array, from = 0): number {
-    const end = chunk.length;
-    let at = from;
-    // Content that was not handed on yet.
-    let [dataStart, dataEnd] = [from, from];
-    const handOn = (): void => {
-      const [start, stop] = [dataStart, dataEnd];
-      dataEnd = dataStart;
-      if (stop > start) this.#user.onData(chunk, start, stop);
-    };
+  /** @param source is written to: in `source[start, end)` content is unmasked, and moved together to be handed on at once */
+  push(source: Uint8Array, start: number, end: number): void {
+    let at = start;
+    let [dataStart, dataEnd] = [start, start];
     while (at < end && !this.#hasEnded) {
       if (this.#contentLeft > 0) {
         const bytes = Math.min(this.#contentLeft, end - at);
-        if (dataEnd > dataStart && bytes >= MIN_CALL_BYTES && dataEnd - dataStart >= MIN_CALL_BYTES) {
-          handOn();
-          if (this.#user.isPaused) return at;
+        this.#unmask(source, at, at + bytes);
+        const before = dataEnd - dataStart;
+        if (before < bytes) {
+          // What is shorter is moved: mostly some bytes of a packet's head, behind which its data come.
+          if (before > 0 && dataEnd !== at) source.copyWithin(at - before, dataStart, dataEnd);
+          dataStart = at - before;
+          dataEnd = at + bytes;
+        } else {
+          if (dataEnd !== at) source.copyWithin(dataEnd, at, at + bytes);
+          dataEnd += bytes;
         }
-        this.#unmask(chunk, at, at + bytes);
-        if (dataEnd === dataStart) dataStart = dataEnd = at;
-        else if (dataEnd !== at) chunk.copyWithin(dataEnd, at, at + bytes);
-        dataEnd += bytes;
         this.#contentLeft -= bytes;
         at += bytes;
-        continue;
+      } else {
+        at += this.#takeHead(source, at, end);
       }
-      const bytes = Math.min(this.#neededBytes - this.#frameBytes, end - at);
-      for (let i = 0; i < bytes; i++) this.#frame[this.#frameBytes + i] = chunk[at + i]!;
-      this.#frameBytes += bytes;
-      at += bytes;
-      if (this.#frameBytes < this.#neededBytes) break;
-      if (this.#readOn()) continue;
-      if (!this.#isControl && !this.#violation) continue;
-      handOn(); // what came before
-      if (this.#violation) {
-        this.#hasEnded = true;
-        this.#user.onViolation(this.#violation);
-        break;
-      }
-      this.#user.onControl(this.#frame[0]! & 15, this.#frame.slice(0, this.#frameBytes));
-      if ((this.#frame[0]! & 15) === Opcode.Close) this.#hasEnded = true;
-      this.#beginFrame();
-      if (this.#user.isPaused) return at;
     }
-    handOn();
-    return this.#hasEnded ? end : at;
+    if (dataEnd > dataStart) this.#user.onData(source, dataStart, dataEnd);
+    if (this.#last) this.#tellLast();
   }
 
-  /** As much as was needed has come. @returns whether more is, before anything can be handed on */
-  #readOn(): boolean {
+  /** @returns how many bytes it has taken: as far as the head, or the control frame, is known to go */
+  #takeHead(source: Uint8Array, start: number, end: number): number {
+    const bytes = Math.min(this.#neededBytes - this.#frameBytes, end - start);
+    for (let i = 0; i < bytes; i++) this.#frame[this.#frameBytes + i] = source[start + i]!;
+    this.#frameBytes += bytes;
+    if (this.#frameBytes === this.#neededBytes) this.#readOn();
+    return bytes;
+  }
+
+  /** As much as was needed has come: more is, or the frame has begun, or it was a control frame. */
+  #readOn(): void {
     const frame = this.#frame;
     const [first, second] = [frame[0]!, frame[1]!];
     if (this.#neededBytes === 2) {
       const violation = this.#violationOf(first, second);
-      if (violation) return this.#fail(violation);
       const short = second & 0x7f;
-      this.#neededBytes = short === 126 ? 8 : short === 127 ? MAX_HEAD_BYTES : 6;
-      return true;
+      if (violation) this.#end(violation);
+      else this.#neededBytes = short === TWO_BYTES ? 8 : short === EIGHT_BYTES ? MAX_HEAD_BYTES : 6;
+      return;
     }
     const length = this.#lengthOf(second & 0x7f);
-    if (length === undefined) return this.#fail('websocket-error');
-    if (first & 8) {
-      if (this.#isControl || length === 0) {
-        this.#isControl = true;
-        return false;
-      }
-      this.#isControl = true;
-      this.#neededBytes += length;
-      return true;
+    if (length === undefined) {
+      this.#end('websocket-error');
+    } else if (!(first & CONTROL)) {
+      this.#key.set(frame.subarray(this.#frameBytes - 4, this.#frameBytes));
+      this.#phase = 0;
+      this.#contentLeft = length;
+      this.#isInMessage = (first & FINAL) === 0;
+      this.#beginFrame();
+    } else if (this.#frameBytes < 6 + length) {
+      this.#neededBytes = 6 + length;
+    } else {
+      const whole = frame.slice(0, this.#frameBytes);
+      this.#beginFrame();
+      if ((first & 15) === Opcode.Close) this.#end(whole);
+      else this.#user.onControl(whole);
     }
-    this.#key.set(frame.subarray(this.#frameBytes - 4, this.#frameBytes));
-    this.#phase = 0;
-    this.#contentLeft = length;
-    this.#isInMessage = (first & FINAL) === 0;
-    this.#beginFrame();
-    return false;
+  }
+
+  #end(last: FrameViolation | Uint8Array): void {
+    this.#hasEnded = true;
+    this.#last = last;
+  }
+
+  /** After all that came before. */
+  #tellLast(): void {
+    const last = this.#last!;
+    this.#last = undefined;
+    if (typeof last === 'string') this.#user.onViolation(last);
+    else this.#user.onClose(last);
   }
 
   #violationOf(first: number, second: number): FrameViolation | undefined {
@@ -164,13 +165,6 @@ export class FrameReader {
   #beginFrame(): void {
     this.#frameBytes = 0;
     this.#neededBytes = 2;
-    this.#isControl = false;
-  }
-
-  #fail(violation: FrameViolation): false {
-    this.#violation = violation;
-    this.#isControl = false;
-    return false;
   }
 
   /** Eight bytes at a time: one at a time, as it is defined, costs ten times as much. */
@@ -202,9 +196,6 @@ const keyBytes = new Uint8Array(keyWord.buffer);
 function xorWords(words: BigUint64Array, key: bigint): void {
   for (let i = 0; i < words.length; i++) words[i]! ^= key;
 }
-
-const TWO_BYTES = 126;
-const EIGHT_BYTES = 127;
 
 /** Head of a frame of a server: one whole binary message. */
 export function messageHead(length: number): Uint8Array {

@@ -5,7 +5,7 @@ import type { WebSocket } from 'ws';
 import type { HttpVisitor } from '../http-route.js';
 import { endFor, type WebSocketEnd } from './close-codes.js';
 import type { ControlSide } from './control-side.js';
-import { FrameReader, type FrameUser, type FrameViolation, messageHead, Opcode } from './frame-reader.js';
+import { FrameReader, type FrameUser, type FrameViolation, messageHead } from './frame-reader.js';
 
 /** Largest message that is sent. */
 const MAX_SENT_MESSAGE_BYTES = 256 << 10;
@@ -67,8 +67,6 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
   readonly #reader = new FrameReader(this);
   #onChunk: OnChunk | undefined;
   #isPaused = true;
-  /** What came with the chunk in which the stream was paused. */
-  #rest: Uint8Array | undefined;
   #isDestroyed = false;
   /** We have said that we send nothing any more. */
   #hasClosed = false;
@@ -103,10 +101,6 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
     return this.#socket.destroyed;
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused && !this.#isDestroyed;
-  }
-
   get writableLength(): number {
     return this.#socket.writableLength;
   }
@@ -131,8 +125,7 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
   resume(): this {
     if (!this.#isPaused || this.#socket.destroyed) return this;
     this.#isPaused = false;
-    if (this.#rest) setImmediate(this.#goOn);
-    else this.#socket.resume();
+    this.#socket.resume();
     return this;
   }
 
@@ -182,9 +175,13 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
     if (!this.#isDestroyed) this.#onChunk?.(source, start, end);
   }
 
-  onControl(opcode: number, frame: Uint8Array): void {
+  onControl(frame: Uint8Array): void {
     this.#control.takeFrame(frame);
-    if (opcode === Opcode.Close) this.#tellEnd();
+  }
+
+  onClose(frame: Uint8Array): void {
+    this.#control.takeFrame(frame);
+    this.#tellEnd();
   }
 
   onViolation(violation: FrameViolation): void {
@@ -199,9 +196,6 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
 
   /** Closed with bytes unread, TCP would reset the connection, and the peer could lose what it was told: what comes is read, and dropped. */
   #linger(): void {
-    const rest = this.#rest;
-    this.#rest = undefined;
-    if (rest) this.#onSocketData(rest);
     this.#socket.resume();
     this.#stopLingering ??= this.#clock.after(LINGER_MS, () => void this.#socket.destroy());
   }
@@ -229,18 +223,7 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
     });
   }
 
-  readonly #onSocketData = (chunk: Uint8Array): void => {
-    const end = this.#reader.push(chunk);
-    if (end < chunk.length) this.#rest = chunk.subarray(end);
-  };
-
-  readonly #goOn = (): void => {
-    const rest = this.#rest;
-    if (this.#isPaused || this.#isDestroyed || !rest) return;
-    this.#rest = undefined;
-    this.#onSocketData(rest);
-    if (!this.#isPaused) this.#socket.resume();
-  };
+  readonly #onSocketData = (chunk: Uint8Array): void => this.#reader.push(chunk, 0, chunk.length);
 
   #tellEnd(): void {
     if (this.#isDestroyed || this.#isEndTold) return;
@@ -260,7 +243,6 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
   readonly #onSocketClosed = (): void => {
     this.#stopLingering?.();
     this.#isDestroyed = true;
-    this.#rest = undefined;
     this.#control.destroy();
     this.emit('close');
   };
