@@ -65,6 +65,7 @@ export { processMemory } from './process-memory.js';
 export type { ProxyEnd, ProxyHeader } from './proxy-header.js';
 export { MAX_PROXY_HEADER_BYTES, ProxyHeaderError, parseProxyHeader } from './proxy-header.js';
 export type { OnChunk, ReceiveMode } from './receive-buffer.js';
+export { startReceiving } from './receive-buffer.js';
 export type { RefusalReport } from './refusals.js';
 export type { SlotAnswer } from './slot-queue.js';
 export { SlotQueue } from './slot-queue.js';

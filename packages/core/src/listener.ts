@@ -380,7 +380,7 @@ export class Listener {
 
   /**
    * Serves a stream that something else than a socket of this listener carries, in all like an accepted one, if there is a place for it, now
-   * or later. Whoever carries it has counted its descriptor. Ended by `drain` and `close` as all connections.
+   * or later. Whoever carries it counts its descriptor. Ended by `drain` and `close` as all connections.
    */
   adopt(stream: CarriedStream, { id, onAdmitted, onRefused }: AdoptionOptions): void {
     const applicant = new Applicant(

@@ -32,18 +32,6 @@ async function served(gateway: GatewayServer, count: number): Promise<void> {
 }
 
 describe('a connection of the gateway', () => {
-  it('takes no descriptor again, and counts as a connection', async () => {
-    await using gateway = await GatewayServer.start();
-    const { descriptors, counters } = gateway.listener;
-    await using peer = await GatewayPeer.connect(gateway.port);
-    await served(gateway, 1);
-    assert.equal(descriptors.connections, 0);
-    assert.equal(counters.accepted, 1);
-    peer.webSocket.close();
-    await served(gateway, 0);
-    assert.equal(descriptors.connections, 0);
-  });
-
   it('is refused with 1013, the reason and when to come back, when there is no place', async () => {
     await using gateway = await GatewayServer.start({ maxConnections: 1, maxWaiting: 0 });
     await using first = await GatewayPeer.connect(gateway.port);

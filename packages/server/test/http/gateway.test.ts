@@ -80,6 +80,23 @@ describe('the gateway', () => {
     assert.equal((await clientsOf(peer))[0]?.receivedBytes, said.length + listing, 'nothing else counts');
   });
 
+  it('counts as one connection with one descriptor, from its handshake to its end', async () => {
+    await using gateway = await startGateway();
+    const { descriptors, counters, connections } = gateway.listener;
+    await using peer = await GatewayPeer.connect(gateway.port);
+    for (const protocol of [Control, Throughput]) {
+      await using other = await GatewayPeer.connect(gateway.port);
+      other.send(flag(protocol), request('Active'));
+      await other.answer();
+      assert.equal(descriptors.connections, 2);
+      other.webSocket.close();
+      await eventually('it has ended', () => connections.size === 1 && descriptors.connections === 1);
+    }
+    assert.equal(counters.accepted, 3);
+    peer.webSocket.close();
+    await eventually('all have ended', () => connections.size === 0 && descriptors.connections === 0);
+  });
+
   it('takes an upload and gives it back byte for byte', async () => {
     await using gateway = await startGateway();
     const content = randomBytes(9_000_000);

@@ -1,4 +1,4 @@
-import type { Connection, Listener } from '@sluice/core';
+import type { Connection, DescriptorBudget, Listener } from '@sluice/core';
 import type { Coordinator } from '../../coordination/coordinator.js';
 import { endOfRefused } from './close-codes.js';
 import type { AdoptStream } from './gateway-route.js';
@@ -24,7 +24,7 @@ export function adopterOf(listener: () => Listener | undefined, coordinator: Coo
     const open = listener();
     if (!open) onRefused('shutdown', SOON_MS);
     else if (stream.isGone) onRefused('peer-closed', SOON_MS);
-    else open.adopt(stream, { id, onRefused, onAdmitted: (connection) => own(stream, connection) });
+    else open.adopt(stream, { id, onRefused, onAdmitted: (connection) => own(stream, connection, open.descriptors) });
   };
   const adoptPlaced = async (stream: WebSocketStream): Promise<void> => {
     let place: PlaceAnswer;
@@ -40,8 +40,12 @@ export function adopterOf(listener: () => Listener | undefined, coordinator: Coo
 }
 
 /** The connection is served for as long as the login holds that it came with. */
-function own(stream: WebSocketStream, connection: Connection): void {
+function own(stream: WebSocketStream, connection: Connection, descriptors: DescriptorBudget): void {
   stream.owner = connection;
+  // Whoever has accepted the socket gives its descriptor back at its end, which is not that of the descriptor.
+  stream.former?.once('close', () => {
+    if (descriptors.takeConnection()) stream.once('close', () => descriptors.giveConnection());
+  });
   const { visitor } = stream;
   if (!visitor?.isByCookie) return; // that of `Authorization` ends with the request
   const onEnded = (): void => connection.destroy('session-ended');

@@ -5,11 +5,12 @@ import { Duplex } from 'node:stream';
  * anybody could look at it.
  */
 export class ControlSide extends Duplex {
-  readonly #socket: Duplex;
+  /** What it is written to. */
+  socket: Duplex;
 
   constructor(socket: Duplex) {
     super({ allowHalfOpen: true, emitClose: true });
-    this.#socket = socket;
+    this.socket = socket;
     this.on('error', () => {}); // those of the socket are told there
   }
 
@@ -26,23 +27,23 @@ export class ControlSide extends Duplex {
   override _read(): void {}
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#socket.write(chunk, done);
+    this.socket.write(chunk, done);
   }
 
   override _writev(chunks: { chunk: Uint8Array }[], done: (error?: Error | null) => void): void {
     const last = chunks.length - 1;
-    this.#socket.cork();
-    for (const [i, { chunk }] of chunks.entries()) this.#socket.write(chunk, i === last ? done : undefined);
-    this.#socket.uncork();
+    this.socket.cork();
+    for (const [i, { chunk }] of chunks.entries()) this.socket.write(chunk, i === last ? done : undefined);
+    this.socket.uncork();
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#socket.end();
+    this.socket.end();
     done();
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#socket.destroy();
+    this.socket.destroy();
     done(error);
   }
 }

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
-import { type CarriedStream, type Clock, type OnChunk, unwrittenBytes } from '@sluice/core';
+import { type CarriedStream, type Clock, type OnChunk, startReceiving, unwrittenBytes } from '@sluice/core';
 import type { WebSocket } from 'ws';
 import type { HttpVisitor } from '../http-route.js';
 import { endFor, type WebSocketEnd } from './close-codes.js';
@@ -20,6 +20,8 @@ export interface UpgradedSocket extends Duplex {
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
 }
+
+type AcceptedSocket = Parameters<typeof startReceiving>[0];
 
 export interface WebSocketStreamInit {
   readonly webSocket: WebSocket;
@@ -62,7 +64,8 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
   owner: StreamOwner | undefined;
   readonly #webSocket: WebSocket;
   readonly #control: ControlSide;
-  readonly #socket: UpgradedSocket;
+  #socket: UpgradedSocket;
+  #former: UpgradedSocket | undefined;
   readonly #clock: Clock;
   readonly #reader = new FrameReader(this);
   #onChunk: OnChunk | undefined;
@@ -90,9 +93,7 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
     this.visitor = visitor;
     webSocket.on('ping', this.#onPing);
     webSocket.on('error', (error) => this.#guard.destroy('websocket-error', error));
-    socket.on('end', this.#onSocketEnd);
-    socket.on('error', this.#onSocketError);
-    socket.on('close', this.#onSocketClosed);
+    this.#listen();
     socket.pause();
   }
 
@@ -101,19 +102,25 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
     return this.#socket.destroyed;
   }
 
+  /** The socket that has carried it before, and ends: another one has its descriptor. `undefined` when it is the same. */
+  get former(): EventEmitter | undefined {
+    return this.#former;
+  }
+
   get writableLength(): number {
     return this.#socket.writableLength;
   }
 
   get unwrittenBytes(): number {
-    return unwrittenBytes(this.#socket as Parameters<typeof unwrittenBytes>[0]);
+    return unwrittenBytes(this.#socket as AcceptedSocket);
   }
 
   startReceiving(onChunk: OnChunk): this {
     this.#onChunk = onChunk;
     if (this.#socket.closed) process.nextTick(this.#onSocketClosed);
+    this.#isPaused = false;
     this.#read();
-    return this.resume();
+    return this;
   }
 
   pause(): this {
@@ -189,9 +196,24 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
     else this.#guard.destroy('websocket-error', new Error('a frame against RFC 6455'));
   }
 
+  /** Into the buffer that is used again, if that can be: what has been read already, or is encrypted, comes out of the stream of the socket. */
   #read(): void {
-    this.#socket.on('data', this.#onSocketData);
-    if (this.#isPaused) this.#socket.pause();
+    const socket = this.#socket;
+    const isBare = !this.isEncrypted && socket.readableLength === 0 && socket.writableLength === 0 && !socket.destroyed;
+    const onChunk: OnChunk = (source, start, end) => this.#reader.push(source, start, end);
+    const reading = startReceiving(socket as AcceptedSocket, onChunk, isBare ? 'reused' : 'plain');
+    if (reading === socket) return;
+    socket.off('end', this.#onSocketEnd).off('error', this.#onSocketError).off('close', this.#onSocketClosed);
+    this.#former = socket;
+    this.#socket = reading;
+    this.#control.socket = reading;
+    this.#listen();
+  }
+
+  #listen(): void {
+    this.#socket.on('end', this.#onSocketEnd);
+    this.#socket.on('error', this.#onSocketError);
+    this.#socket.on('close', this.#onSocketClosed);
   }
 
   /** Closed with bytes unread, TCP would reset the connection, and the peer could lose what it was told: what comes is read, and dropped. */
@@ -222,8 +244,6 @@ export class WebSocketStream extends EventEmitter implements CarriedStream, Fram
       if (owed) this.#pong(owed);
     });
   }
-
-  readonly #onSocketData = (chunk: Uint8Array): void => this.#reader.push(chunk, 0, chunk.length);
 
   #tellEnd(): void {
     if (this.#isDestroyed || this.#isEndTold) return;
