@@ -307,8 +307,10 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
       this.#connection.record(receivedEvent(this.#protocol.plain!.name), end - start);
       if (!this.#protocol.needsLogin) this.#connection.establish();
       this.#plainCommands += 1;
-      if (this.#plainCommands % PLAIN_PER_TIMED === 0) this.#timePlain(source, textStart, textEnd, end);
-      else this.#handler.onPlain!(source, textStart, textEnd, end);
+      const isTimed = this.#plainCommands % PLAIN_PER_TIMED === 0;
+      const begunMs = isTimed ? this.#connection.nowMs() : 0;
+      this.#handler.onPlain!(source, textStart, textEnd, end);
+      if (isTimed) this.#notePlainTime(begunMs);
       return;
     }
     const text = this.#decodeText(source, textStart, textEnd);
@@ -451,10 +453,8 @@ export class ServerSession implements Session, FrameHandler, ClientSource, Login
     traced.end(code, !isExpected);
   }
 
-  /** As many as it stands for were not timed, or will not be. */
-  #timePlain(source: Uint8Array, textStart: number, textEnd: number, end: number): void {
-    const begunMs = this.#connection.nowMs();
-    this.#handler.onPlain!(source, textStart, textEnd, end);
+  /** As many as it stands for were not timed. */
+  #notePlainTime(begunMs: number): void {
     const times = this.#traffic.timesOf(asciiFold(this.#protocol.plain!.name));
     times.observe(this.#connection.nowMs() - begunMs, PLAIN_PER_TIMED);
   }
