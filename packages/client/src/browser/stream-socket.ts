@@ -75,6 +75,8 @@ export class StreamSocket implements GatewaySocket {
   }
 
   close(): void {
+    // Chromium 156 loses the whole page when it closes a stream that has writes waiting, and not when they are called off before.
+    this.#writer?.abort().catch(() => {});
     this.#stream.close();
     this.resumeReading();
   }
