@@ -1,5 +1,6 @@
 import { ResultCode } from '@sluice/wire';
 import { Bell } from '../bell.js';
+import { type Cancel, type ClientClock, clientClock } from '../clock.js';
 import { ClientError, remoteError } from '../errors.js';
 import { isLoopback } from '../loopback.js';
 import { joined } from '../read-ahead.js';
@@ -54,6 +55,8 @@ export interface GatewayDialOptions {
   readonly openSocket: (url: string, protocol: string) => GatewaySocket;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** @default the machine's */
+  readonly clock?: ClientClock;
 }
 
 /**
@@ -63,6 +66,7 @@ export interface GatewayDialOptions {
 export class WebSocketTransport implements Transport {
   readonly isPrivate: boolean;
   readonly #socket: GatewaySocket;
+  readonly #clock: ClientClock;
   #user: TransportUser | undefined;
   #failure: Error | undefined;
   #isClosed = false;
@@ -74,13 +78,14 @@ export class WebSocketTransport implements Transport {
   #heldBytes = 0;
   /** Writes that wait for the browser. */
   readonly #writes: { resolve(): void; reject(error: Error): void }[] = [];
-  #polling: ReturnType<typeof setTimeout> | undefined;
-  #watching: ReturnType<typeof setInterval> | undefined;
+  #stopPolling: Cancel | undefined;
+  #stopWatching: Cancel | undefined;
   #lastActivityMs = 0;
   #lastBuffered = 0;
 
-  private constructor(socket: GatewaySocket, isPrivate: boolean) {
+  private constructor(socket: GatewaySocket, isPrivate: boolean, clock: ClientClock) {
     this.#socket = socket;
+    this.#clock = clock;
     this.isPrivate = isPrivate;
     socket.onmessage = ({ data }) => this.#onMessage(data);
     socket.onerror = () => {}; // it is closed at once, and says more then
@@ -88,7 +93,13 @@ export class WebSocketTransport implements Transport {
   }
 
   /** @throws {ClientError} `ERR_CONNECT`, or the signal's reason */
-  static dial({ url, openSocket, timeoutMs, signal }: GatewayDialOptions): Promise<WebSocketTransport> {
+  static dial({
+    url,
+    openSocket,
+    timeoutMs,
+    signal,
+    clock = clientClock,
+  }: GatewayDialOptions): Promise<WebSocketTransport> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(signal.reason);
@@ -97,7 +108,7 @@ export class WebSocketTransport implements Transport {
       const socket = openSocket(url.href, SUBPROTOCOL);
       socket.binaryType = 'arraybuffer';
       const settle = (): void => {
-        clearTimeout(timer);
+        stopWaiting();
         signal.removeEventListener('abort', onAbort);
         socket.onopen = null;
         socket.onclose = null;
@@ -109,11 +120,11 @@ export class WebSocketTransport implements Transport {
         reject(reason);
       };
       const onAbort = (): void => fail(signal.reason);
-      const timer = setTimeout(() => fail(connectError(url, `no answer within ${timeoutMs} ms`)), timeoutMs);
+      const stopWaiting = clock.after(timeoutMs, () => fail(connectError(url, `no answer within ${timeoutMs} ms`)));
       signal.addEventListener('abort', onAbort);
       socket.onopen = () => {
         settle();
-        resolve(new WebSocketTransport(socket, url.protocol === 'wss:' || isThisMachine(url.hostname)));
+        resolve(new WebSocketTransport(socket, url.protocol === 'wss:' || isThisMachine(url.hostname), clock));
       };
       // For the page's safety a browser does not tell what went wrong.
       socket.onerror = (event) => fail(connectError(url, messageOf(event) ?? 'nobody answers, or refuses'));
@@ -142,12 +153,12 @@ export class WebSocketTransport implements Transport {
   }
 
   expectActivity(withinMs: number): void {
-    clearInterval(this.#watching);
-    this.#watching = undefined;
+    this.#stopWatching?.();
+    this.#stopWatching = undefined;
     if (withinMs === 0 || this.#isClosed) return;
-    this.#lastActivityMs = performance.now();
+    this.#lastActivityMs = this.#clock.nowMs();
     this.#lastBuffered = this.#socket.bufferedAmount;
-    this.#watching = setInterval(() => this.#look(withinMs), Math.ceil(withinMs / SILENCE_LOOKS));
+    this.#stopWatching = this.#clock.every(Math.ceil(withinMs / SILENCE_LOOKS), () => this.#look(withinMs));
   }
 
   pause(): void {
@@ -214,35 +225,39 @@ export class WebSocketTransport implements Transport {
   async #taken(sending: Promise<void>): Promise<void> {
     try {
       await sending;
-      this.#lastActivityMs = performance.now();
+      this.#lastActivityMs = this.#clock.nowMs();
     } catch (error) {
       // Why it ended is told by its end.
-      if (!this.#isClosed) await Promise.race([this.#closed.heard(), new Promise((r) => setTimeout(r, END_TOLD_MS))]);
+      if (!this.#isClosed) await Promise.race([this.#closed.heard(), this.#passed(END_TOLD_MS)]);
       throw this.#failure ?? error;
     }
   }
 
   #poll(): void {
-    this.#polling ??= setTimeout(() => {
-      this.#polling = undefined;
+    this.#stopPolling ??= this.#clock.after(DRAIN_POLL_MS, () => {
+      this.#stopPolling = undefined;
       const buffered = this.#socket.bufferedAmount;
-      if (buffered < this.#lastBuffered) this.#lastActivityMs = performance.now();
+      if (buffered < this.#lastBuffered) this.#lastActivityMs = this.#clock.nowMs();
       this.#lastBuffered = buffered;
       if (buffered > this.#lowWaterBytes) this.#poll();
       else for (const { resolve } of this.#writes.splice(0)) resolve();
-    }, DRAIN_POLL_MS);
+    });
+  }
+
+  #passed(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#clock.after(ms, resolve));
   }
 
   #look(withinMs: number): void {
     const buffered = this.#socket.bufferedAmount;
-    if (buffered < this.#lastBuffered) this.#lastActivityMs = performance.now();
+    if (buffered < this.#lastBuffered) this.#lastActivityMs = this.#clock.nowMs();
     this.#lastBuffered = buffered;
-    if (performance.now() - this.#lastActivityMs >= withinMs) this.#user?.onSilence();
+    if (this.#clock.nowMs() - this.#lastActivityMs >= withinMs) this.#user?.onSilence();
   }
 
   #onMessage(data: unknown): void {
     if (this.#isClosed) return;
-    this.#lastActivityMs = performance.now();
+    this.#lastActivityMs = this.#clock.nowMs();
     if (typeof data === 'string') {
       this.#fail(new Error('what answers is no gateway: it has sent text'));
       return;
@@ -282,8 +297,8 @@ export class WebSocketTransport implements Transport {
     this.#isClosed = true;
     this.#failure = error;
     this.#closed.ring();
-    clearTimeout(this.#polling);
-    clearInterval(this.#watching);
+    this.#stopPolling?.();
+    this.#stopWatching?.();
     const failure = error ?? new Error('it was closed');
     for (const { reject } of this.#writes.splice(0)) reject(failure);
     queueMicrotask(() => this.#handOver());

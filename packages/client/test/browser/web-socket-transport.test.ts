@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ClientError } from '@sluice/client/browser';
+import { ManualClock } from '@sluice/testkit';
 import fc from 'fast-check';
 import { WebSocketTransport } from '../../../../packages/client/dist/browser/web-socket-transport.js';
 import type { TransportUser } from '../../../../packages/client/dist/transport.js';
@@ -32,10 +33,14 @@ class Notes implements TransportUser {
   }
 }
 
-async function dial(url = 'wss://host.example/gateway'): Promise<[FakeSocket, WebSocketTransport, Notes]> {
+async function dial(
+  url = 'wss://host.example/gateway',
+  clock?: ManualClock,
+): Promise<[FakeSocket, WebSocketTransport, Notes]> {
   const socket = new FakeSocket();
   const { signal } = new AbortController();
-  const options = { url: new URL(url), openSocket: () => socket.asSocket, timeoutMs: 10_000, signal };
+  const given = { url: new URL(url), openSocket: () => socket.asSocket, timeoutMs: 10_000, signal };
+  const options = { ...given, ...(clock && { clock }) };
   const dialing = WebSocketTransport.dial(options);
   socket.onopen?.({});
   const transport = await dialing;
@@ -192,16 +197,19 @@ describe('The end of a connection through a gateway', () => {
 
 describe('Silence on a connection through a gateway', () => {
   it('is told, but not while something comes or goes', async () => {
-    const [socket, transport, notes] = await dial();
+    const clock = new ManualClock();
+    const [socket, transport, notes] = await dial(undefined, clock);
     socket.bufferedAmount = 1000;
-    transport.expectActivity(40);
+    transport.expectActivity(4000);
     for (let i = 0; i < 6; i++) {
-      await pause(15);
+      clock.advance(3000);
       if (i % 2 === 0) socket.receive(1);
       else socket.bufferedAmount -= 100;
     }
+    clock.advance(4000);
     assert.equal(notes.silences, 0);
-    while (notes.silences === 0) await pause(10);
+    clock.advance(1000);
+    assert.equal(notes.silences, 1);
     transport.expectActivity(0);
   });
 });
@@ -224,8 +232,13 @@ describe('A gateway that is dialled', () => {
   it('and does not answer is ERR_CONNECT, which may be tried again', async () => {
     const socket = new FakeSocket();
     const { signal } = new AbortController();
-    const options = { url: new URL('ws://a.example/'), openSocket: () => socket.asSocket, timeoutMs: 5, signal };
-    await assert.rejects(WebSocketTransport.dial(options), { code: 'ERR_CONNECT', retryable: true });
+    const clock = new ManualClock();
+    const given = { url: new URL('ws://a.example/'), openSocket: () => socket.asSocket, timeoutMs: 5000, signal };
+    const dialing = WebSocketTransport.dial({ ...given, clock });
+    clock.advance(4999);
+    assert.equal(socket.isClosed, false);
+    clock.advance(1);
+    await assert.rejects(dialing, { code: 'ERR_CONNECT', retryable: true });
     assert.equal(socket.isClosed, true);
   });
 
