@@ -173,6 +173,33 @@ describe('the dashboard, in Chromium', () => {
     assert.equal(await page.locator('img').count(), 0);
   });
 
+  it('renames a file by its detail and by F2, and says why a name is not free', async () => {
+    await using scene = await DashboardScene.open();
+    await writeFile(scene.served('report.tmp'), 'what it holds');
+    const page = await scene.loggedIn();
+    await page.getByTestId('nav-files').click();
+    const row = (name: string) => page.getByTestId('files-list').getByRole('row').filter({ hasText: name });
+    await row('report.tmp').click();
+    await page.getByTestId('file-detail').getByTestId('rename').click();
+    const name = page.getByTestId('dialog-input');
+    assert.equal(await name.inputValue(), 'report.tmp');
+    await page.keyboard.type('summary'); // replaces what is in front of the extension
+    await page.keyboard.press('Enter');
+    await row('summary.tmp').waitFor();
+    await page.getByTestId('file-detail').filter({ hasText: 'summary.tmp' }).waitFor();
+    assert.equal(await readFile(scene.served('summary.tmp'), 'utf8'), 'what it holds');
+
+    await writeFile(scene.served('taken'), 'stays');
+    await page.getByTestId('files-list').focus();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('F2');
+    await name.fill('taken'); // the page has not seen it yet
+    await page.getByTestId('dialog-confirm').click();
+    await page.getByText('summary.tmp was not renamed:').waitFor();
+    assert.equal(await readFile(scene.served('taken'), 'utf8'), 'stays');
+    assert.equal(await readFile(scene.served('summary.tmp'), 'utf8'), 'what it holds');
+  });
+
   it('keeps a page of another origin out, although the browser sends the cookie along', async () => {
     await using scene = await DashboardScene.open();
     const page = await scene.loggedIn();

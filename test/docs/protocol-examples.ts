@@ -48,6 +48,7 @@ import {
   encodeReadAtRequest,
   encodeReadOnlyRequest,
   encodeReadRequest,
+  encodeRenameRequest,
   encodeResumeFileRequest,
   encodeResumeFileResponse,
   encodeSaslChallenge,
@@ -98,6 +99,7 @@ const FEATURES = [
   Feature.Batch,
   Feature.FileStatus,
   Feature.Trees,
+  Feature.Rename,
 ];
 const UPLOAD_ID = '00112233445566778899aabbccddeeff';
 /** XXH64 of CONTENT, and of that digest. */
@@ -308,6 +310,16 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
     encodeVerifyFileResponse(Command.VerifyFile, { size: 4, version: TOKEN, state: 'recorded', chunks: [CHUNK] }),
     encodeVerifiedChunks([CHUNK]),
   ),
+  'rename-request': encodePacket(
+    encodeRenameRequest({
+      dirName: '',
+      fileName: 'u.bin',
+      targetDir: 'done',
+      targetName: 'v.bin',
+      ifExists: 'replace',
+    }),
+  ),
+  'rename-response': encodePacket(responseText(Command.Rename, ResultCode.Success)),
   'listtree-request': encodePacket(encodeListTreeRequest({ dirName: '', limit: 1 })),
   'listtree-response': encodePacket(
     encodeListTreeResponse(Command.ListTree, { entries: [TREE_ENTRY], cursor: 'f/u.bin' }),

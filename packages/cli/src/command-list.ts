@@ -9,6 +9,7 @@ import { kick } from './commands/kick.js';
 import { logs } from './commands/logs.js';
 import { ls } from './commands/ls.js';
 import { mkdir } from './commands/mkdir.js';
+import { mv } from './commands/mv.js';
 import { partials } from './commands/partials.js';
 import { put } from './commands/put.js';
 import { rm } from './commands/rm.js';
@@ -39,6 +40,7 @@ export const commands: readonly CommandDefinition[] = [
   stat,
   verify,
   mkdir,
+  mv,
   rm,
   speed,
   chaos,

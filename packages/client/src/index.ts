@@ -28,6 +28,7 @@ export type { PartialUpload } from './partial-uploads.js';
 export { readLogOutput } from './read-log-output.js';
 export type { OpenRemoteFileOptions, RangeOptions, SeekOptions } from './remote-file.js';
 export { DEFAULT_REMOTE_FILE_OPTIONS, RemoteFile } from './remote-file.js';
+export type { RenameOptions } from './remote-rename.js';
 export type { RemoteStatus } from './remote-status.js';
 export { ServerClient } from './server-client.js';
 export { measureSpeed } from './speed/measure-speed.js';

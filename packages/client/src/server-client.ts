@@ -17,6 +17,7 @@ import type { ResolvedConnectOptions } from './options.js';
 import { dropPartial, listPartials, type PartialUpload } from './partial-uploads.js';
 import { type OpenRemoteFileOptions, RemoteFile } from './remote-file.js';
 import { directoryPath, parseRemotePath } from './remote-path.js';
+import { type RenameOptions, renameRemote } from './remote-rename.js';
 import { type RemoteStatus, remoteStatus } from './remote-status.js';
 import { whileBusy, withRetries } from './retry.js';
 import { speedOf } from './speed/speed-measurement.js';
@@ -120,6 +121,20 @@ export class ServerClient implements AsyncDisposable {
     await this.ask(options, (connection) =>
       connection.request(Command.DeleteFile, encodeDeleteFileRequest({ dirName, names: [fileName] })),
     );
+  }
+
+  /**
+   * Gives a file or a directory another name, at once, in the same directory or in another one, which must exist. What the server has recorded
+   * of a file stays known. A call whose link breaks is made again; that it was carried out already is seen by the new name: what has it is as
+   * large and as old as what had the old one.
+   *
+   * @throws {ClientError} `ERR_EXISTS`; `ERR_UNSUPPORTED` when the server cannot rename; `ERR_REMOTE`, among others with `resultCode` 9: there is
+   * nothing of the old name, 11: one of the files is being written, and 0x02000001: one of the directories is missing
+   */
+  async rename(remotePath: string, newRemotePath: string, options: RenameOptions = {}): Promise<void> {
+    const from = parseRemotePath(directoryPath(remotePath));
+    const to = parseRemotePath(directoryPath(newRemotePath));
+    await this.calls.run(options.signal, (signal) => renameRemote(this.context(signal), from, to, options.ifExists));
   }
 
   /**

@@ -170,6 +170,8 @@ export interface ServerApi {
   list(path: string, signal?: AbortSignal): Promise<readonly FileEntry[]>;
   status(path: string, signal?: AbortSignal): Promise<FileStatus>;
   makeDirectory(path: string): Promise<void>;
+  /** Of a file or directory, which replaces nothing. */
+  rename(path: string, newPath: string): Promise<void>;
   removeFile(path: string): Promise<void>;
   removeDirectory(path: string): Promise<void>;
   verify(path: string, options: TransferOptions): Promise<Verification>;

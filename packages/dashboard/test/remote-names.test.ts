@@ -7,7 +7,9 @@ import {
   nameOf,
   nameProblem,
   parentOf,
+  renameProblem,
   sortEntries,
+  stemLength,
   visibleName,
 } from '../../../packages/dashboard/build/model/remote-names.js';
 
@@ -40,6 +42,19 @@ describe('names of files on the page', () => {
     assert.ok(nameProblem('taken', new Set(['taken'])));
     assert.equal(nameProblem('é'.repeat(127)), undefined);
     assert.equal(nameProblem('<script>.txt'), undefined);
+  });
+
+  it('are changed to another one that is free', () => {
+    const taken = new Set(['a.txt', 'b.txt']);
+    assert.ok(renameProblem('a.txt', 'a.txt', taken));
+    assert.ok(renameProblem('b.txt', 'a.txt', taken));
+    assert.ok(renameProblem('x/b', 'a.txt', taken));
+    assert.equal(renameProblem('A.txt', 'a.txt', taken), undefined);
+  });
+
+  it('are selected up to their extension when they are to be changed', () => {
+    const lengths = ['a.txt', 'a.tar.gz', 'name', '.hidden', 'a.'].map(stemLength);
+    assert.deepEqual(lengths, [1, 5, 4, 7, 1]);
   });
 
   it('show control characters, and what turns the direction of a text, as marks', () => {

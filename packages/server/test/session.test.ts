@@ -260,7 +260,8 @@ for (const [name, flag] of [
         login([['Features', 'VerifiedResume']]),
         request('Active', [['Features', '']]),
       );
-      const own = flag === Upload ? 'Durability,Staging,Batch,FileStatus,Trees' : 'Ranges,FileStatus,Trees,Batch';
+      const own =
+        flag === Upload ? 'Durability,Staging,Batch,FileStatus,Trees,Rename' : 'Ranges,FileStatus,Trees,Batch';
       const features = `Features=VerifiedResume,${own},Scram`;
       assert.deepEqual(await answer(peer), ['Command=Login', 'Code=0', features]);
       assert.deepEqual(await answer(peer), ['Command=Active', 'Code=0', features]);

@@ -241,6 +241,8 @@ export {
   requireDataCount,
   SeekOrigin,
 } from './remote-stream-messages.js';
+export type { IfTargetExists, RenameRequest } from './rename-messages.js';
+export { decodeRenameRequest, encodeRenameRequest, IF_TARGET_EXISTS } from './rename-messages.js';
 export type { Response } from './response.js';
 export { decodeResponse, responseInteger, responseRetryAfterMs } from './response.js';
 export { canonicalResultCode, ResultCode, resultText } from './result-codes.js';

@@ -41,6 +41,8 @@ export const Feature = {
   Scram: 'Scram',
   /** PutFiles on Upload, GetFiles on Download. */
   Batch: 'Batch',
+  /** Rename. */
+  Rename: 'Rename',
 } as const;
 
 /** Specification 4.2. */

@@ -75,6 +75,7 @@ export const Command = {
   DropPartial: 'DropPartial',
   PutFiles: 'PutFiles',
   GetFiles: 'GetFiles',
+  Rename: 'Rename',
 } as const;
 
 /** Key names in their canonical spelling. Specification 3.6; the last group are extensions, docs/protocol.md. */
@@ -147,6 +148,8 @@ export const Key = {
   Mechanism: 'Mechanism',
   Sasl: 'Sasl',
   Mechanisms: 'Mechanisms',
+  TargetDir: 'TargetDir',
+  TargetName: 'TargetName',
 } as const;
 
 /** Between name and size in an Item of FileList. Specification 3.6. */

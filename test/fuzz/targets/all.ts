@@ -14,6 +14,7 @@ const DIRECTORIES = [
   'DeleteDir',
   'FileList',
   'DeleteFile',
+  'Rename',
   'StatFile',
   'VerifyFile',
   'Digest',

@@ -55,6 +55,7 @@ const CODECS: Readonly<Record<string, Codec>> = {
   Read: { decode: wire.decodeReadRequest, encode: wire.encodeReadRequest },
   ReadAt: { decode: wire.decodeReadAtRequest, encode: wire.encodeReadAtRequest },
   ReadOnly: { decode: wire.decodeReadOnlyRequest, encode: wire.encodeReadOnlyRequest },
+  Rename: { decode: wire.decodeRenameRequest, encode: wire.encodeRenameRequest },
   ResumeFile: { decode: wire.decodeResumeFileRequest, encode: wire.encodeResumeFileRequest },
   SaslLogin: { decode: wire.decodeSaslLoginRequest },
   Seek: { decode: wire.decodeSeekRequest, encode: wire.encodeSeekRequest },

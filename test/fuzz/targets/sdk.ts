@@ -37,6 +37,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   uploadTree: (client, local) => client.uploadTree(path.join(local, 'source-tree'), 'tree'),
   verify: (client) => client.verify('sub/c'),
   removeFile: (client) => client.removeFile('nothing'),
+  rename: (client) => client.rename('sub/c', 'renamed'),
   makeDirectory: (client) => client.makeDirectory('made'),
   listPartials: (client) => client.listPartials(),
   remoteFile: async (client) => {

@@ -20,6 +20,7 @@ export type { ConnectOptions, RetryInfo } from '../options.js';
 export type { PartialUpload } from '../partial-uploads.js';
 export type { OpenRemoteFileOptions, RangeOptions, SeekOptions } from '../remote-file.js';
 export { RemoteFile } from '../remote-file.js';
+export type { RenameOptions } from '../remote-rename.js';
 export type { RemoteStatus } from '../remote-status.js';
 export { ServerClient } from '../server-client.js';
 export type { SpeedOptions } from '../speed/speed-options.js';

@@ -8,8 +8,18 @@ export interface Question {
   readonly action: string;
   /** Whether it cannot be taken back. */
   readonly isDangerous?: boolean;
-  /** Asks for a text, too. @param problem what is wrong with it */
-  readonly input?: { readonly label: string; readonly problem: (text: string) => string | undefined };
+  /** Asks for a text, too. */
+  readonly input?: QuestionInput;
+}
+
+export interface QuestionInput {
+  readonly label: string;
+  /** What stands there from the beginning. @default '' */
+  readonly value?: string;
+  /** How many characters of it are selected, so that typing replaces them. @default all */
+  readonly selectedLength?: number;
+  /** What is wrong with a text. */
+  readonly problem: (text: string) => string | undefined;
 }
 
 export interface OpenQuestion extends Question {

@@ -14,11 +14,13 @@ function AskedQuestion({ question }: { readonly question: OpenQuestion }) {
   const { title, text, action, isDangerous = false, input, answer } = question;
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  const [entered, setEntered] = useState('');
+  const [entered, setEntered] = useState(input?.value ?? '');
+  const field = useRef<HTMLInputElement>(null);
   const [isTried, setTried] = useState(false);
   useEffect(() => {
     const before = document.activeElement;
     dialog.current?.showModal();
+    field.current?.setSelectionRange(0, input?.selectedLength ?? field.current.value.length);
     return () => {
       if (before instanceof HTMLElement) before.focus();
     };
@@ -51,6 +53,7 @@ function AskedQuestion({ question }: { readonly question: OpenQuestion }) {
           <label class="field">
             <span>{input.label}</span>
             <input
+              ref={field}
               type="text"
               data-testid="dialog-input"
               autocomplete="off"

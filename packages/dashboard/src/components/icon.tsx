@@ -14,6 +14,7 @@ const SHAPES = {
   upload: 'M12 16V4M12 4 7 9M12 4l5 5M4 16v4h16v-4',
   download: 'M12 4v12M12 16l-5-5M12 16l5-5M4 17v3h16v-3',
   trash: 'M4 7h16M9 7V4h6v3M6.5 7l1 13h9l1-13M10 11v5M14 11v5',
+  rename: 'M4 20h4L19 9l-4-4L4 16ZM13 7l4 4',
   verify: 'M12 3l7 3v5c0 4.5-3 8-7 10-4-2-7-5.5-7-10V6ZM8.5 12l2.5 2.5L15.5 9.5',
   close: 'M6 6l12 12M18 6 6 18',
   menu: 'M4 7h16M4 12h16M4 17h16',

@@ -50,6 +50,18 @@ export class DemoFiles {
     for (let each = path; each !== ''; each = parentOf(each)) this.#directories.add(each);
   }
 
+  /** @returns whether the new name was free */
+  rename(path: string, newPath: string): boolean {
+    if (this.#sizes.has(newPath) || this.#directories.has(newPath)) return false;
+    const moved = (each: string): string => newPath + each.slice(path.length);
+    const files = [...this.#sizes].filter(([each]) => isAtOrBelow(each, path));
+    const directories = [...this.#directories].filter((each) => isAtOrBelow(each, path));
+    this.remove(path);
+    for (const each of directories) this.makeDirectory(moved(each));
+    for (const [each, size] of files) this.put(moved(each), size);
+    return true;
+  }
+
   remove(path: string): void {
     for (const each of [...this.#sizes.keys()]) if (isAtOrBelow(each, path)) this.#sizes.delete(each);
     for (const each of [...this.#directories])

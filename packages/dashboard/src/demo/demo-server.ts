@@ -157,6 +157,11 @@ export class DemoServer implements ServerApi {
     this.#files.makeDirectory(path);
   }
 
+  async rename(path: string, newPath: string): Promise<void> {
+    await this.#answer();
+    if (!this.#files.rename(path, newPath)) throw new ServerError('refused', 'a file of this name exists');
+  }
+
   async removeFile(path: string): Promise<void> {
     await this.#answer();
     this.#files.remove(path);

@@ -36,6 +36,17 @@ export function nameProblem(name: string, taken: ReadonlySet<string> = new Set()
   return undefined;
 }
 
+/** Why an entry cannot get another name; `undefined` when it can. @param taken names that are there, with its own */
+export function renameProblem(name: string, before: string, taken: ReadonlySet<string>): string | undefined {
+  return name === before ? 'It has this name.' : nameProblem(name, taken);
+}
+
+/** How many characters of a name of a file are in front of its extension, which most who rename it want to keep; all when it has none. */
+export function stemLength(name: string): number {
+  const dot = name.lastIndexOf('.');
+  return dot > 0 ? dot : name.length;
+}
+
 /** Directories first, each kind by name as people read it: `a2` before `a10`. */
 export function sortEntries<T extends { readonly name: string; readonly kind: string }>(entries: readonly T[]): T[] {
   return [...entries].sort(

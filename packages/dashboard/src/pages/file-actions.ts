@@ -1,6 +1,6 @@
 import type { Dashboard } from '../app/dashboard.js';
 import { counted, formatBytes } from '../model/quantities.js';
-import { joinPath, nameProblem, visibleName } from '../model/remote-names.js';
+import { joinPath, nameProblem, renameProblem, stemLength, visibleName } from '../model/remote-names.js';
 import type { FileEntry } from '../server-api.js';
 
 /** Makes a directory. @param taken names that are there @returns whether it was made */
@@ -20,6 +20,34 @@ export async function askNewFolder(
     () => dashboard.api.makeDirectory(joinPath(directory, name)),
     (text) => `The folder was not made: ${text}`,
   );
+}
+
+/** Gives a file or directory another name. @param taken names that are there @returns the new name, if it has it */
+export async function askRename(
+  dashboard: Dashboard,
+  directory: string,
+  { name, kind }: FileEntry,
+  taken: ReadonlySet<string>,
+): Promise<string | undefined> {
+  const newName = await dashboard.questions.text({
+    title: `Rename ${visibleName(name)}`,
+    text: `It stays in /${visibleName(directory)}.`,
+    action: 'Rename',
+    input: {
+      label: 'New name',
+      value: name,
+      selectedLength: kind === 'file' ? stemLength(name) : name.length,
+      problem: (text) => renameProblem(text, name, taken),
+    },
+  });
+  if (newName === undefined) return undefined;
+  const isDone = await dashboard.attempt(
+    () => dashboard.api.rename(joinPath(directory, name), joinPath(directory, newName)),
+    (text) => `${visibleName(name)} was not renamed: ${text}`,
+  );
+  if (!isDone) return undefined;
+  dashboard.toasts.done(`${visibleName(name)} is ${visibleName(newName)} now.`);
+  return newName;
 }
 
 /** Deletes files and directories with all that is in them, if the user really wants that. @returns whether something may have changed */

@@ -17,12 +17,13 @@ interface FileDetailProps {
   readonly directory: string;
   readonly entry: FileEntry;
   readonly onDownload: () => void;
+  readonly onRename: (() => void) | undefined;
   readonly onDelete: (() => void) | undefined;
   readonly onClose: () => void;
 }
 
 /** What the server knows of a file or directory, and what can be done with it. */
-export function FileDetail({ directory, entry, onDownload, onDelete, onClose }: FileDetailProps) {
+export function FileDetail({ directory, entry, onDownload, onRename, onDelete, onClose }: FileDetailProps) {
   const { api } = useDashboard();
   const path = joinPath(directory, entry.name);
   const [status, setStatus] = useState<FileStatus | undefined>(undefined);
@@ -56,6 +57,11 @@ export function FileDetail({ directory, entry, onDownload, onDelete, onClose }: 
         {isFile && (
           <Button icon="download" kind="primary" onClick={onDownload} testId="download">
             Download
+          </Button>
+        )}
+        {onRename && (
+          <Button icon="rename" onClick={onRename} testId="rename">
+            Rename
           </Button>
         )}
         {onDelete && (

@@ -15,7 +15,7 @@ import { joinPath, sortEntries, visibleName } from '../model/remote-names.js';
 import type { FileEntry, IfExists } from '../server-api.js';
 import { Breadcrumbs } from './breadcrumbs.js';
 import { DropPlace } from './drop-place.js';
-import { askDelete, askNewFolder } from './file-actions.js';
+import { askDelete, askNewFolder, askRename } from './file-actions.js';
 import { FileDetail } from './file-detail.js';
 import { OwnTransferRow } from './own-transfer-row.js';
 import { PartialList } from './partial-list.js';
@@ -85,6 +85,13 @@ function Directory({ kinds }: { readonly kinds: preact.ComponentChildren }) {
     if (!(await askDelete(dashboard, path, some))) return;
     ticked.value = new Set();
     opened.value = undefined;
+    directory.read();
+  };
+  const rename = async (entry: FileEntry): Promise<void> => {
+    const newName = await askRename(dashboard, path, entry, taken);
+    if (newName === undefined) return;
+    ticked.value = new Set();
+    if (opened.value === entry.name) opened.value = newName;
     directory.read();
   };
   const download = (some: readonly FileEntry[]): void => {
@@ -177,8 +184,8 @@ function Directory({ kinds }: { readonly kinds: preact.ComponentChildren }) {
               selected={opened.value}
               onOpen={open}
               onRowKey={(entry, key) => {
-                if (key !== 'Delete' || !mayWrite) return false;
-                void remove([entry]);
+                if (!mayWrite || (key !== 'Delete' && key !== 'F2')) return false;
+                void (key === 'F2' ? rename(entry) : remove([entry]));
                 return true;
               }}
               renderRow={(entry) => (
@@ -203,6 +210,7 @@ function Directory({ kinds }: { readonly kinds: preact.ComponentChildren }) {
           directory={path}
           entry={openedEntry}
           onDownload={() => download([openedEntry])}
+          onRename={mayWrite ? () => void rename(openedEntry) : undefined}
           onDelete={mayWrite ? () => void remove([openedEntry]) : undefined}
           onClose={() => {
             opened.value = undefined;

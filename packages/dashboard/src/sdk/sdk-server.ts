@@ -129,6 +129,10 @@ export class SdkServer implements ServerApi {
     return told(this.#files.use((client) => client.makeDirectory(path)));
   }
 
+  rename(path: string, newPath: string): Promise<void> {
+    return told(this.#files.use((client) => client.rename(path, newPath)));
+  }
+
   removeFile(path: string): Promise<void> {
     return told(this.#files.use((client) => client.removeFile(path)));
   }

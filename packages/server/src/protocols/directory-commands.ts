@@ -3,6 +3,7 @@ import {
   decodeDirectoryRequest,
   decodeDirRequest,
   decodeFileListRequest,
+  decodeRenameRequest,
   encodeDirResponse,
   encodeFileListResponse,
   MAX_SENT_PACKET_LENGTH,
@@ -11,9 +12,10 @@ import {
   responseText,
 } from '@sluice/wire';
 import { withCodes } from '../answers.js';
-import type { CommandHandler, Session } from '../protocol.js';
+import type { CommandHandler, Request, Session } from '../protocol.js';
 import type { DirectoryTree } from '../storage/directory-tree.js';
-import { parseDirectoryName, parseFileName } from '../storage/path-name.js';
+import { parseDirectoryName, parseFileName, pathText } from '../storage/path-name.js';
+import { renameEntry } from '../storage/rename-entry.js';
 import type { StorageError } from '../storage/storage-error.js';
 import type { SharedFiles } from './shared-files.js';
 
@@ -59,11 +61,9 @@ export function listingCommands(session: Session, { listings }: SharedFiles): [s
   ];
 }
 
-/** CreateDir, DeleteDir and DeleteFile. Specification 6. */
-export function changingCommands(
-  session: Session,
-  { openFiles, descriptors }: SharedFiles,
-): [string, CommandHandler][] {
+/** CreateDir, DeleteDir and DeleteFile: specification 6. Rename: docs/protocol.md, section 17.19. */
+export function changingCommands(session: Session, files: SharedFiles): [string, CommandHandler][] {
+  const { openFiles, descriptors } = files;
   const { isInUse } = openFiles;
   return [
     [
@@ -117,7 +117,22 @@ export function changingCommands(
         session.reply(responseText(command, ResultCode.Success));
       },
     ],
+    ['rename', (request) => rename(session, files, request)],
   ];
+}
+
+async function rename(session: Session, files: SharedFiles, { command, text }: Request): Promise<void> {
+  const { dirName, fileName, targetDir, targetName, ifExists } = decodeRenameRequest(text);
+  const from = { directory: parseDirectoryName(dirName), name: parseFileName(fileName) };
+  const to = { directory: parseDirectoryName(targetDir), name: parseFileName(targetName) };
+  session.requireMayChange();
+  const { tree } = session.principal;
+  using _place = files.descriptors.openFile(); // one directory is held while the other is walked to
+  const kind = await files.descriptors.walk(() => renameEntry(files, tree, from, to, ifExists === 'replace'));
+  const places = { from: pathText(dirName, fileName), to: pathText(targetDir, targetName) };
+  if (kind === 'file') session.log.info('file renamed', places);
+  else session.log.info('directory renamed', places);
+  session.reply(responseText(command, ResultCode.Success));
 }
 
 function sendListing(session: Session, answer: Uint8Array): void {

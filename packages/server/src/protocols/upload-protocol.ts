@@ -46,6 +46,7 @@ export function uploadProtocol(files: SharedFiles, durability: Durability): Pack
       Feature.Batch,
       Feature.FileStatus,
       Feature.Trees,
+      Feature.Rename,
     ],
     open: (session) => new UploadHandler(session, files, durability),
   };

@@ -362,6 +362,16 @@ export class DirectoryTree {
     }
   }
 
+  /**
+   * Gives a directory that is held in `source` a name in `target`; see `HeldDirectory.moveDirectory`.
+   *
+   * @throws {StorageError} as that
+   */
+  async moveDirectory(source: HeldDirectory, name: string, target: HeldDirectory, newName: string): Promise<void> {
+    await source.moveDirectory(name, target, newName);
+    this.#syncedPaths.clear(); // paths lead to other directories now
+  }
+
   #requireTarget(parent: readonly string[], name: readonly string[]): void {
     if (name.length === 0) throw new StorageError('ERR_NAME_INVALID', 'empty name');
     this.#requireAddressable([...parent, ...name]);

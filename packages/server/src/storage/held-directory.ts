@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { DirectoryHandle } from './directory-handle.js';
 import { isStateDirectory, requireComponent } from './path-name.js';
 import type { Removals } from './removals.js';
-import { StorageError, storageErrorFrom, systemCodeOf } from './storage-error.js';
+import { StorageError, type StorageSubject, storageErrorFrom, systemCodeOf } from './storage-error.js';
 
 /** `read`: an existing file, read-only. `append`: to read and write; created if missing, never truncated. */
 export type FileAccess = 'read' | 'append';
@@ -116,6 +116,68 @@ export class HeldDirectory {
   }
 
   /**
+   * Gives a file of this directory a name in another one, or another one here, at once. Durable when it ends. Both names must be claimed.
+   *
+   * Without replacing, no moment lies between the question whether the name is free and taking it; after a crash in the middle the file may
+   * have both names.
+   *
+   * @param mayReplace whether a file that has the name gives way
+   * @throws {StorageError} `ERR_EXISTS`; `ERR_NOT_A_FILE` when something else has the name that may be replaced; `ERR_FILE_NOT_FOUND`;
+   * `ERR_NAME_INVALID`; `ERR_OTHER_DEVICE`; `ERR_DISK_FULL`; `ERR_IO`
+   */
+  async moveFile(name: string, target: HeldDirectory, newName: string, mayReplace: boolean): Promise<void> {
+    this.#requireName(name);
+    target.#requireName(newName);
+    await this.#removals.settled(this.entryKey(name));
+    await target.#removals.settled(target.entryKey(newName));
+    try {
+      const stats = await this.#directory.statExactly(name);
+      const existing = await target.#directory.statExactly(newName).catch(undefinedIfMissing);
+      if (existing && mayReplace && !existing.isFile()) throw new StorageError('ERR_NOT_A_FILE', 'not a file');
+      const isSame = existing?.dev === stats.dev && existing.ino === stats.ino;
+      // Without a second name it is the same one in another spelling, where the file system does not tell them apart.
+      if (mayReplace || (isSame && stats.nlink === 1n)) {
+        await this.#directory.renameTo(name, target.#directory, newName);
+        // Two names of one file: the system leaves both.
+        if (isSame && (await this.names()).has(name)) await this.#directory.unlink(name);
+        await target.#directory.sync();
+      } else {
+        await this.#directory.linkTo(name, target.#directory, newName);
+        await target.#directory.sync(); // before the old name goes: at no time is the disk without one
+        await this.#directory.unlink(name).catch(undefinedIfMissing);
+      }
+      await this.#directory.sync();
+    } catch (error) {
+      throw moveError(error, 'file');
+    }
+  }
+
+  /**
+   * As `moveFile`, for a directory with all that is in it; nothing gives way to it. What takes the name first is an empty directory, which
+   * stays after a crash in the middle.
+   *
+   * @throws {StorageError} `ERR_EXISTS`; `ERR_DIRECTORY_NOT_FOUND`; `ERR_NAME_INVALID`, also into itself; `ERR_OTHER_DEVICE`; `ERR_DISK_FULL`; `ERR_IO`
+   */
+  async moveDirectory(name: string, target: HeldDirectory, newName: string): Promise<void> {
+    this.#requireName(name);
+    target.#requireName(newName);
+    try {
+      // Renaming replaces an empty directory, and no call that Node has refuses to: so it may replace this one, and none with something in it.
+      await target.#directory.makeDirectory(newName);
+      try {
+        await this.#directory.renameTo(name, target.#directory, newName);
+      } catch (error) {
+        await target.#directory.removeEmptyDirectory(newName).catch(() => {});
+        throw error;
+      }
+      await target.#directory.sync();
+      await this.#directory.sync();
+    } catch (error) {
+      throw moveError(error, 'directory');
+    }
+  }
+
+  /**
    * Where calls of the system reach a file of this directory, from any thread, until `close()`; no link leads to it or from it unless the name
    * itself is one.
    *
@@ -188,6 +250,20 @@ export class HeldDirectory {
   #requireName(name: string): void {
     requireComponent(name);
     if (this.#isRoot && isStateDirectory(name)) throw new StorageError('ERR_NAME_INVALID', 'reserved name');
+  }
+}
+
+function moveError(error: unknown, subject: StorageSubject): StorageError {
+  switch (systemCodeOf(error)) {
+    case 'EEXIST':
+    case 'ENOTEMPTY':
+      return new StorageError('ERR_EXISTS', 'something of this name exists', { cause: error });
+    case 'EINVAL':
+      return new StorageError('ERR_NAME_INVALID', 'a directory cannot go into itself', { cause: error });
+    case 'EXDEV':
+      return new StorageError('ERR_OTHER_DEVICE', 'the two names are on different file systems', { cause: error });
+    default:
+      return storageErrorFrom(error, subject);
   }
 }
 

@@ -42,6 +42,8 @@ interface Entry {
   readers: number;
   /** Those who give the name to another file: no writer may begin meanwhile, whoever reads goes on reading the old file. */
   replacers: number;
+  /** Whether one of them takes the name away from the file: nobody else gives it to another one meanwhile. */
+  isMoving: boolean;
   writer: UploadOrStream | undefined;
   /** Ends when all holders that were superseded have let the file go; `undefined` if none has it any more. */
   closing: Promise<void> | undefined;
@@ -67,7 +69,7 @@ export class OpenFiles implements NameMember {
   /** Whether somebody has a file open; of other processes what is known here, and by asking them. */
   readonly isInUse: IsInUse;
 
-  /** Removals that other processes must not come in between, by the key of the file. */
+  /** Removals and moves that other processes must not come in between, by the key of the file. */
   readonly #removing = new Map<string, Promise<void>>();
 
   constructor(coordinator: Coordinator = SINGLE_PROCESS) {
@@ -139,11 +141,41 @@ export class OpenFiles implements NameMember {
   claimForReplacing(key: string): ReplaceClaim {
     if (this.#coordinator.isElsewhere('files', key)) throw inUse();
     const known = this.#entries.get(key);
-    if (this.#isWritten(known)) throw inUse();
+    if (this.#isWritten(known) || known?.isMoving) throw inUse();
     const entry = known ?? this.#newEntry(key);
     entry.replacers += 1;
     return this.#releasable(entry, () => {
       entry.replacers -= 1;
+    });
+  }
+
+  /**
+   * Keeps writers, removals, and those who give the name to another file away while the file loses its name. Readers are not asked: they go
+   * on with the file that they have.
+   *
+   * @throws {StorageError} `ERR_IN_USE` while somebody writes the file, or gives its name to another file
+   */
+  async claimForMoving(key: string): Promise<ReplaceClaim> {
+    const requireFree = (): void => {
+      const known = this.#entries.get(key);
+      if (this.#isWritten(known) || (known && known.replacers > 0)) throw inUse();
+    };
+    requireFree();
+    const claim = this.#coordinator.isAlone ? { release() {} } : await this.#claimElsewhere(key, 'move');
+    if (!claim) throw inUse();
+    try {
+      requireFree(); // nobody here has asked the others in between without being behind this claim
+    } catch (error) {
+      claim.release();
+      throw error;
+    }
+    const entry = this.#entries.get(key) ?? this.#newEntry(key);
+    entry.replacers += 1;
+    entry.isMoving = true;
+    return this.#releasable(entry, () => {
+      entry.replacers -= 1;
+      entry.isMoving = false;
+      claim.release();
     });
   }
 
@@ -166,7 +198,8 @@ export class OpenFiles implements NameMember {
   asked(key: string, { kind }: NameRequest, isLeased: boolean): Answer<boolean> {
     const entry = this.#entries.get(key);
     if (!entry) return true;
-    if (entry.readers + entry.replacers > 0) return false;
+    // Who reads goes on reading a file that gets another name.
+    if (entry.replacers > 0 || (entry.readers > 0 && kind !== 'move')) return false;
     if (!isLeased) return true; // waits for its turn, which comes later
     const { writer } = entry;
     if (kind !== 'upload' || writer?.holder.kind === 'remote-stream') return false;
@@ -190,21 +223,24 @@ export class OpenFiles implements NameMember {
         const answers = await coordinator.gather<boolean>('files.open', keys);
         return answers.includes(true);
       },
-      claimForRemoving: async (key) => {
-        const lease = await coordinator.acquire('files', key, { kind: 'removal' });
-        if (!lease) return undefined;
-        let onReleased = (): void => {};
-        const removed = new Promise<void>((resolve) => {
-          onReleased = resolve;
-        });
-        this.#removing.set(key, removed);
-        return {
-          release: () => {
-            if (this.#removing.get(key) === removed) this.#removing.delete(key);
-            lease.release();
-            onReleased();
-          },
-        };
+      claimForRemoving: (key) => this.#claimElsewhere(key, 'removal'),
+    };
+  }
+
+  /** Others who want to know wait until it is released. @returns `undefined` when another process does not agree */
+  async #claimElsewhere(key: string, kind: 'removal' | 'move'): Promise<{ release(): void } | undefined> {
+    const lease = await this.#coordinator.acquire('files', key, { kind });
+    if (!lease) return undefined;
+    let onReleased = (): void => {};
+    const over = new Promise<void>((resolve) => {
+      onReleased = resolve;
+    });
+    this.#removing.set(key, over);
+    return {
+      release: () => {
+        if (this.#removing.get(key) === over) this.#removing.delete(key);
+        lease.release();
+        onReleased();
       },
     };
   }
@@ -234,6 +270,7 @@ export class OpenFiles implements NameMember {
       key,
       readers: 0,
       replacers: 0,
+      isMoving: false,
       writer: undefined,
       closing: undefined,
       lease: undefined,

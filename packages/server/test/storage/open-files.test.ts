@@ -72,6 +72,29 @@ describe('OpenFiles', () => {
     assert.equal(files.size, 0);
   });
 
+  it('keeps a file for who takes its name away: no writer, nobody who replaces or moves it, readers stay', async () => {
+    const files = new OpenFiles();
+    const reader = files.claimForReading('k');
+    const move = await files.claimForMoving('k');
+    assert.throws(() => files.claimForWriting('k', new Holder()), isInUse);
+    assert.throws(() => files.claimForReplacing('k'), isInUse);
+    await assert.rejects(files.claimForMoving('k'), isInUse);
+    files.claimForReading('k').release();
+    move.release();
+    move.release();
+    reader.release();
+    assert.equal(files.size, 0);
+    const others = [
+      files.claimForWriting('k', new Holder()),
+      files.claimForWriting('l', new Holder('remote-stream')),
+      files.claimForReplacing('m'),
+    ];
+    for (const key of ['k', 'l', 'm']) await assert.rejects(files.claimForMoving(key), isInUse);
+    for (const claim of others) claim.release();
+    for (const key of ['k', 'l', 'm']) (await files.claimForMoving(key)).release();
+    assert.equal(files.size, 0);
+  });
+
   for (const kind of ['upload', 'remote-stream'] as const) {
     it(`refuses a reader while an ${kind} writes`, () => {
       const files = new OpenFiles();
