@@ -69,6 +69,9 @@ export class OpenFiles implements NameMember {
   /** Whether somebody has a file open; of other processes what is known here, and by asking them. */
   readonly isInUse: IsInUse;
 
+  /** Moves that have asked other processes for the file, or have it: how many, by the key of the file. */
+  readonly #moves = new Map<string, number>();
+
   /** Removals and moves that other processes must not come in between, by the key of the file. */
   readonly #removing = new Map<string, Promise<void>>();
 
@@ -161,12 +164,15 @@ export class OpenFiles implements NameMember {
       if (this.#isWritten(known) || (known && known.replacers > 0)) throw inUse();
     };
     requireFree();
-    const claim = this.#coordinator.isAlone ? { release() {} } : await this.#claimElsewhere(key, 'move');
-    if (!claim) throw inUse();
+    this.#countMove(key, 1);
+    let claim: { release(): void } | undefined;
     try {
-      requireFree(); // nobody here has asked the others in between without being behind this claim
+      claim = this.#coordinator.isAlone ? { release() {} } : await this.#claimElsewhere(key, 'move');
+      if (!claim) throw inUse();
+      requireFree();
     } catch (error) {
-      claim.release();
+      this.#countMove(key, -1);
+      claim?.release();
       throw error;
     }
     const entry = this.#entries.get(key) ?? this.#newEntry(key);
@@ -175,6 +181,7 @@ export class OpenFiles implements NameMember {
     return this.#releasable(entry, () => {
       entry.replacers -= 1;
       entry.isMoving = false;
+      this.#countMove(key, -1);
       claim.release();
     });
   }
@@ -196,6 +203,8 @@ export class OpenFiles implements NameMember {
 
   /** Another process wants to write the file, or to remove it. */
   asked(key: string, { kind }: NameRequest, isLeased: boolean): Answer<boolean> {
+    // From the tick on in which the file was granted for it, before the claim goes on.
+    if (isLeased && this.#moves.has(key)) return false;
     const entry = this.#entries.get(key);
     if (!entry) return true;
     // Who reads goes on reading a file that gets another name.
@@ -243,6 +252,12 @@ export class OpenFiles implements NameMember {
         onReleased();
       },
     };
+  }
+
+  #countMove(key: string, change: 1 | -1): void {
+    const count = (this.#moves.get(key) ?? 0) + change;
+    if (count > 0) this.#moves.set(key, count);
+    else this.#moves.delete(key);
   }
 
   /** @returns rejects with `ERR_IN_USE` when another process does not agree */
