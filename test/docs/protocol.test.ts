@@ -119,6 +119,15 @@ describe('docs/protocol.md', () => {
     assert.equal(received.replaceAll(version, '00112233445566778899aabbccddeeff'), expected);
   });
 
+  it('shows what a server answers: a file with another name', async () => {
+    await using server = await TemporaryServer.start();
+    await writeFile(server.path('u.bin'), Uint8Array.of(0xde, 0xad, 0xbe, 0xef));
+    await mkdir(server.path('done'));
+    using peer = await server.connect();
+    await peer.send(Uint8Array.of(ProtocolFlag.Upload), example('login-request'), example('rename-request'));
+    await expect(peer, ['login-response', 'rename-response']);
+  });
+
   it('shows what a server answers: a remote file', async () => {
     await using server = await TemporaryServer.start();
     using peer = await server.connect();

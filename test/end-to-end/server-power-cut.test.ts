@@ -94,3 +94,60 @@ describe('a server whose power is cut during uploads', () => {
     await assert.rejects(readFile(scratch.path('root', 'tree', 'file')), { code: 'ENOENT' });
   });
 });
+
+/** Renames two files and a directory on a server whose power is cut at the operation, or when all is done. @returns how many were acknowledged, and operations */
+async function renameUntilCut(scratch: Scratch, cut: { readonly seed?: number; readonly cutAt?: number }) {
+  const env = powerCutEnvironment({ store: scratch.path('store'), ...cut });
+  const starting = ServeCommand.start(scratch.path('root'), [], 0, env);
+  const server = await starting.catch((error: Error) => {
+    if (!error.message.includes('power cut at operation')) throw error;
+    return undefined; // while it started
+  });
+  if (!server) return { acknowledged: 0, operations: cut.cutAt! };
+  let acknowledged = 0;
+  for (const args of [
+    ['a', 'd/b'],
+    ['--force', 'c', 'taken'],
+    ['d', 'e'],
+  ]) {
+    const urls = args.map((arg) => (arg.startsWith('-') ? arg : `${server.url}${arg}`));
+    if ((await sluice(['mv', '--retries', '0', ...urls])).exitCode !== 0) break;
+    acknowledged += 1;
+  }
+  server.command.child.kill('SIGUSR2'); // when it is alive yet
+  const [, operations, outcome] = await server.command.said(/power cut at operation (\d+)(.*)/);
+  assert.ok(!outcome!.includes('FAILED'), outcome);
+  await server[Symbol.asyncDispose]();
+  return { acknowledged, operations: Number(operations) };
+}
+
+describe('a server whose power is cut during renames', () => {
+  it('has every name that it has acknowledged, and at no time a file without a name', async () => {
+    const random = randomNumbers(SEED);
+    let operations: number | undefined;
+    for (let round = 0; round <= CUTS; round++) {
+      await using scratch = await Scratch.make();
+      await mkdir(scratch.path('root', 'd'), { recursive: true });
+      for (const name of ['a', 'c', 'taken']) await writeFile(scratch.path('root', name), `content of ${name}`);
+      const cutAt = operations === undefined ? undefined : 1 + Math.floor(random() * operations);
+      const seed = round % 2 === 0 ? undefined : round;
+      const told = `POWER_CUT_TEST_SEED=${SEED}, round ${round}, cut at operation ${cutAt ?? 'the end'}, seed ${seed}`;
+      const result = await renameUntilCut(scratch, {
+        ...(cutAt !== undefined && { cutAt }),
+        ...(seed !== undefined && { seed }),
+      });
+      operations ??= result.operations;
+      const { acknowledged } = result;
+      const found = new Map<string, string>();
+      for (const name of await filesBelow(scratch.path('root'))) {
+        if (!name.startsWith('.sluice')) found.set(name, await readFile(scratch.path('root', name), 'utf8'));
+      }
+      if (round === 0) assert.equal(acknowledged, 3, told);
+      const names = (content: string): string[] => [...found.keys()].filter((name) => found.get(name) === content);
+      assert.ok(names('content of a').length > 0 && names('content of c').length > 0, `${told}: ${[...found.keys()]}`);
+      if (acknowledged >= 1) assert.ok(['d/b', 'e/b'].includes(names('content of a').join()), told);
+      if (acknowledged >= 2) assert.deepEqual(names('content of c'), ['taken'], told);
+      if (acknowledged >= 3) assert.deepEqual([...found.keys()].sort(), ['e/b', 'taken'], told);
+    }
+  });
+});
