@@ -3,6 +3,7 @@ import type { Contender } from './contenders/contender.js';
 import type { Reader } from './contenders/reader.js';
 import type { TreeMover } from './contenders/tree-mover.js';
 import type { ReadingsScenario, Subject } from './readings.js';
+import { DASHBOARDS_SCENARIO } from './scenarios/dashboards.js';
 import { GATEWAY_SCENARIOS } from './scenarios/gateway.js';
 import { GRID_SCENARIOS } from './scenarios/grid.js';
 import { CONNECTION_SCENARIOS } from './scenarios/many-connections.js';
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...MESSAGE_SCENARIOS,
   WORKERS_SCENARIO,
   STALLED_DISK_SCENARIO,
+  DASHBOARDS_SCENARIO,
   ...CONNECTION_SCENARIOS,
   ...FILE_SCENARIOS,
   ...GRID_SCENARIOS,
