@@ -80,7 +80,12 @@ describe('A page that connects', () => {
     const { state, local } = await client.verify('a/b/file', { local: new Blob([bytes]) });
     assert.equal(local?.isEqual, false);
     assert.equal(state, 'changed');
-    await client.removeFile('a/b/file');
+    await client.rename('a/b/file', 'a/renamed');
+    assert.deepEqual(
+      (await client.list('a')).map(({ name }) => name),
+      ['b', 'renamed'],
+    );
+    await client.removeFile('a/renamed');
     await client.removeDirectory('a');
     assert.deepEqual(await client.list(''), []);
   });

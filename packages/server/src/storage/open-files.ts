@@ -69,8 +69,8 @@ export class OpenFiles implements NameMember {
   /** Whether somebody has a file open; of other processes what is known here, and by asking them. */
   readonly isInUse: IsInUse;
 
-  /** Moves that have asked other processes for the file, or have it: how many, by the key of the file. */
-  readonly #moves = new Map<string, number>();
+  /** Removals and moves that have asked other processes for the file, or have it: how many, by the key of the file. */
+  readonly #losing = new Map<string, number>();
 
   /** Removals and moves that other processes must not come in between, by the key of the file. */
   readonly #removing = new Map<string, Promise<void>>();
@@ -164,15 +164,12 @@ export class OpenFiles implements NameMember {
       if (this.#isWritten(known) || (known && known.replacers > 0)) throw inUse();
     };
     requireFree();
-    this.#countMove(key, 1);
-    let claim: { release(): void } | undefined;
+    const claim = this.#coordinator.isAlone ? { release() {} } : await this.#claimElsewhere(key, 'move');
+    if (!claim) throw inUse();
     try {
-      claim = this.#coordinator.isAlone ? { release() {} } : await this.#claimElsewhere(key, 'move');
-      if (!claim) throw inUse();
-      requireFree();
+      requireFree(); // somebody here may have claimed it since, whose turn comes later
     } catch (error) {
-      this.#countMove(key, -1);
-      claim?.release();
+      claim.release();
       throw error;
     }
     const entry = this.#entries.get(key) ?? this.#newEntry(key);
@@ -181,7 +178,6 @@ export class OpenFiles implements NameMember {
     return this.#releasable(entry, () => {
       entry.replacers -= 1;
       entry.isMoving = false;
-      this.#countMove(key, -1);
       claim.release();
     });
   }
@@ -203,8 +199,8 @@ export class OpenFiles implements NameMember {
 
   /** Another process wants to write the file, or to remove it. */
   asked(key: string, { kind }: NameRequest, isLeased: boolean): Answer<boolean> {
-    // From the tick on in which the file was granted for it, before the claim goes on.
-    if (isLeased && this.#moves.has(key)) return false;
+    // From the tick on in which the file was granted for that, which is before who has asked goes on.
+    if (isLeased && this.#losing.has(key)) return false;
     const entry = this.#entries.get(key);
     if (!entry) return true;
     // Who reads goes on reading a file that gets another name.
@@ -238,15 +234,23 @@ export class OpenFiles implements NameMember {
 
   /** Others who want to know wait until it is released. @returns `undefined` when another process does not agree */
   async #claimElsewhere(key: string, kind: 'removal' | 'move'): Promise<{ release(): void } | undefined> {
+    this.#countLosing(key, 1);
     const lease = await this.#coordinator.acquire('files', key, { kind });
-    if (!lease) return undefined;
+    if (!lease) {
+      this.#countLosing(key, -1);
+      return undefined;
+    }
     let onReleased = (): void => {};
     const over = new Promise<void>((resolve) => {
       onReleased = resolve;
     });
     this.#removing.set(key, over);
+    let isReleased = false;
     return {
       release: () => {
+        if (isReleased) return;
+        isReleased = true;
+        this.#countLosing(key, -1);
         if (this.#removing.get(key) === over) this.#removing.delete(key);
         lease.release();
         onReleased();
@@ -254,10 +258,10 @@ export class OpenFiles implements NameMember {
     };
   }
 
-  #countMove(key: string, change: 1 | -1): void {
-    const count = (this.#moves.get(key) ?? 0) + change;
-    if (count > 0) this.#moves.set(key, count);
-    else this.#moves.delete(key);
+  #countLosing(key: string, change: 1 | -1): void {
+    const count = (this.#losing.get(key) ?? 0) + change;
+    if (count > 0) this.#losing.set(key, count);
+    else this.#losing.delete(key);
   }
 
   /** @returns rejects with `ERR_IN_USE` when another process does not agree */

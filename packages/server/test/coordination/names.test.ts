@@ -169,6 +169,50 @@ describe('the files of a server of several processes', () => {
     await known;
     two.claimForReading('k').release();
   });
+
+  it('are not written by another process while one removes them', async () => {
+    const processes = new Processes();
+    const [one, two] = [new OpenFiles(processes.add(1)), new OpenFiles(processes.add(2))];
+    const removal = await one.isInUse.others?.claimForRemoving('k');
+    assert.ok(removal);
+    for (const kind of ['upload', 'remote-stream'] as const) {
+      const claim = two.claimForWriting('k', new Holder(kind));
+      await assert.rejects(claim.ready, inUse);
+      claim.release();
+    }
+    removal.release();
+    await two.claimForWriting('k', new Holder()).ready;
+  });
+
+  it('lose their names in one process at a time: none writes, removes, replaces or moves them meanwhile, who reads stays', async () => {
+    const processes = new Processes();
+    const [one, two] = [new OpenFiles(processes.add(1)), new OpenFiles(processes.add(2))];
+    const reading = two.claimForReading('k');
+    const both = await Promise.allSettled([one.claimForMoving('k'), two.claimForMoving('k')]);
+    assert.deepEqual(
+      both.map(({ status }) => status),
+      ['fulfilled', 'rejected'],
+    );
+    const claim = two.claimForWriting('l', new Holder());
+    await claim.ready;
+    await assert.rejects(one.claimForMoving('l'), inUse);
+    claim.release();
+    assert.throws(() => two.claimForReplacing('k'), inUse);
+    await assert.rejects(two.claimForMoving('k'), inUse);
+    assert.equal(await two.isInUse.others?.claimForRemoving('k'), undefined);
+    reading.release();
+    const writing = two.claimForWriting('k', new Holder());
+    await assert.rejects(writing.ready, inUse);
+    writing.release();
+    if (both[0]?.status === 'fulfilled') both[0].value.release();
+    await two.knownElsewhere('k');
+    const replacing = two.claimForReplacing('k');
+    await assert.rejects(one.claimForMoving('k'), inUse);
+    replacing.release();
+    (await one.claimForMoving('k')).release();
+    await settle();
+    assert.equal(processes.hub.names, 0);
+  });
 });
 
 describe('what processes do one after the other', () => {
