@@ -200,20 +200,28 @@ describe('Connections', () => {
 });
 
 describe('An aborted call', () => {
-  const calls: [name: string, call: (fixture: Fixture, signal: AbortSignal) => Promise<unknown>][] = [
-    ['upload', async (fixture, signal) => fixture.client.upload(fixture.local('big'), 'x', { signal })],
-    ['download', async (fixture, signal) => fixture.client.download('big', fixture.local('y'), { signal })],
-    ['list', async ({ client }, signal) => client.list('', { signal })],
+  type Call = (fixture: Fixture, signal: AbortSignal) => Promise<unknown>;
+  const calls: [name: string, commands: readonly string[], call: Call][] = [
+    [
+      'upload',
+      ['Upload', 'Eof'],
+      async (fixture, signal) => fixture.client.upload(fixture.local('big'), 'x', { signal }),
+    ],
+    [
+      'download',
+      ['Download'],
+      async (fixture, signal) => fixture.client.download('big', fixture.local('y'), { signal }),
+    ],
+    ['list', ['FileList'], async ({ client }, signal) => client.list('', { signal })],
   ];
 
-  for (const [name, call] of calls) {
+  for (const [name, commands, call] of calls) {
     it(`rejects with the reason of its signal and leaves no listener: ${name}`, async () => {
       await using fixture = await Fixture.make();
       await fixture.writeLocal('big', someBytes(MIB));
       await fixture.writeRemote('big', someBytes(MIB));
-      for (const ignored of ['Upload', 'Eof', 'Download', 'FileList']) {
+      for (const ignored of commands) {
         fixture.server.faults.ignored = ignored;
-        if (!(await isStuck(fixture, call))) continue;
         const controller = new AbortController();
         const reason = new Error('enough');
         const running = call(fixture, controller.signal);
@@ -227,19 +235,6 @@ describe('An aborted call', () => {
       assert.equal(getEventListeners(signal, 'abort').length, 0);
       await assert.rejects(call(fixture, AbortSignal.abort(new Error('before'))), /before/);
     });
-  }
-
-  async function isStuck(
-    fixture: Fixture,
-    call: (fixture: Fixture, signal: AbortSignal) => Promise<unknown>,
-  ): Promise<boolean> {
-    const controller = new AbortController();
-    const running = call(fixture, controller.signal).then(
-      () => false,
-      () => true,
-    );
-    setTimeout(() => controller.abort(), 50);
-    return running;
   }
 
   it('ends also while it pauses between two attempts, or waits for a connection', async () => {

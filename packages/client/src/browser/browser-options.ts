@@ -3,8 +3,7 @@ import { ClientError } from '../errors.js';
 import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from '../options.js';
 import { browserPlatform } from './browser-platform.js';
 import { gatewayAddress } from './gateway-url.js';
-import { StreamSocket } from './stream-socket.js';
-import { type GatewaySocket, type OpenSocket, WebSocketTransport } from './web-socket-transport.js';
+import { type OpenSocket, WebSocketTransport } from './web-socket-transport.js';
 import type { MakeWorker } from './worker-packer.js';
 
 /** Which server, and what a connection to it is made with. */
@@ -14,7 +13,7 @@ export interface GatewayOptions extends Omit<ConnectOptions, 'tls' | 'login'> {
    * page. @default the server that the page has come from
    */
   readonly url?: string | URL;
-  /** Makes a WebSocket, where the platform has none of its own. @default WebSocketStream where the browser has it, else WebSocket */
+  /** Makes a WebSocket, where the platform has none of its own. @default the browser's */
   readonly openSocket?: OpenSocket;
 }
 
@@ -69,10 +68,7 @@ export function resolveGateway(given: BrowserConnectOptions): ResolvedGateway {
   return { url, endpoint, options: resolveConnectOptions(connectOptionsOf(given), platform) };
 }
 
-/** The one that tells more, where there are two. */
-function openBrowserSocket(url: string, protocol: string): GatewaySocket {
-  const stream = StreamSocket.open(url, protocol);
-  if (stream) return stream;
+function openBrowserSocket(url: string, protocol: string): WebSocket {
   if (typeof WebSocket === 'undefined')
     throw new ClientError('ERR_UNSUPPORTED', 'this platform has no WebSocket: give openSocket');
   return new WebSocket(url, protocol);

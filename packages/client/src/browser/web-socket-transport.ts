@@ -1,5 +1,4 @@
 import { ResultCode } from '@sluice/wire';
-import { Bell } from '../bell.js';
 import { type Cancel, type ClientClock, clientClock } from '../clock.js';
 import { ClientError, remoteError } from '../errors.js';
 import { isLoopback } from '../loopback.js';
@@ -24,9 +23,6 @@ const DRAIN_POLL_MS = 4;
 /** A browser cannot be told to read no more. What comes meanwhile is kept, up to so many bytes: nobody asks for as much at once. */
 const MAX_HELD_BYTES = 128 << 20;
 
-/** So long the end of a connection may come after a write that it has made fail, in milliseconds. */
-const END_TOLD_MS = 1_000;
-
 /** The share of the time of silence that passes between two looks. */
 const SILENCE_LOOKS = 4;
 
@@ -36,17 +32,13 @@ export type OpenSocket = (url: string, protocol: string) => WebSocket;
 /** Called with an event of which only so much is looked at: the events of a WebSocket have more. */
 type Handler<Event> = { handle(event: Event): void }['handle'] | null;
 
-/** What carries messages: a WebSocket, or something that can do more. */
-export interface GatewaySocket extends Pick<WebSocket, 'binaryType' | 'bufferedAmount'> {
+/** What is used of a WebSocket. */
+export interface GatewaySocket extends Pick<WebSocket, 'binaryType' | 'bufferedAmount' | 'close'> {
   onopen: Handler<object>;
   onclose: Handler<{ readonly code: number; readonly reason: string }>;
   onerror: Handler<object>;
   onmessage: Handler<{ readonly data: unknown }>;
-  /** @returns a promise that settles when the message has been taken; without one, it has been copied, and `bufferedAmount` tells of it */
-  send(message: Uint8Array<ArrayBuffer>): void | Promise<void>;
-  close(): void;
-  pauseReading?(): void;
-  resumeReading?(): void;
+  send(message: Uint8Array<ArrayBuffer>): void;
 }
 
 /** What a connection through a gateway is made with. */
@@ -70,7 +62,6 @@ export class WebSocketTransport implements Transport {
   #user: TransportUser | undefined;
   #failure: Error | undefined;
   #isClosed = false;
-  readonly #closed = new Bell();
   #isPaused = false;
   #isHandingOver = false;
   /** What came while nobody wanted it. */
@@ -142,9 +133,7 @@ export class WebSocketTransport implements Transport {
 
   write(parts: readonly Uint8Array[]): Promise<void> {
     if (this.#isClosed) return Promise.reject(this.#failure ?? new Error('it is closed'));
-    const sending = this.#send(parts);
-    if (sending) return this.#taken(sending);
-    // The browser has made its copy.
+    this.#send(parts); // the browser makes its copy
     if (this.#socket.bufferedAmount <= this.#lowWaterBytes) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#writes.push({ resolve, reject });
@@ -163,12 +152,10 @@ export class WebSocketTransport implements Transport {
 
   pause(): void {
     this.#isPaused = true;
-    this.#socket.pauseReading?.();
   }
 
   resume(): void {
     this.#isPaused = false;
-    this.#socket.resumeReading?.();
     if (this.#heldBytes > 0 || this.#isClosed) queueMicrotask(() => this.#handOver());
   }
 
@@ -190,19 +177,11 @@ export class WebSocketTransport implements Transport {
     return globalThis.document?.hidden ? HIDDEN_LOW_WATER_BYTES : LOW_WATER_BYTES;
   }
 
-  /**
-   * Large parts as they are, in messages of the largest size; small ones together.
-   *
-   * @returns what the socket says of the last message: they go in order
-   */
-  #send(parts: readonly Uint8Array[]): Promise<void> | undefined {
-    let sending: Promise<void> | undefined;
+  /** Large parts as they are, in messages of the largest size; small ones together. */
+  #send(parts: readonly Uint8Array[]): void {
     let small: Uint8Array[] = [];
     let smallBytes = 0;
-    const send = (message: Uint8Array): void => {
-      sending?.catch(() => {}); // the last one says the same
-      sending = this.#socket.send(message as Uint8Array<ArrayBuffer>) ?? undefined;
-    };
+    const send = (message: Uint8Array): void => this.#socket.send(message as Uint8Array<ArrayBuffer>);
     const flush = (): void => {
       if (smallBytes > 0) send(joined(small, smallBytes));
       small = [];
@@ -219,18 +198,6 @@ export class WebSocketTransport implements Transport {
       for (let at = 0; at < part.length; at += MAX_MESSAGE_BYTES) send(part.subarray(at, at + MAX_MESSAGE_BYTES));
     }
     flush();
-    return sending;
-  }
-
-  async #taken(sending: Promise<void>): Promise<void> {
-    try {
-      await sending;
-      this.#lastActivityMs = this.#clock.nowMs();
-    } catch (error) {
-      // Why it ended is told by its end.
-      if (!this.#isClosed) await Promise.race([this.#closed.heard(), this.#passed(END_TOLD_MS)]);
-      throw this.#failure ?? error;
-    }
   }
 
   #poll(): void {
@@ -242,10 +209,6 @@ export class WebSocketTransport implements Transport {
       if (buffered > this.#lowWaterBytes) this.#poll();
       else for (const { resolve } of this.#writes.splice(0)) resolve();
     });
-  }
-
-  #passed(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#clock.after(ms, resolve));
   }
 
   #look(withinMs: number): void {
@@ -296,7 +259,6 @@ export class WebSocketTransport implements Transport {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#failure = error;
-    this.#closed.ring();
     this.#stopPolling?.();
     this.#stopWatching?.();
     const failure = error ?? new Error('it was closed');
