@@ -10,6 +10,7 @@ import {
   decodeExplanation,
   decodeGetClientsResponse,
   decodeJsonData,
+  decodeListUsersResponse,
   decodeLogLines,
   encodeDrainRequest,
   encodeExplainRequest,
@@ -17,14 +18,18 @@ import {
   encodeGetClientsRequest,
   encodeKickRequest,
   encodeListClientsRequest,
+  encodeListUsersRequest,
   encodeLogLevelRequest,
   encodeReadOnlyRequest,
+  encodeRemoveUserRequest,
+  encodeSetUserRequest,
   encodeWatchClientsRequest,
   Feature,
   type FollowLogRequest,
   Key,
   type KickRequest,
   MAX_LISTED_CLIENTS,
+  MAX_LISTED_USERS,
   MAX_WATCH_INTERVAL_MS,
   MIN_WATCH_INTERVAL_MS,
   ProtocolError,
@@ -32,6 +37,10 @@ import {
   type Response,
   requestText,
   responseInteger,
+  type SetUserRequest,
+  type UserRecord,
+  type UserRole,
+  type UsersSource,
 } from '@sluice/wire';
 import { Cancellation } from './cancellation.js';
 import type { Connection } from './connection.js';
@@ -41,8 +50,17 @@ import { ClientError, OptionsError } from './errors.js';
 import type { ResolvedConnectOptions } from './options.js';
 import { pause, whileBusy, withRetries } from './retry.js';
 import type { CallOptions } from './transfer.js';
+import { userVerifierOf } from './user-verifier.js';
 
-export type { ClosedConnection, ConnectionEnd, ConnectionEvent, ConnectionExplanation } from '@sluice/wire';
+export type {
+  ClosedConnection,
+  ConnectionEnd,
+  ConnectionEvent,
+  ConnectionExplanation,
+  UserRecord,
+  UserRole,
+  UsersSource,
+} from '@sluice/wire';
 export { CLOSE_REASONS, CONNECTION_EVENT_TEXTS } from '@sluice/wire';
 
 /**
@@ -97,6 +115,33 @@ export interface FollowLogOptions extends CallOptions {
 
 /** Which connections {@link ControlClient.kick} ends: those for which all that is given holds. */
 export type KickSelection = KickRequest;
+
+/** The users of a server, as {@link ControlClient.listUsers} tells them. */
+export interface ServerUsers {
+  /** In the order of their names. */
+  readonly users: readonly UserRecord[];
+  /** Users from the command line of the server cannot be changed while it runs. */
+  readonly source: UsersSource;
+}
+
+/** What {@link ControlClient.setUser} makes of a user. What is missing stays as it is; `null` takes a setting back. */
+export interface UserChange {
+  /** At most 64 characters, none of them a control character; compared with case. */
+  readonly name: string;
+  /** Whether the user is new, and must not be there; it needs a password. Else it must be there. @default false */
+  readonly isNew?: boolean;
+  /** @default 'user' of a new one */
+  readonly role?: UserRole;
+  /** Directory below the server's root, as `home/ada`; empty for the server's root itself. */
+  readonly root?: string;
+  /** How much the files below that root may have together, in bytes. */
+  readonly quotaBytes?: number | null;
+  readonly isDisabled?: boolean;
+  /** ISO 8601, with a time zone, or a day: from then on the user cannot log in. */
+  readonly expires?: string | null;
+  /** A new password. It does not leave this machine. With it the user logs in by SCRAM, and no more by digest, as old clients do. */
+  readonly password?: string;
+}
 
 /**
  * The operator's side of a server. Made by `connectControl`. What acts on others, or on the server, needs a user with the role
@@ -294,6 +339,36 @@ export class ControlClient implements AsyncDisposable {
     });
   }
 
+  /** All users of the server, also those who are not connected; for admins. */
+  async listUsers(options: CallOptions = {}): Promise<ServerUsers> {
+    return this.#ask(options, listUsers);
+  }
+
+  /**
+   * Makes or changes a user. When it settles, that is on the server's disk, and holds: connections of a user who may not log in any more, or has
+   * another password or root, have ended. A change of the user who asks ends this client's own connections.
+   *
+   * @throws {ClientError} `ERR_REMOTE` with `resultCode` 13 where users come from the command line of the server, and for an admin who would lock
+   * out himself; 6 for a new user who is there already, one who is not there, and settings that cannot be. `ERR_UNSUPPORTED`
+   * @throws {OptionsError} `ERR_OPTION_RANGE` for a password that no user can have
+   */
+  async setUser(change: UserChange, options: CallOptions = {}): Promise<void> {
+    const { password, isNew = false, ...settings } = change;
+    const { crypto } = this.#options.platform;
+    const verifier = password === undefined ? undefined : await userVerifierOf(crypto, password);
+    const request: SetUserRequest = { ...settings, isNew, ...(verifier && { verifier }) };
+    await this.#once(options, Feature.Users, (connection) =>
+      connection.request(Command.SetUser, encodeSetUserRequest(request)),
+    );
+  }
+
+  /** Removes a user, and ends the connections; the files stay. @throws as {@link setUser} */
+  async removeUser(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#once(options, Feature.Users, (connection) =>
+      connection.request(Command.RemoveUser, encodeRemoveUserRequest(name)),
+    );
+  }
+
   /** Ends every connection; calls that are going on reject with `ERR_CLOSED`. May be called twice. */
   async close(): Promise<void> {
     await this.#calls.abortAll(new ClientError('ERR_CLOSED', 'the client is closed'));
@@ -363,6 +438,20 @@ async function listClients(connection: Connection): Promise<ListedClient[]> {
     const found = decodeClientRecords(data).filter(({ id }) => id > page.after);
     records.push(...found);
     if (found.length === 0 || response.text.first(Key.More) !== 'yes') return records;
+  }
+}
+
+async function listUsers(connection: Connection): Promise<ServerUsers> {
+  requireFeature(connection, Feature.Users);
+  const users: UserRecord[] = [];
+  for (;;) {
+    const after = users.at(-1)?.name;
+    const page = { ...(after !== undefined && { after }), limit: MAX_LISTED_USERS };
+    const { response, data } = await connection.request(Command.ListUsers, encodeListUsersRequest(page));
+    const listed = decodeListUsersResponse(response, data);
+    const found = after === undefined ? listed.users : listed.users.filter(({ name }) => name > after);
+    users.push(...found);
+    if (found.length === 0 || !listed.more) return { users, source: listed.source };
   }
 }
 

@@ -12,6 +12,11 @@ export type {
   LogBatch,
   LogRecord,
   ReloadResult,
+  ServerUsers,
+  UserChange,
+  UserRecord,
+  UserRole,
+  UsersSource,
 } from './control-client.js';
 export { CLOSE_REASONS, CONNECTION_EVENT_TEXTS, ControlClient } from './control-client.js';
 export { JOURNAL_SUFFIX } from './download-journal.js';

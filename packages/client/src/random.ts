@@ -12,7 +12,8 @@ export function randomBase64(bytes: number): string {
   return encodeBase64(randomBytes(bytes));
 }
 
-// Not `randomUUID`: in a browser only pages that came by TLS have it.
-function randomBytes(count: number): Uint8Array {
+/** Random bytes that nobody can guess. */
+export function randomBytes(count: number): Uint8Array {
+  // Not `randomUUID`: in a browser only pages that came by TLS have it.
   return globalThis.crypto.getRandomValues(new Uint8Array(count));
 }

@@ -50,6 +50,7 @@ export {
   addUser,
   changePassword,
   changeSettings,
+  loginsOf,
   ownUsersFile,
   readUsersFile,
   removeUser,

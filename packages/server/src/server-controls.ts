@@ -1,4 +1,11 @@
-import type { ClientRecord, ClosedConnection, ConnectionExplanation } from '@sluice/wire';
+import type {
+  ClientRecord,
+  ClosedConnection,
+  ConnectionExplanation,
+  SetUserRequest,
+  UserRecord,
+  UsersSource,
+} from '@sluice/wire';
 import type { Answer } from './coordination/coordinator.js';
 
 /** A connection that has chosen its protocol, as others see it. */
@@ -41,6 +48,19 @@ export interface ReloadResult {
   readonly message: string;
 }
 
+/** The users of the server, for admins. */
+export interface ManagedUsers {
+  readonly source: UsersSource;
+  /** All, in the order of their names. @throws {RequestError} */
+  list(): Promise<readonly UserRecord[]>;
+  /** Durable when it settles; holds from `apply` on. @param actor who does it @throws {RequestError} */
+  set(actor: string, change: SetUserRequest): Promise<void>;
+  /** As `set`. */
+  remove(actor: string, name: string): Promise<void>;
+  /** Lets all processes of the server read the users anew, as far as they can. */
+  apply(): Promise<void>;
+}
+
 /** What the Control protocol needs of the server. */
 export interface ServerControls {
   /** Of all processes of the server, in the order of their acceptance. */
@@ -59,4 +79,5 @@ export interface ServerControls {
   readonly logLevel: string;
   setLogLevel(level: string): Answer<void>;
   reload(): Promise<readonly ReloadResult[]>;
+  readonly users: ManagedUsers;
 }

@@ -67,6 +67,7 @@ import { StagingArea } from './storage/staging/staging-area.js';
 import { StorageQuota } from './storage/storage-quota.js';
 import { UserChanges } from './user-changes.js';
 import { LoginGuard } from './users/login-guard.js';
+import { UserAdministration } from './users/user-administration.js';
 import type { UserStore } from './users/user-store.js';
 
 /** A protocol that can be opened to anybody. */
@@ -317,6 +318,9 @@ export class SluiceServer {
           log.level = level as LogLevel;
         },
         reload: () => server.reload(),
+        users: new UserAdministration(users, log, async () => {
+          await server.reload(['users']);
+        }),
       };
       const controls = coordinator.isAlone ? own : sharedControls(own, coordinator);
       const isLogReader = (address: string): boolean => openProtocols.includes('log-output') || isLoopback(address);

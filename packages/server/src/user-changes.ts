@@ -19,6 +19,8 @@ export class UserChanges {
   readonly #log: Log;
   readonly #cancel: readonly (() => void)[];
   #isLooking = false;
+  /** Readings of the file, one after the other: an older one must not come in behind a newer one. */
+  #applied: Promise<void> = Promise.resolve();
 
   /** @param onFileChanged reads the users anew, by way of `apply`; it throws nothing */
   constructor(
@@ -38,8 +40,10 @@ export class UserChanges {
   }
 
   /** @throws {UserError} when the file is bad; then nothing has changed */
-  async apply(): Promise<void> {
-    this.#end(new Set(await this.#users.reload()));
+  apply(): Promise<void> {
+    const applied = this.#applied.catch(() => {}).then(async () => this.#end(new Set(await this.#users.reload())));
+    this.#applied = applied;
+    return applied;
   }
 
   close(): void {

@@ -261,6 +261,7 @@ export {
   MAX_SCRAM_ITERATIONS,
   MAX_SCRAM_MESSAGE_BYTES,
   MIN_SCRAM_ITERATIONS,
+  NEW_SCRAM_ITERATIONS,
   makeScramClientFirst,
   SCRAM_HASH_BYTES,
   ScramMechanism,
@@ -339,3 +340,25 @@ export {
   encodeUploadRequest,
   encodeUploadResponse,
 } from './upload-messages.js';
+export type {
+  ListedUsers,
+  ListUsersRequest,
+  SentVerifier,
+  SetUserRequest,
+  UserRecord,
+  UserRole,
+  UsersSource,
+} from './user-messages.js';
+export {
+  decodeListUsersRequest,
+  decodeListUsersResponse,
+  decodeRemoveUserRequest,
+  decodeSetUserRequest,
+  encodeListUsersRequest,
+  encodeListUsersResponse,
+  encodeRemoveUserRequest,
+  encodeSetUserRequest,
+  MAX_LISTED_USERS,
+  USER_ROLES,
+  USER_SALT_BYTES,
+} from './user-messages.js';

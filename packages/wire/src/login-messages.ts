@@ -23,6 +23,8 @@ export const Feature = {
   Logs: 'Logs',
   /** Explain. */
   Explain: 'Explain',
+  /** ListUsers, SetUser and RemoveUser. */
+  Users: 'Users',
   /** Tag on the requests of RemoteStream. */
   Tag: 'Tag',
   /** Several open files on one connection of RemoteStream, ReadAt, WriteAt, Sync and Stat. */

@@ -50,6 +50,9 @@ export const Command = {
   LogLevel: 'LogLevel',
   Reload: 'Reload',
   Explain: 'Explain',
+  ListUsers: 'ListUsers',
+  SetUser: 'SetUser',
+  RemoveUser: 'RemoveUser',
   FollowLog: 'FollowLog',
   /** Sent by the server, to who follows the log. */
   LogLines: 'LogLines',
@@ -150,6 +153,16 @@ export const Key = {
   Mechanisms: 'Mechanisms',
   TargetDir: 'TargetDir',
   TargetName: 'TargetName',
+  New: 'New',
+  Role: 'Role',
+  Root: 'Root',
+  Quota: 'Quota',
+  Disabled: 'Disabled',
+  Expires: 'Expires',
+  Iterations: 'Iterations',
+  Salt: 'Salt',
+  StoredKey: 'StoredKey',
+  ServerKey: 'ServerKey',
 } as const;
 
 /** Between name and size in an Item of FileList. Specification 3.6. */

@@ -7,6 +7,7 @@ import {
   changeSettings,
   faultOfName,
   faultOfSettings,
+  loginsOf,
   obstacleOf,
   ownUsersFile,
   randomPassword,
@@ -168,11 +169,6 @@ async function list(file: string, _name: string, { options }: UserInvocation): P
   }
   const width = stdout.isTTY ? columnsOf(stdout) : Number.POSITIVE_INFINITY;
   stdout.write(`${tableLines(userColumns(new Date()), users, { width }).join('\n')}\n`);
-}
-
-/** By which methods a user can log in. */
-function loginsOf({ scram, verifier }: UserEntry): string[] {
-  return [...(scram ? ['scram'] : []), ...(verifier ? ['digest'] : [])];
 }
 
 function userColumns(now: Date): readonly TableColumn<UserEntry>[] {

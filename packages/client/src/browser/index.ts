@@ -10,6 +10,11 @@ export type {
   LogBatch,
   LogRecord,
   ReloadResult,
+  ServerUsers,
+  UserChange,
+  UserRecord,
+  UserRole,
+  UsersSource,
 } from '../control-client.js';
 export { ControlClient } from '../control-client.js';
 export type { ClientErrorCode, ClientErrorOptions } from '../errors.js';

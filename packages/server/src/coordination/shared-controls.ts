@@ -1,5 +1,5 @@
 import type { ClientRecord, ClosedConnection, ConnectionExplanation } from '@sluice/wire';
-import type { ConnectedClient, Flights, ReloadResult, ServerControls } from '../server-controls.js';
+import type { ConnectedClient, Flights, ManagedUsers, ReloadResult, ServerControls } from '../server-controls.js';
 import type { Coordinator } from './coordinator.js';
 
 /** A connection, as its process tells others of it. */
@@ -28,6 +28,7 @@ export function sharedControls(own: ServerControls, coordinator: Coordinator): S
     },
     setLogLevel: (level) => coordinator.ask('server.log-level', level),
     reload: () => coordinator.ask<readonly ReloadResult[]>('server.reload', undefined),
+    users: sharedUsers(own.users, coordinator),
   };
 }
 
@@ -49,6 +50,18 @@ function sharedFlights(own: Flights, coordinator: Coordinator): Flights {
     get remembered() {
       return own.remembered;
     },
+  };
+}
+
+/** Each process can change the file; all read it anew. */
+function sharedUsers(own: ManagedUsers, coordinator: Coordinator): ManagedUsers {
+  coordinator.on('process.apply-users', () => own.apply());
+  return {
+    source: own.source,
+    list: () => own.list(),
+    set: (actor, change) => own.set(actor, change),
+    remove: (actor, name) => own.remove(actor, name),
+    apply: () => coordinator.ask('server.apply-users', undefined),
   };
 }
 

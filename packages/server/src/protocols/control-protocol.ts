@@ -8,6 +8,7 @@ import { explainCommand } from './explain-command.js';
 import { LogFollowing } from './log-commands.js';
 import type { LogReaders } from './log-readers.js';
 import { serverCommands } from './server-commands.js';
+import { userCommands } from './user-commands.js';
 
 /** The log, for those who follow it. */
 export interface FollowedLog {
@@ -23,7 +24,7 @@ export function controlProtocol(controls: ServerControls, log: FollowedLog | und
     name: 'Control',
     flag: ProtocolFlag.Control,
     needsLogin: true,
-    features: [Feature.Clients, Feature.ServerControl, Feature.Explain, ...(log ? [Feature.Logs] : [])],
+    features: [Feature.Clients, Feature.ServerControl, Feature.Explain, Feature.Users, ...(log ? [Feature.Logs] : [])],
     open: (session) => new ControlHandler(session, controls, watches, log),
   };
 }
@@ -42,6 +43,7 @@ class ControlHandler implements ProtocolHandler {
       ...clientCommands(session, controls, this.#watch),
       ...serverCommands(session, controls),
       explainCommand(session, controls),
+      ...userCommands(session, controls),
       ...(this.#logs?.commands ?? []),
     ]);
   }

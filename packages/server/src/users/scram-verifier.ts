@@ -4,6 +4,7 @@ import {
   decodeBase64,
   MAX_SCRAM_ITERATIONS,
   MIN_SCRAM_ITERATIONS,
+  NEW_SCRAM_ITERATIONS,
   preparePassword,
   SCRAM_HASH_BYTES,
   type ScramHash,
@@ -27,8 +28,7 @@ export interface ScramVerifier {
   readonly serverKey: string;
 }
 
-/** What OWASP recommends for PBKDF2 with HMAC-SHA-256: about 120 ms, for the client alone, and once for all its connections. */
-export const SCRAM_ITERATIONS = 600_000;
+export const SCRAM_ITERATIONS = NEW_SCRAM_ITERATIONS;
 
 export const SCRAM_SALT_BYTES = 16;
 

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { decodeBase64 } from '@sluice/wire';
+import { decodeBase64, RequestError } from '@sluice/wire';
 import { STATE_DIRECTORY } from '../storage/path-name.js';
 import { type AccountSettings, faultOfSettings } from './account.js';
 import { DECOY_KEY_BYTES, derivedDecoyKey } from './decoy-verifiers.js';
@@ -129,12 +129,7 @@ export async function changePassword(
   const verifiers = await verifiersOf(name, password, digest);
   await change(file, options, (text) => {
     const content = parseWithUser(file, text, name);
-    const users = content.users.map((user) => {
-      if (user.name !== name) return user;
-      const { verifier: _digest, scram: _scram, name: _name, ...others } = user;
-      return { name, ...verifiers, ...others };
-    });
-    return { ...content, users };
+    return { ...content, users: content.users.map((user) => (user.name === name ? withPassword(user, verifiers) : user)) };
   });
 }
 
@@ -154,12 +149,7 @@ export async function changeSettings(
   if (fault) throw new UserError('ERR_USER_SETTING', `user ${JSON.stringify(name)}: ${fault}`);
   await change(file, options, (text) => {
     const content = parseWithUser(file, text, name);
-    const users = content.users.map((user) => {
-      if (user.name !== name) return user;
-      const kept = Object.entries({ ...user, ...settings }).filter(([, value]) => value !== null);
-      return Object.fromEntries(kept) as unknown as UserEntry;
-    });
-    return { ...content, users };
+    return { ...content, users: content.users.map((user) => (user.name === name ? withSettings(user, settings) : user)) };
   });
 }
 
@@ -178,6 +168,24 @@ export async function removeUser(file: string, name: string, options: ChangeUser
 }
 
 /**
+ * Changes all users of a file that is there, in one step.
+ *
+ * @param make what it throws leaves the file as it is
+ * @throws {UserError} `ERR_USERS_FILE_MISSING`, `ERR_USERS_FILE`, `ERR_USERS_FILE_LOCKED`; and what `make` throws
+ */
+export async function changeUsers(
+  file: string,
+  make: (users: readonly UserEntry[]) => readonly UserEntry[],
+  options: ChangeUsersOptions = {},
+): Promise<void> {
+  await change(file, options, (text) => {
+    if (text === undefined) throw missingFile(file);
+    const content = parse(file, text);
+    return { ...content, users: make(content.users) };
+  });
+}
+
+/**
  * What is kept of a new password.
  *
  * @param digest whether the user can also log in by digest. @default true
@@ -191,6 +199,23 @@ export async function verifiersOf(name: string, password: string, digest = true)
     digest ? createVerifier(digestOf(password)) : undefined,
   ]);
   return verifier ? { verifier, scram } : { scram };
+}
+
+/** A user with other settings. What the entry has beside them stays. */
+export function withSettings(user: UserEntry, settings: SettingsChange): UserEntry {
+  const kept = Object.entries({ ...user, ...settings }).filter(([, value]) => value !== null);
+  return Object.fromEntries(kept) as unknown as UserEntry;
+}
+
+/** A user with another password, and nothing of the old one. */
+export function withPassword(user: UserEntry, verifiers: PasswordVerifiers): UserEntry {
+  const { verifier: _digest, scram: _scram, name, ...others } = user;
+  return { name, ...verifiers, ...others };
+}
+
+/** By which methods a user can log in. */
+export function loginsOf({ scram, verifier }: UserEntry): string[] {
+  return [...(scram ? ['scram'] : []), ...(verifier ? ['digest'] : [])];
 }
 
 function decoyKeyOf({ users, decoyKey }: Content): Buffer {
@@ -228,7 +253,8 @@ async function change(
     await replace(file, target, `${JSON.stringify(content, undefined, 2)}\n`);
     return content;
   } catch (error) {
-    if (error instanceof UserError || (signal?.aborted && error === signal.reason)) throw error;
+    if (error instanceof UserError || error instanceof RequestError || (signal?.aborted && error === signal.reason))
+      throw error;
     const { code } = error as NodeJS.ErrnoException;
     const reason = code === undefined ? '' : ` (${code})`;
     throw new UserError('ERR_USERS_FILE', `users file ${file}: cannot be written${reason}`, { cause: error });

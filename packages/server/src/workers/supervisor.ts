@@ -392,6 +392,9 @@ export class Supervisor {
       if (LOG_LEVELS.includes(level as LogLevel)) log.level = level as LogLevel;
       await this.#hub.gather('process.log-level', level);
     });
+    this.#hub.on('server.apply-users', async () => {
+      await this.#hub.gather('process.apply-users', undefined);
+    });
     this.#hub.on('server.reload', async (): Promise<readonly ReloadResult[]> => {
       const results = await this.reload();
       if (results.some(({ isOk }) => !isOk)) return results; // new workers could not serve either
