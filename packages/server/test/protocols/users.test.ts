@@ -16,7 +16,7 @@ import {
   scramKeysOf,
   type UserRecord,
 } from '@sluice/wire';
-import { answer, ask, eventually, login, TestServer } from '../support/test-server.js';
+import { ADMIN_DIGEST, answer, ask, eventually, request, TestServer } from '../support/test-server.js';
 
 const { Control, Throughput, Upload } = ProtocolFlag;
 
@@ -63,7 +63,10 @@ async function loginAs(server: TestServer, flag: number, user: string): Promise<
 }
 
 function encodeLogin(user: string): Uint8Array {
-  return Buffer.from(Buffer.from(login()).toString('latin1').replace('UserName=admin', `UserName=${user}`), 'latin1');
+  return request('Login', [
+    ['UserName', user],
+    ['Password', ADMIN_DIGEST],
+  ]);
 }
 
 async function list(peer: RawPeer, after?: string, limit = 1000): Promise<{ text: string; users: UserRecord[] }> {
