@@ -200,6 +200,51 @@ describe('the dashboard, in Chromium', () => {
     assert.equal(await readFile(scene.served('summary.tmp'), 'utf8'), 'what it holds');
   });
 
+  it('manages users: adds one, sets a password that is made for it, changes, disables and removes it', async () => {
+    await using scene = await DashboardScene.open({ hasUsersFile: true });
+    const page = await scene.loggedIn();
+    await page.getByTestId('nav-users').click();
+    const table = page.getByTestId('accounts-table');
+    await page.getByTestId('add-user').click();
+    await page.getByTestId('user-name').fill('ada');
+    await page.getByTestId('dialog-confirm').click();
+    await page.getByText('A password is needed.').waitFor();
+    await page.getByTestId('user-password').fill('first');
+    await page.getByTestId('user-quota').fill('10G');
+    await page.getByTestId('dialog-confirm').click();
+    const row = table.getByRole('row').filter({ hasText: 'ada' });
+    await row.filter({ hasText: '10.0 GiB' }).filter({ hasText: 'active' }).waitFor();
+
+    await row.getByRole('button', { name: 'Set the password of ada' }).click();
+    await page.getByTestId('password-generate').click();
+    const password = await page.getByTestId('user-password').inputValue();
+    assert.match(password, /^[a-z2-9]{20}$/);
+    await page.getByTestId('dialog-confirm').click();
+    await page.getByTestId('user-password').waitFor({ state: 'detached' });
+    const other = await (await scene.browser.newContext()).newPage();
+    await other.goto(scene.address);
+    await logIn(other, 'ada', 'first');
+    await other.getByTestId('login-problem').filter({ hasText: 'Wrong user name or password.' }).waitFor();
+    await logIn(other, 'ada', password);
+    await other.getByTestId('link-state').filter({ hasText: 'Connected' }).waitFor();
+
+    await row.getByRole('button', { name: 'Change ada' }).click();
+    await page.getByTestId('user-role').selectOption('read-only');
+    await page.getByTestId('dialog-confirm').click();
+    await row.filter({ hasText: 'read-only' }).waitFor();
+    await row.getByRole('button', { name: 'Disable ada' }).click();
+    await page.getByTestId('dialog-confirm').click();
+    await row.filter({ hasText: 'disabled' }).waitFor();
+    await other.getByTestId('login-submit').waitFor(); // the login has ended
+    await row.getByRole('button', { name: 'Remove ada' }).click();
+    await page.getByTestId('dialog-confirm').click();
+    await row.waitFor({ state: 'detached' });
+    const own = table.getByRole('row').filter({ hasText: 'you' });
+    assert.equal(await own.getByRole('button', { name: /Remove|Disable/ }).count(), 0);
+    const { users } = JSON.parse(await readFile(scene.scratch.path('users.json'), 'utf8')) as { users: object[] };
+    assert.equal(users.length, 1);
+  });
+
   it('keeps a page of another origin out, although the browser sends the cookie along', async () => {
     await using scene = await DashboardScene.open();
     const page = await scene.loggedIn();

@@ -37,6 +37,8 @@ import {
   encodeListClientsRequest,
   encodeListTreeRequest,
   encodeListTreeResponse,
+  encodeListUsersRequest,
+  encodeListUsersResponse,
   encodeLoginRequest,
   encodeLogLines,
   encodeOpenFileRequest,
@@ -49,6 +51,7 @@ import {
   encodeReadOnlyRequest,
   encodeReadRequest,
   encodeRenameRequest,
+  encodeRemoveUserRequest,
   encodeResumeFileRequest,
   encodeResumeFileResponse,
   encodeSaslChallenge,
@@ -57,6 +60,7 @@ import {
   encodeSeekRequest,
   encodeSeekResponse,
   encodeSendFile,
+  encodeSetUserRequest,
   encodeStatFileRequest,
   encodeStatFileResponse,
   encodeStatRequest,
@@ -87,6 +91,7 @@ import {
   responseText,
   ScramMechanism,
   SeekOrigin,
+  type UserRecord,
   uploadChunksResponseText,
   type WireTreeEntry,
 } from '@sluice/wire';
@@ -209,6 +214,15 @@ const EXPLANATION: ConnectionExplanation = {
 };
 
 const GATEWAY_MASK = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
+
+const USER: UserRecord = {
+  name: 'ada',
+  role: 'user',
+  root: 'home/ada',
+  quotaBytes: 1_073_741_824,
+  isDisabled: false,
+  logins: ['scram'],
+};
 
 export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'login-request': login(),
@@ -348,6 +362,31 @@ export const PROTOCOL_EXAMPLES: Readonly<Record<string, Uint8Array>> = {
   'gateway-answer': frame(undefined, encodePacket(responseText(Command.Active, ResultCode.Success))),
   'explain-request': encodePacket(encodeExplainRequest(17)),
   'explain-response': encodePacket(responseText(Command.Explain, ResultCode.Success), encodeJsonData(EXPLANATION)),
+  'listusers-request': encodePacket(encodeListUsersRequest({ limit: 1000 })),
+  'listusers-response': encodePacket(
+    encodeListUsersResponse(Command.ListUsers, { users: [USER], source: 'file', more: false }),
+    encodeJsonData([USER]),
+  ),
+  'setuser-request': encodePacket(
+    encodeSetUserRequest({
+      name: 'ada',
+      isNew: true,
+      role: 'user',
+      root: 'home/ada',
+      quotaBytes: 1_073_741_824,
+      verifier: {
+        iterations: 600_000,
+        salt: Uint8Array.from({ length: 16 }, (_, i) => i),
+        storedKey: new Uint8Array(32).fill(1),
+        serverKey: new Uint8Array(32).fill(2),
+      },
+    }),
+  ),
+  'setuser-change-request': encodePacket(
+    encodeSetUserRequest({ name: 'ada', isNew: false, quotaBytes: null, isDisabled: true }),
+  ),
+  'setuser-response': encodePacket(responseText(Command.SetUser, ResultCode.Success)),
+  'removeuser-request': encodePacket(encodeRemoveUserRequest('ada')),
   'readonly-request': encodePacket(encodeReadOnlyRequest(true)),
   'readonly-response': encodePacket(encodeValueResponse(Command.ReadOnly, 'on')),
   'followlog-request': encodePacket(

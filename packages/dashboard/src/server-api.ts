@@ -1,6 +1,15 @@
-import type { ClientRecord, ClosedConnection, ConnectionExplanation, KickRequest, PartialRecord } from '@sluice/wire';
+import type {
+  ClientRecord,
+  ClosedConnection,
+  ConnectionExplanation,
+  KickRequest,
+  PartialRecord,
+  UserRecord,
+  UserRole,
+  UsersSource,
+} from '@sluice/wire';
 
-export type { ClosedConnection, ConnectionExplanation };
+export type { ClosedConnection, ConnectionExplanation, UserRecord, UserRole };
 
 /** A connection of the server. docs/protocol.md, section 17.8. */
 export type ConnectionRecord = ClientRecord;
@@ -9,6 +18,26 @@ export type ConnectionRecord = ClientRecord;
 export type ServerPartial = PartialRecord;
 
 export type Kick = KickRequest;
+
+/** All users of the server, in the order of their names. */
+export interface ServerUsers {
+  readonly users: readonly UserRecord[];
+  /** Those from the command line cannot be changed. */
+  readonly source: UsersSource;
+}
+
+/** A new user, or what is to be changed of one; `null` takes a setting back. */
+export interface UserChange {
+  readonly name: string;
+  readonly isNew?: boolean;
+  readonly role?: UserRole;
+  readonly root?: string;
+  readonly quotaBytes?: number | null;
+  readonly isDisabled?: boolean;
+  /** ISO 8601. */
+  readonly expires?: string | null;
+  readonly password?: string;
+}
 
 /** Who has logged in. */
 export interface LoginSession {
@@ -166,6 +195,10 @@ export interface ServerApi {
   explain(id: number, signal?: AbortSignal): Promise<ConnectionExplanation>;
   /** @returns how many connections were, or would be, ended */
   kick(kick: Kick): Promise<number>;
+  /** docs/protocol.md, section 17.20. */
+  users(signal?: AbortSignal): Promise<ServerUsers>;
+  setUser(change: UserChange): Promise<void>;
+  removeUser(name: string): Promise<void>;
   followLog(options: FollowOptions): AsyncIterable<LogBatch>;
   list(path: string, signal?: AbortSignal): Promise<readonly FileEntry[]>;
   status(path: string, signal?: AbortSignal): Promise<FileStatus>;

@@ -13,7 +13,7 @@ export const USER_ROLES = ['admin', 'user', 'read-only'] as const;
 
 export type UserRole = (typeof USER_ROLES)[number];
 
-/** A user, as ListUsers tells it: nothing that is kept of the password. docs/protocol.md, section 17.19. */
+/** A user, as ListUsers tells it: nothing that is kept of the password. docs/protocol.md, section 17.20. */
 export interface UserRecord {
   readonly name: string;
   readonly role: UserRole;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
+import { addUser } from '@sluice/server';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { Scratch, ServeCommand } from '../../end-to-end/support/command.js';
 
@@ -27,10 +28,14 @@ export class DashboardScene implements AsyncDisposable {
     this.address = address;
   }
 
-  static async open(options: readonly string[] = []): Promise<DashboardScene> {
+  /** @param hasUsersFile whether the users come from a file, `users.json` of the scratch. @default false: from the command line */
+  static async open({ hasUsersFile = false } = {}): Promise<DashboardScene> {
     const scratch = await Scratch.make();
     await mkdir(scratch.path('root'));
-    const server = await ServeCommand.start(scratch.path('root'), ['--http', '127.0.0.1:0', ...options]);
+    const file = scratch.path('users.json');
+    if (hasUsersFile) await addUser(file, 'admin', 'admin', { settings: { role: 'admin' } });
+    const users = hasUsersFile ? ['--users', file] : [];
+    const server = await ServeCommand.start(scratch.path('root'), ['--http', '127.0.0.1:0', ...users]);
     const [, address] = await server.command.output(/^dashboard on (http:\S+)$/m);
     const browser = await launchChromium();
     return new DashboardScene(scratch, browser, server, address!);

@@ -34,6 +34,8 @@ const SHAPES = {
   moon: 'M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5Z',
   system: 'M3 5h18v11H3zM9 20h6M12 16v4',
   home: 'M4 11l8-7 8 7M6.5 9.5V20h11V9.5',
+  plus: 'M12 5v14M5 12h14',
+  edit: 'M4 20h4L19.5 8.5l-4-4L4 16ZM13 7l4 4',
   more: 'M6 12h.01M12 12h.01M18 12h.01',
 } as const;
 

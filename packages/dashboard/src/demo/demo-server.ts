@@ -15,9 +15,11 @@ import {
   type ServerApi,
   ServerError,
   type ServerPartial,
+  type ServerUsers,
   type SpeedResult,
   type SpeedTest,
   type TransferOptions,
+  type UserChange,
   type Verification,
 } from '../server-api.js';
 import { DemoConnections } from './demo-connections.js';
@@ -25,6 +27,7 @@ import { DemoFiles } from './demo-files.js';
 import { DemoLog } from './demo-log.js';
 import { demoExplanation, demoStats } from './demo-stats.js';
 import { DemoTimings } from './demo-timings.js';
+import { DemoUsers } from './demo-users.js';
 
 /** How the demonstration is to be: `?demo&connections=10000&role=admin&login&empty&slow`. */
 export interface DemoOptions {
@@ -47,6 +50,7 @@ export class DemoServer implements ServerApi {
   readonly #connections: DemoConnections;
   readonly #files: DemoFiles;
   readonly #log = new DemoLog();
+  readonly #users = new DemoUsers();
   readonly #timings = new DemoTimings();
   readonly #startedMs = Date.now() - 93_784_000;
   readonly #closed: ClosedConnection[] = [];
@@ -132,6 +136,21 @@ export class DemoServer implements ServerApi {
     if (isDryRun) return meant.length;
     for (const each of meant) this.#close(each, 'kicked');
     return this.#connections.remove(isMeant);
+  }
+
+  async users(signal?: AbortSignal): Promise<ServerUsers> {
+    await this.#answer(ANSWER_MS, signal);
+    return { users: this.#users.list, source: 'file' };
+  }
+
+  async setUser(change: UserChange): Promise<void> {
+    await this.#answer(200);
+    this.#users.set(change);
+  }
+
+  async removeUser(name: string): Promise<void> {
+    await this.#answer();
+    this.#users.remove(name);
   }
 
   async *followLog({ cursor, lines, level, signal }: FollowOptions): AsyncGenerator<LogBatch> {

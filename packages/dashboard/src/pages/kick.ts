@@ -34,7 +34,7 @@ export async function askKickUser(dashboard: Dashboard, user: string): Promise<v
       const meant = await dashboard.api.kick({ user, isDryRun: true });
       const isSure = await dashboard.questions.confirm({
         title: `End ${counted(meant, 'connection')} of ${name}?`,
-        text: `${name} can log in again at once. To keep ${name} out, use sluice user disable.`,
+        text: `${name} can log in again at once. To keep ${name} out, disable the user.`,
         action: 'End them',
         isDangerous: true,
       });

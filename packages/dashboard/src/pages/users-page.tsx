@@ -5,48 +5,83 @@ import { EmptyState, Loading } from '../components/empty-state.js';
 import { Card, PageFrame } from '../components/page.js';
 import { type ConnectedUser, connectedUsers } from '../model/connected-users.js';
 import { counted, formatBytes, formatCount, formatRate } from '../model/quantities.js';
-import { visibleName } from '../model/remote-names.js';
 import { ageText } from '../model/time-text.js';
+import { AccountsTable } from './accounts-table.js';
 import { askKickUser } from './kick.js';
+import { useUsers } from './use-users.js';
+import { UserName } from './user-name.js';
 
-/** Who is connected, by user; and how users are managed. */
+/** All users, for who may change them; who is connected; and how users are managed elsewhere. */
 export function UsersPage() {
   const { connections: feed } = useVisit();
   useEffect(() => feed.retain(), [feed]);
   const connections = feed.connections.value;
-  const users = useMemo(() => connections && connectedUsers(connections), [connections]);
+  const connected = useMemo(() => connections && connectedUsers(connections), [connections]);
+  const { users: listed, problem, read } = useUsers();
+  const connectionsOf = (name: string): number => connected?.find((each) => each.name === name)?.connections ?? 0;
   return (
     <PageFrame
       title="Users"
-      note={users && `${counted(users.filter(({ name }) => name !== '').length, 'user')} connected`}
+      note={connected && `${counted(connected.filter(({ name }) => name !== '').length, 'user')} connected`}
     >
-      {feed.problem.value && <p class="problem">{feed.problem.value}</p>}
-      {users === undefined ? (
+      {(feed.problem.value || problem) && <p class="problem">{feed.problem.value || problem}</p>}
+      {listed ? (
+        <AccountsTable listed={listed} connectionsOf={connectionsOf} onChanged={read} />
+      ) : (
+        problem === '' && <Loading what="Asking for the users …" />
+      )}
+      {connected === undefined ? (
         <Loading what="Asking who is connected …" />
-      ) : users.length === 0 ? (
+      ) : connected.length === 0 ? (
         <EmptyState icon="users" title="Nobody is connected">
           <p>Users appear here as long as they have a connection.</p>
         </EmptyState>
       ) : (
-        <UserTable users={users} />
+        <Card title="Connected now">
+          <UserTable users={connected} />
+        </Card>
       )}
-      <Card title="Managing users">
-        <p>
-          Users are kept in a file beside the server, and managed from a terminal on its machine. A running server sees
-          a change within some seconds, and ends the connections of users who may not log in any more.
+      {listed?.source === 'file' ? (
+        <p class="muted">
+          The same can be done in a terminal on the machine of the server: <code>sluice user</code>. Changes hold at
+          once, and end the connections of users who may not log in any more.
         </p>
-        <dl class="commands">
-          {COMMANDS.map(([command, text]) => (
-            <div key={command}>
-              <dt>
-                <code>{command}</code>
-              </dt>
-              <dd>{text}</dd>
-            </div>
-          ))}
-        </dl>
-      </Card>
+      ) : (
+        <ElsewhereCard isCommandLine={listed?.source === 'command-line'} />
+      )}
     </PageFrame>
+  );
+}
+
+/** How users are managed where this page cannot. */
+function ElsewhereCard({ isCommandLine }: { readonly isCommandLine: boolean }) {
+  return (
+    <Card title="Managing users" testId="managing-users">
+      <p>
+        {isCommandLine ? (
+          <>
+            The users of this server come from its command line, by <code>--user</code>: they cannot be changed while it
+            runs. Start it with <code>--users FILE</code>, or with neither, and users are kept in a file, and managed on
+            this page or from a terminal on its machine:
+          </>
+        ) : (
+          <>
+            Users are kept in a file beside the server, and managed from a terminal on its machine. A running server
+            sees a change within some seconds, and ends the connections of users who may not log in any more.
+          </>
+        )}
+      </p>
+      <dl class="commands">
+        {COMMANDS.map(([command, text]) => (
+          <div key={command}>
+            <dt>
+              <code>{command}</code>
+            </dt>
+            <dd>{text}</dd>
+          </div>
+        ))}
+      </dl>
+    </Card>
   );
 }
 
@@ -65,7 +100,7 @@ function UserTable({ users }: { readonly users: readonly ConnectedUser[] }) {
   const { session } = useVisit();
   const nowMs = Date.now();
   return (
-    <div class="card table-place">
+    <div class="table-place">
       <table class="table" data-testid="users-table">
         <thead>
           <tr>
@@ -97,17 +132,7 @@ function UserTable({ users }: { readonly users: readonly ConnectedUser[] }) {
           {users.map((user) => (
             <tr key={user.name}>
               <th scope="row">
-                {user.name === '' ? (
-                  <span class="muted">not logged in</span>
-                ) : (
-                  <span class="user">
-                    <span class="avatar" aria-hidden="true">
-                      {[...visibleName(user.name)][0]?.toUpperCase()}
-                    </span>
-                    <bdi>{visibleName(user.name)}</bdi>
-                    {user.name === session.user && <span class="tag">you</span>}
-                  </span>
-                )}
+                <UserName name={user.name} />
               </th>
               <td class="number">{formatCount(user.connections)}</td>
               <td class="number hide-narrow">{formatCount(user.transfers)}</td>

@@ -23,9 +23,11 @@ import type {
   SendOptions,
   ServerApi,
   ServerPartial,
+  ServerUsers,
   SpeedResult,
   SpeedTest,
   TransferOptions,
+  UserChange,
   Verification,
 } from '../server-api.js';
 import { postLogin, postLogout, readSession } from './http-login.js';
@@ -101,6 +103,18 @@ export class SdkServer implements ServerApi {
 
   kick(kick: Kick): Promise<number> {
     return told(this.#control.use((control) => control.kick(kick)));
+  }
+
+  users(signal?: AbortSignal): Promise<ServerUsers> {
+    return told(this.#control.use((control) => control.listUsers(forSignal(signal))));
+  }
+
+  setUser(change: UserChange): Promise<void> {
+    return told(this.#control.use((control) => control.setUser(change)));
+  }
+
+  removeUser(name: string): Promise<void> {
+    return told(this.#control.use((control) => control.removeUser(name)));
   }
 
   async *followLog(options: FollowOptions): AsyncGenerator<LogBatch> {

@@ -16,7 +16,7 @@ import { audit, requireAdmin } from './permission.js';
 /** Records of one answer, in bytes; at least one goes into each. */
 const MAX_PAGE_BYTES = 1 << 20;
 
-/** Users, for admins. docs/protocol.md, section 17.19. */
+/** Users, for admins. docs/protocol.md, section 17.20. */
 export function userCommands(session: Session, { users }: ServerControls): [string, CommandHandler][] {
   /** Answers what has been done when it holds everywhere. */
   const answer = async (command: string, name: string): Promise<void> => {

@@ -25,7 +25,7 @@ const FROM_COMMAND_LINE =
 
 /**
  * What admins do with users over the Control protocol: with the file that `sluice user` changes, by its lock. Nobody is concerned before
- * the file has been read again. docs/protocol.md, section 17.19.
+ * the file has been read again. docs/protocol.md, section 17.20.
  */
 export class UserAdministration implements ManagedUsers {
   readonly #users: UserStore;

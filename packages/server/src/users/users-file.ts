@@ -129,7 +129,10 @@ export async function changePassword(
   const verifiers = await verifiersOf(name, password, digest);
   await change(file, options, (text) => {
     const content = parseWithUser(file, text, name);
-    return { ...content, users: content.users.map((user) => (user.name === name ? withPassword(user, verifiers) : user)) };
+    return {
+      ...content,
+      users: content.users.map((user) => (user.name === name ? withPassword(user, verifiers) : user)),
+    };
   });
 }
 
@@ -149,7 +152,10 @@ export async function changeSettings(
   if (fault) throw new UserError('ERR_USER_SETTING', `user ${JSON.stringify(name)}: ${fault}`);
   await change(file, options, (text) => {
     const content = parseWithUser(file, text, name);
-    return { ...content, users: content.users.map((user) => (user.name === name ? withSettings(user, settings) : user)) };
+    return {
+      ...content,
+      users: content.users.map((user) => (user.name === name ? withSettings(user, settings) : user)),
+    };
   });
 }
 

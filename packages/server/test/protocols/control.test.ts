@@ -550,6 +550,6 @@ describe('what an operator does to the server (docs/protocol.md, section 17)', (
     await using server = await TestServer.start();
     using peer = await server.connect();
     await peer.send(Uint8Array.of(Control), login([['Features', '']]));
-    assert.equal((await answer(peer))[2], 'Features=Clients,ServerControl,Explain,Scram');
+    assert.equal((await answer(peer))[2], 'Features=Clients,ServerControl,Explain,Users,Scram');
   });
 });

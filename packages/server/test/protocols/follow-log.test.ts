@@ -185,6 +185,6 @@ describe('FollowLog (docs/protocol.md, section 17)', () => {
     await using place = await JournalServer.start(directory.path);
     using peer = await place.server.connect();
     await peer.send(Uint8Array.of(Control), login([['Features', '']]));
-    assert.equal((await answer(peer))[2], 'Features=Clients,ServerControl,Explain,Logs,Scram');
+    assert.equal((await answer(peer))[2], 'Features=Clients,ServerControl,Explain,Users,Logs,Scram');
   });
 });

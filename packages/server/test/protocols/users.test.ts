@@ -88,7 +88,7 @@ async function remove(peer: RawPeer, name: string): Promise<string[]> {
 const DONE = ['Command=SetUser', 'Code=0'];
 const OWN = 'no admin can remove, disable or demote himself: another admin can, so that one is always left';
 
-describe('ListUsers (docs/protocol.md, section 17.19)', () => {
+describe('ListUsers (docs/protocol.md, section 17.20)', () => {
   it('tells all users in the order of their names, page by page, and nothing that is kept of a password', async () => {
     await using place = await fileServer();
     using peer = await place.server.login(Control);
@@ -131,7 +131,7 @@ describe('ListUsers (docs/protocol.md, section 17.19)', () => {
   });
 });
 
-describe('SetUser and RemoveUser (docs/protocol.md, section 17.19)', () => {
+describe('SetUser and RemoveUser (docs/protocol.md, section 17.20)', () => {
   it('are for admins, as ListUsers is', async () => {
     await using place = await fileServer();
     using peer = await loginAs(place.server, Control, 'guest');
