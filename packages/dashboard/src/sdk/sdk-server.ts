@@ -7,28 +7,29 @@ import {
   measureSpeed,
 } from '@sluice/client/browser';
 import { nameOf } from '../model/remote-names.js';
-import type {
-  ClosedConnection,
-  ConnectionExplanation,
-  ConnectionRecord,
-  DownloadTarget,
-  FileEntry,
-  FileStatus,
-  FileToSend,
-  FollowOptions,
-  Kick,
-  LogBatch,
-  LoginSession,
-  PendingUpload,
-  SendOptions,
-  ServerApi,
-  ServerPartial,
-  ServerUsers,
-  SpeedResult,
-  SpeedTest,
-  TransferOptions,
-  UserChange,
-  Verification,
+import {
+  type ClosedConnection,
+  type ConnectionExplanation,
+  type ConnectionRecord,
+  type DownloadTarget,
+  type FileEntry,
+  type FileStatus,
+  type FileToSend,
+  type FollowOptions,
+  type Kick,
+  type LogBatch,
+  type LoginSession,
+  type PendingUpload,
+  type SendOptions,
+  type ServerApi,
+  ServerError,
+  type ServerPartial,
+  type ServerUsers,
+  type SpeedResult,
+  type SpeedTest,
+  type TransferOptions,
+  type UserChange,
+  type Verification,
 } from '../server-api.js';
 import { postLogin, postLogout, readSession } from './http-login.js';
 import { saveFile } from './saved-file.js';
@@ -72,14 +73,17 @@ export class SdkServer implements ServerApi {
     await postLogout();
   }
 
-  ping(signal?: AbortSignal): Promise<number> {
-    return told(
+  async ping(signal?: AbortSignal): Promise<number> {
+    const roundTripMs = await told(
       this.#files.use(async (client) => {
         const begunMs = performance.now();
         await client.ping(forSignal(signal));
         return performance.now() - begunMs;
       }),
     );
+    // the gateway answers a ping also without a login, as the port of TCP does
+    if (!(await readSession(signal))) throw new ServerError('not-logged-in', 'the login has ended');
+    return roundTripMs;
   }
 
   stats(signal?: AbortSignal): Promise<Readonly<Record<string, unknown>>> {
