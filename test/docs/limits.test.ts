@@ -50,6 +50,7 @@ const INTERNAL: ReadonlySet<string> = new Set([
   'server/src/protocols/slab-pool.ts MAX_FREE',
   'server/src/protocols/slab-pool.ts MAX_SIZES',
   'server/src/protocols/tree-commands.ts MAX_PATH_LENGTH',
+  'server/src/protocols/user-commands.ts MAX_PAGE_BYTES',
   'server/src/self-signed.ts MAX_COMMON_NAME_LENGTH',
   'server/src/storage/batches/memory-pool.ts MAX_SPARE_BLOCKS',
   'server/src/storage/batches/read-files.ts MAX_READS',

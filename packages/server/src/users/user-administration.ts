@@ -115,7 +115,7 @@ export class UserAdministration implements ManagedUsers {
       if (!(error instanceof UserError)) throw error;
       if (error.code === 'ERR_USERS_FILE_LOCKED')
         throw new BusyError('somebody else is changing the users', RETRY_AFTER_MS);
-      this.#log.error('users file not changed', { detail: error.message });
+      this.#log.error('users file cannot be used', { detail: error.message });
       const message = 'the users file cannot be read or changed: the log of the server says why';
       throw new RequestError(ResultCode.UnknownError, message, { cause: error });
     }
