@@ -51,6 +51,9 @@ describe('a ControlClient of an original server', () => {
       control.drain(),
       control.readOnly(),
       control.reload(),
+      control.listUsers(),
+      control.setUser({ name: 'ada', role: 'user' }),
+      control.removeUser('ada'),
     ])
       await assert.rejects(call, (error) => error instanceof ClientError && error.code === 'ERR_UNSUPPORTED');
     assert.equal((await control.list()).length, 1);
