@@ -245,6 +245,16 @@ describe('the dashboard, in Chromium', () => {
     assert.equal(users.length, 1);
   });
 
+  it('shows users that come from the command line, and tells how users are managed', async () => {
+    await using scene = await DashboardScene.open();
+    const page = await scene.loggedIn();
+    await page.getByTestId('nav-users').click();
+    await page.getByTestId('managing-users').filter({ hasText: '--users FILE' }).waitFor();
+    await page.getByTestId('accounts-table').getByRole('row').filter({ hasText: 'you' }).waitFor();
+    assert.equal(await page.getByTestId('add-user').count(), 0);
+    assert.equal(await page.getByRole('button', { name: /^Change / }).count(), 0);
+  });
+
   it('keeps a page of another origin out, although the browser sends the cookie along', async () => {
     await using scene = await DashboardScene.open();
     const page = await scene.loggedIn();

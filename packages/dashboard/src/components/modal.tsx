@@ -107,23 +107,30 @@ export function TextField({
     if (selectedLength !== undefined) queueMicrotask(() => field.current?.setSelectionRange(0, selectedLength));
   }, []);
   return (
-    <label class="field">
-      <span>{label}</span>
-      <input
-        ref={field}
-        type={type as 'text'} // the types want one at a time
-        data-testid={testId}
-        autocomplete={autocomplete}
-        autocapitalize="none"
-        spellcheck={false}
-        value={value}
-        aria-invalid={problem !== undefined}
-        aria-describedby={`${id}-problem`}
-        onInput={(event) => onInput(event.currentTarget.value)}
-      />
-      <span id={`${id}-problem`} class={problem === undefined ? 'field-hint' : 'field-problem'} role="alert">
-        {problem ?? hint}
+    <div class="field-block">
+      <label class="field">
+        <span>{label}</span>
+        <input
+          ref={field}
+          type={type as 'text'} // the types want one at a time
+          data-testid={testId}
+          autocomplete={autocomplete}
+          autocapitalize="none"
+          spellcheck={false}
+          value={value}
+          aria-invalid={problem !== undefined}
+          aria-describedby={`${id}-hint ${id}-problem`}
+          onInput={(event) => onInput(event.currentTarget.value)}
+        />
+      </label>
+      {hint !== undefined && problem === undefined && (
+        <span id={`${id}-hint`} class="field-hint">
+          {hint}
+        </span>
+      )}
+      <span id={`${id}-problem`} class="field-problem" role="alert">
+        {problem}
       </span>
-    </label>
+    </div>
   );
 }
