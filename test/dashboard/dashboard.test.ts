@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
@@ -47,15 +48,15 @@ describe('the dashboard, in Chromium', () => {
     await rows.waitFor({ state: 'detached' });
   });
 
-  it('uploads 300 MiB that are dropped on it, goes on after a reload in the middle, and it is the same on the disk', async () => {
+  it('uploads 600 MiB that are dropped on it, goes on after a reload in the middle, and it is the same on the disk', async () => {
     await using scene = await DashboardScene.open();
     const source = scene.scratch.path('large.bin');
-    await writeRandomFile(source, 300 * MIB);
+    await writeRandomFile(source, 600 * MIB);
     const page = await scene.loggedIn();
     await page.getByTestId('nav-files').click();
     await drop(page, [source]);
     const running = page.getByTestId('running-transfers');
-    await running.filter({ hasText: /\d{2,3}(\.\d)? MiB of 300/ }).waitFor();
+    await running.filter({ hasText: /\d{2,3}(\.\d)? MiB of 600/ }).waitFor();
     await page.reload();
 
     const pending = page.getByTestId('pending-upload').filter({ hasText: 'large.bin' });
@@ -70,15 +71,16 @@ describe('the dashboard, in Chromium', () => {
   it('goes on with an upload when the server was killed and is back, after the user has logged in again', async () => {
     await using scene = await DashboardScene.open();
     const source = scene.scratch.path('long.bin');
-    await writeRandomFile(source, 300 * MIB);
+    await writeRandomFile(source, 800 * MIB);
     const page = await scene.loggedIn();
     await page.getByTestId('nav-files').click();
     await drop(page, [source]);
     await page
       .getByTestId('running-transfers')
-      .filter({ hasText: /\d{2,3}(\.\d)? MiB of 300/ })
+      .filter({ hasText: /\d{2,3}(\.\d)? MiB of 800/ })
       .waitFor();
     await scene.server.command.kill('SIGKILL');
+    assert.equal(existsSync(scene.served('long.bin')), false, 'it was complete before the server was killed');
     await page.getByTestId('link-banner').filter({ hasText: 'The server is not reached.' }).waitFor();
     await scene.restart();
     await page.getByTestId('login-submit').waitFor(); // its logins end with a server
